@@ -1,0 +1,186 @@
+#include "apps/start_up.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <memory>
+
+#include "config/command_line.h"
+#include "config/config.h"
+#include "os/allocator.h"
+#include "os/crash_report.h"
+#include "os/daemon.h"
+#include "os/memory_info.h"
+#include "os/open_files_limit.h"
+#include "os/process_title.h"
+#include "os/signals.h"
+#include "server/server.h"
+
+namespace cinnabar::apps {
+namespace {
+
+constexpr std::string_view kVersion = "0.1.0";
+
+std::string ReadStandardInput() {
+  std::string text;
+  char buffer[4096];
+  while (size_t got = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, got);
+  return text;
+}
+
+int PrintVersion() {
+  fmt::print("Redis server v={} sha=00000000:0 malloc={} bits={} build=cinnabar-{}\n",
+             config::RedisVersion(config::CompatVersion::k72), os::AllocatorName(), sizeof(void*) * 8, kVersion);
+  return 0;
+}
+
+int PrintHelp() {
+  fmt::print(stderr,
+             "Usage: ./redis-server [/path/to/redis.conf] [options] [-]\n"
+             "       ./redis-server - (read config from stdin)\n"
+             "       ./redis-server -v or --version\n"
+             "       ./redis-server -h or --help\n"
+             "       ./redis-server --check-system\n\n"
+             "Every directive of the config file is an option as well:\n"
+             "       ./redis-server (run the server with default conf)\n"
+             "       echo 'maxmemory 128mb' | ./redis-server -\n"
+             "       ./redis-server /etc/redis/6379.conf\n"
+             "       ./redis-server --port 7777\n"
+             "       ./redis-server --port 7777 --replicaof 127.0.0.1 8888\n"
+             "       ./redis-server /etc/myredis.conf --loglevel verbose -\n");
+  return 1;
+}
+
+int CheckSystem() {
+  int warnings = 0;
+  for (const std::string& warning : os::KernelWarnings(511)) {
+    fmt::print("{}\n", warning);
+    ++warnings;
+  }
+  return warnings == 0 ? 0 : 1;
+}
+
+void LogBanner(const config::Config& config, Logger& log) {
+  const config::Settings& settings = config.settings();
+  log.Notice("oO0OoO0OoO0Oo Cinnabar is starting oO0OoO0OoO0Oo");
+  log.Notice("Cinnabar version={}, Redis compatibility={}, bits={}, pid={}, just started", kVersion,
+             config::RedisVersion(settings.general.compat_version), sizeof(void*) * 8, getpid());
+  if (config.path().empty()) {
+    log.Warning("Warning: no config file specified, using the default config. In order to specify a config file use "
+                "cinnabar-server /path/to/redis.conf");
+  } else {
+    log.Notice("Configuration loaded");
+  }
+  const bool logo = settings.general.always_show_logo ||
+                    (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
+  if (!logo) {
+    log.Notice("Running mode=standalone, port={}.", settings.network.port);
+    return;
+  }
+  log.WriteRaw(LogLevel::kNotice, fmt::format("\n"
+                           "     /\\        Cinnabar {} ({} bit)\n"
+                           "    /::\\       Redis {} protocol, commands and files\n"
+                           "   /::::\\      Running in standalone mode\n"
+                           "   \\::::/      Port: {}\n"
+                           "    \\::/       PID: {}\n"
+                           "     \\/\n\n",
+                           kVersion, sizeof(void*) * 8, config::RedisVersion(settings.general.compat_version),
+                           settings.network.port, getpid()));
+}
+
+// Lowers maxclients to what the descriptor limit allows. False when no client fits.
+bool AdjustLimits(config::Config& config, Logger& log) {
+  os::OpenFilesSystem system;
+  auto& clients = config.Mutable().clients;
+  const auto outcome =
+      os::AdjustOpenFilesLimit(static_cast<uint64_t>(clients.maxclients), os::kReservedDescriptors, system);
+  for (const auto& line : outcome.log) log.Write(line.level, line.text);
+  clients.maxclients = static_cast<int64_t>(outcome.maxclients);
+  return outcome.maxclients > 0;
+}
+
+Status PrepareLog(const config::Settings& settings, Logger& log) {
+  log.SetLevel(settings.logging.loglevel);
+  if (!settings.logging.logfile.empty()) TRY_STATUS(log.SetFile(settings.logging.logfile));
+  return {};
+}
+
+int Serve(config::Config& config, Logger& log, server::ServerOptions options) {
+  const config::Settings& settings = config.settings();
+  os::IgnoreUninterestingSignals();
+  os::PidFile pid_file;
+  const std::string pid_path = settings.general.pidfile.empty() && settings.general.daemonize
+                                   ? "/var/run/redis.pid"
+                                   : settings.general.pidfile;
+  if (!pid_path.empty()) {
+    if (Status made = pid_file.Create(pid_path); !made) {
+      log.Warning("Failed to write PID file: {}", made.error().message);
+    }
+  }
+  LogBanner(config, log);
+  for (const std::string& warning : os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog))) {
+    log.Warning("{}", warning);
+  }
+  if (settings.general.jemalloc_bg_thread) os::SetBackgroundPurging(true);
+  server::Server server(config, log, std::move(options));
+  if (Status listening = server.Listen(); !listening) {
+    log.Warning("{}", listening.error().message);
+    return 1;
+  }
+  return server.Run();
+}
+
+}  // namespace
+
+int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
+  const config::CommandLine line = config::ParseCommandLine(arguments.subspan(1));
+  switch (line.action) {
+    case config::CommandLine::Action::kVersion: return PrintVersion();
+    case config::CommandLine::Action::kHelp: return PrintHelp();
+    case config::CommandLine::Action::kCheckSystem: return CheckSystem();
+    case config::CommandLine::Action::kTestMemory:
+      fmt::print(stderr, "The memory test is not part of Cinnabar; use memtester.\n");
+      return 1;
+    case config::CommandLine::Action::kRun: break;
+  }
+  if (line.sentinel) {
+    fmt::print(stderr, "redis-sentinel: this part of Cinnabar is not built yet.\n");
+    return 1;
+  }
+  auto files = config::MakeSystemConfigFiles();
+  config::Config config(*files);
+  Logger log;
+  if (Status loaded = config.Load(line, line.reads_stdin ? ReadStandardInput() : std::string()); !loaded) {
+    if (loaded.error().code != 0) {
+      log.Warning("Fatal error, can't open config file: {}", loaded.error().message);
+    } else {
+      fmt::print(stderr, "\n{}\n", loaded.error().message);
+    }
+    return 1;
+  }
+  if (Status prepared = PrepareLog(config.settings(), log); !prepared) {
+    fmt::print(stderr, "Can't open the log file: {}\n", prepared.error().message);
+    return 1;
+  }
+  os::ProcessTitle title(argc, argv);
+  if (config.settings().general.daemonize) {
+    if (Status detached = os::Daemonize(); !detached) {
+      log.Warning("Can't daemonize: {}", detached.error().message);
+      return 1;
+    }
+  }
+  std::unique_ptr<os::CrashReport> crash_report;
+  if (config.settings().logging.crash_log_enabled) crash_report = std::make_unique<os::CrashReport>(log);
+  if (!AdjustLimits(config, log)) return 1;
+  char* resolved = realpath("/proc/self/exe", nullptr);
+  server::ServerOptions options{.program = arguments[0],
+                                .executable = resolved == nullptr ? "" : resolved,
+                                .set_title = [&title](std::string_view text) { title.Set(text); }};
+  std::free(resolved);
+  return Serve(config, log, std::move(options));
+}
+
+}  // namespace cinnabar::apps

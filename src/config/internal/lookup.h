@@ -1,0 +1,30 @@
+// Finding the row of a name, and the lines of a config file that are no parameters.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "config/internal/param.h"
+
+namespace cinnabar::config {
+
+// By any of its names, in any case; nullptr when unknown.
+const Param* FindParam(std::string_view name);
+
+// A directive of the config file that is no parameter.
+struct FileDirective {
+  std::string_view name;
+  std::string_view syntax;
+  size_t min_arguments;
+  size_t max_arguments;
+  std::string_view doc;
+};
+
+std::span<const FileDirective> FileDirectives();
+const FileDirective* FindFileDirective(std::string_view name);
+
+// Directives of long ago that may stand in a file and mean nothing.
+bool IsForgotten(std::string_view name);
+
+}  // namespace cinnabar::config

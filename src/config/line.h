@@ -1,0 +1,27 @@
+// Lines of a config file as words, and back.
+//
+//   maxmemory 100mb              -> maxmemory | 100mb
+//   requirepass "a b\x01"        -> requirepass | a b\1
+//   logfile ''                   -> logfile | (empty)
+//
+// Words are separated by white space. Inside double quotes \n \r \t \a \b, \xHH and \<any character> are
+// understood; inside single quotes only \'. A closing quote must end its word. A zero byte ends the line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cinnabar::config {
+
+// Nothing when quotes do not match.
+std::optional<std::vector<std::string>> SplitLine(std::string_view line);
+
+// The text in double quotes, such that SplitLine gives it back whatever bytes it holds.
+std::string QuoteArgument(std::string_view text);
+
+// The same, but bare when no quotes are needed.
+std::string QuoteArgumentIfNeeded(std::string_view text);
+
+}  // namespace cinnabar::config

@@ -1,0 +1,66 @@
+#include "dispatch/call.h"
+
+#include "catalog/errors.h"
+#include "dispatch/dispatcher.h"
+
+namespace cinnabar::dispatch {
+
+Call::Call(Dispatcher& dispatcher, Session& session, const Command& command, std::span<const std::string_view> argv,
+           std::span<const PlacedKey> keys)
+    : dispatcher_(&dispatcher),
+      session_(&session),
+      command_(&command),
+      argv_(argv),
+      keys_(keys),
+      database_(dispatcher.core(), session.database) {}
+
+Services& Call::services() const { return dispatcher_->services(); }
+
+bool Call::in_transaction() const { return dispatcher_->running_transaction(); }
+
+keyspace::Key Call::FindKey(size_t index) {
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i].index == index) {
+      next_key_ = i + 1;
+      return keys_[i].key;
+    }
+  }
+  return core().keyspace.KeyOf(argv_[index]);
+}
+
+void Call::ChangedIn(keyspace::Database& database, uint32_t event_class, std::string_view event,
+                     const keyspace::Key& key) {
+  ++dirty_;
+  database.MarkChanged(key);
+  if ((settings().observation.notify_keyspace_events & event_class) != 0 && services().notifier != nullptr) {
+    services().notifier->OnKeyspaceEvent(event_class, event, database.index(), key.bytes);
+  }
+}
+
+void Call::Notify(uint32_t event_class, std::string_view event, std::string_view key) {
+  if ((settings().observation.notify_keyspace_events & event_class) != 0 && services().notifier != nullptr) {
+    services().notifier->OnKeyspaceEvent(event_class, event, database_.index(), key);
+  }
+}
+
+void Call::Propagate(std::span<const std::string_view> argv) {
+  propagation_ = Propagation::kExplicit;
+  if (services().journal.active()) dispatcher_->effects().Add(database_.index(), argv);
+}
+
+void Call::Suspend(std::unique_ptr<Continuation> continuation) {
+  session_->continuation = std::move(continuation);
+  session_->suspended = true;
+}
+
+void Call::Redact(size_t index) {
+  if (index < 64) redacted_ |= uint64_t{1} << index;
+}
+
+bool Call::Expect(const keyspace::EntryRef& entry, types::Type type) {
+  if (!entry || entry->type() == type) return true;
+  reply().Error(errors::kWrongType);
+  return false;
+}
+
+}  // namespace cinnabar::dispatch

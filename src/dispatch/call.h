@@ -1,0 +1,103 @@
+// Call: one run of one command, as its handler sees it. The handler parses with Args, acts through db(), says
+// what changed with Changed(), and writes reply(). It sees no socket, no lock, no thread and no RESP version.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "config/settings.h"
+#include "dispatch/keys.h"
+#include "dispatch/services.h"
+#include "dispatch/session.h"
+#include "keyspace/database.h"
+#include "protocol/reply_writer.h"
+
+namespace cinnabar::dispatch {
+
+class Dispatcher;
+
+class Call {
+ public:
+  Call(Dispatcher& dispatcher, Session& session, const Command& command, std::span<const std::string_view> argv,
+       std::span<const PlacedKey> keys);
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  const Command& command() const { return *command_; }
+  std::span<const std::string_view> argv() const { return argv_; }
+  std::string_view arg(size_t index) const { return argv_[index]; }
+  size_t argc() const { return argv_.size(); }
+  Session& session() const { return *session_; }
+  protocol::ReplyWriter& reply() const { return session_->reply; }
+
+  // The key at an argument position, with its hash (computed already when the command's key specifications name it).
+  keyspace::Key key(size_t index) {
+    if (next_key_ < keys_.size() && keys_[next_key_].index == index) [[likely]] return keys_[next_key_++].key;
+    return FindKey(index);
+  }
+
+  // The session's database, and any other.
+  keyspace::Database& db() { return database_; }
+  keyspace::Database database(int index) const { return keyspace::Database(database_.core(), index); }
+  Millis now() const { return database_.now(); }
+  keyspace::CoreState& core() const { return database_.core(); }
+  Services& services() const;
+  const config::Settings& settings() const { return services().settings; }
+  Dispatcher& dispatcher() const { return *dispatcher_; }
+  // Whether the command runs inside EXEC.
+  bool in_transaction() const;
+
+  // Says that a key was changed: counts it, marks its watchers, sends the notification. The command itself becomes
+  // the journal record, unless Propagate or PropagateNothing says otherwise.
+  void Changed(uint32_t event_class, std::string_view event, const keyspace::Key& key) {
+    ChangedIn(database_, event_class, event, key);
+  }
+  void ChangedIn(keyspace::Database& database, uint32_t event_class, std::string_view event,
+                 const keyspace::Key& key);
+  // Counts changes that have no key of their own (FLUSHALL, SWAPDB).
+  void MarkDirty(uint64_t changes) { dirty_ += changes; }
+  // A notification without a change.
+  void Notify(uint32_t event_class, std::string_view event, std::string_view key);
+
+  // The effect for the journal, in place of the command as it was sent. May be called several times.
+  void Propagate(std::initializer_list<std::string_view> argv) {
+    Propagate(std::span<const std::string_view>(argv.begin(), argv.size()));
+  }
+  void Propagate(std::span<const std::string_view> argv);
+  void PropagateNothing() { propagation_ = Propagation::kExplicit; }
+
+  // Goes on in slices between other commands. REQUIRES: !in_transaction().
+  void Suspend(std::unique_ptr<Continuation> continuation);
+
+  // Keeps an argument out of the slow log and MONITOR.
+  void Redact(size_t index);
+  bool redacted() const { return redacted_ != 0; }
+  bool redacted(size_t index) const { return index < 64 && (redacted_ >> index & 1) != 0; }
+
+  // Whether the entry has the type; writes the WRONGTYPE error if not. A missing entry passes.
+  bool Expect(const keyspace::EntryRef& entry, types::Type type);
+
+  // For the dispatcher.
+  uint64_t dirty() const { return dirty_; }
+  bool propagates_itself() const { return propagation_ == Propagation::kVerbatim; }
+
+ private:
+  enum class Propagation : uint8_t { kVerbatim, kExplicit };
+  keyspace::Key FindKey(size_t index);
+
+  Dispatcher* dispatcher_;
+  Session* session_;
+  const Command* command_;
+  std::span<const std::string_view> argv_;
+  std::span<const PlacedKey> keys_;
+  size_t next_key_ = 0;
+  keyspace::Database database_;
+  uint64_t dirty_ = 0;
+  uint64_t redacted_ = 0;
+  Propagation propagation_ = Propagation::kVerbatim;
+};
+
+}  // namespace cinnabar::dispatch

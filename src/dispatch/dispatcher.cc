@@ -1,0 +1,307 @@
+#include "dispatch/dispatcher.h"
+
+#include <algorithm>
+
+#include "catalog/errors.h"
+#include "config/config.h"
+#include "telemetry/latency_monitor.h"
+#include "telemetry/slow_log.h"
+
+namespace cinnabar::dispatch {
+namespace {
+
+constexpr Nanos kTimeStep = 100 * kNanosPerMicro;
+
+}  // namespace
+
+Dispatcher::Dispatcher(Services& services, int core, uint64_t random_seed)
+    : services_(services),
+      core_index_(core),
+      core_{.keyspace = services.keyspace, .events = this, .random = Random(random_seed)},
+      discarded_(OutputBuffer::kFixedBytesMin),
+      command_stats_(services.registry.all().size()),
+      histograms_(services.registry.all().size()) {
+  time_step_ = clock_.ToTicks(kTimeStep);
+  SettingsChanged();
+  UpdateTime();
+}
+
+void Dispatcher::UpdateTime() {
+  last_tick_ = clock_.Now();
+  time_read_at_ = last_tick_;
+  core_.now = clock_.WallMillis(last_tick_);
+}
+
+void Dispatcher::SettingsChanged() {
+  const config::Settings& settings = services_.settings;
+  const int64_t slow_micros = settings.observation.slowlog_log_slower_than_micros;
+  const int64_t latency_millis = settings.observation.latency_monitor_threshold_millis;
+  slow_ticks_ = ~Ticks{0};
+  if (slow_micros >= 0) slow_ticks_ = clock_.ToTicks(slow_micros * kNanosPerMicro);
+  if (latency_millis > 0) slow_ticks_ = std::min(slow_ticks_, clock_.ToTicks(latency_millis * kNanosPerMilli));
+  const auto policy = settings.memory.maxmemory_policy;
+  core_.access.lfu =
+      policy == config::EvictionPolicy::kAllKeysLfu || policy == config::EvictionPolicy::kVolatileLfu;
+  core_.access.lfu_log_factor = settings.memory.lfu_log_factor;
+  core_.access.lfu_decay_minutes = settings.memory.lfu_decay_time_minutes;
+}
+
+void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument) {
+  Request request;
+  request.first_argument = first_argument;
+  request.argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
+  const auto argv = batch.argv(request);
+  request.command = services_.registry.Resolve(argv);
+  request.first_key = static_cast<uint32_t>(batch.keys.size());
+  auto add = [&](uint32_t index) {
+    const keyspace::Key key = core_.keyspace.KeyOf(argv[index]);
+    batch.keys.push_back({index, key});
+    const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
+    // Other cores may be changing the table: only its holder can tell where a bucket is.
+    if (!core_.keyspace.TryLock(shard)) return;
+    core_.keyspace.table(session.database, shard).entries.PrefetchBucket(key.hash);
+    core_.keyspace.Unlock(shard);
+  };
+  const Command* command = request.command;
+  if (command != nullptr) {
+    if (command->only_key != 0) {
+      if (static_cast<uint32_t>(command->only_key) < argv.size()) add(static_cast<uint32_t>(command->only_key));
+    } else if (command->key_specs != 0 && command->AcceptsArgumentCount(argv.size())) {
+      positions_.clear();
+      FindKeys(*command, argv, positions_);
+      for (const KeyPosition& position : positions_) {
+        if ((position.use & KeyUse::kNotKey) == 0) add(position.index);
+      }
+    }
+  }
+  request.key_count = static_cast<uint32_t>(batch.keys.size()) - request.first_key;
+  batch.requests.push_back(request);
+}
+
+void Dispatcher::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request) {
+  if (first_request >= batch.requests.size()) return;
+  for (size_t i = batch.requests[first_request].first_key; i < batch.keys.size(); ++i) {
+    const uint64_t hash = batch.keys[i].key.hash;
+    const size_t shard = keyspace::Keyspace::ShardOf(hash);
+    if (!core_.keyspace.TryLock(shard)) continue;
+    core_.keyspace.table(session.database, shard).entries.PrefetchEntry(hash);
+    core_.keyspace.Unlock(shard);
+  }
+}
+
+void Dispatcher::AfterReply(Session& session) {
+  if (session.reply_mode == ReplyMode::kOn) return;
+  discarded_.Clear();
+  if (session.reply_mode == ReplyMode::kSkipping) session.reply_mode = ReplyMode::kOn;
+  if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
+}
+
+Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, const Request& request) {
+  const auto argv = batch.argv(request);
+  const Command* command = request.command;
+  if (services_.pause.mode != PauseMode::kNone && command != nullptr && Paused(session, *command)) [[unlikely]] {
+    return Outcome::kPostponed;
+  }
+  const bool muted = session.reply_mode != ReplyMode::kOn;
+  if (muted) [[unlikely]] session.reply.Redirect(discarded_);
+  if (Admit(session, command, argv)) [[likely]] {
+    if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
+      Queue(session, *command, argv);
+    } else {
+      RunLocked(session, *command, argv, batch.keys_of(request));
+    }
+  }
+  if (muted || session.reply_mode != ReplyMode::kOn) [[unlikely]] {
+    session.reply.Redirect(session.output);
+    AfterReply(session);
+  }
+  return session.suspended ? Outcome::kSuspended : Outcome::kDone;
+}
+
+void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
+                           std::span<const PlacedKey> keys) {
+  constexpr uint64_t kPlanned = Flag::kWorld | Flag::kRunsTransaction;
+  if (keys.size() > 1 || command.Is(kPlanned)) return RunWithPlan(session, command, argv, keys);
+  keyspace::Keyspace& keyspace = core_.keyspace;
+  if (keys.empty()) return RunHeld(session, command, argv, keys);
+  const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);
+  keyspace.Lock(shard);
+  RunHeld(session, command, argv, keys);
+  keyspace.Unlock(shard);
+}
+
+void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
+                             std::span<const PlacedKey> keys) {
+  plan_.world = command.Is(Flag::kWorld);
+  plan_.shards.clear();
+  for (const PlacedKey& placed : keys) {
+    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
+  }
+  if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
+  LockPlanned();
+  RunHeld(session, command, argv, keys);
+  UnlockPlanned();
+}
+
+void Dispatcher::AddShards(const Command& command, std::span<const std::string_view> argv) {
+  positions_.clear();
+  FindKeys(command, argv, positions_);
+  for (const KeyPosition& position : positions_) {
+    if ((position.use & KeyUse::kNotKey) != 0) continue;
+    const uint64_t hash = core_.keyspace.HashOf(argv[position.index]);
+    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(hash)));
+  }
+}
+
+// The union of what the queued commands and the watched keys need, for the whole block.
+void Dispatcher::PlanTransaction(const Session& session) {
+  std::vector<std::string_view> views;
+  for (const QueuedCommand& queued : session.transaction.queue) {
+    if (queued.command->Is(Flag::kWorld | Flag::kSweep)) plan_.world = true;
+    views.assign(queued.argv.begin(), queued.argv.end());
+    AddShards(*queued.command, views);
+  }
+  for (const WatchedKey& watched : session.transaction.watched) {
+    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(watched.hash)));
+  }
+}
+
+void Dispatcher::LockPlanned() {
+  if (plan_.world) {
+    core_.keyspace.gate().Close(core_index_);
+    return;
+  }
+  if (!core_.keyspace.locking()) return;
+  std::sort(plan_.shards.begin(), plan_.shards.end());
+  plan_.shards.erase(std::unique(plan_.shards.begin(), plan_.shards.end()), plan_.shards.end());
+  for (uint32_t shard : plan_.shards) core_.keyspace.Lock(shard);
+}
+
+void Dispatcher::UnlockPlanned() {
+  if (plan_.world) {
+    core_.keyspace.gate().Open(core_index_);
+    UpdateTime();
+    return;
+  }
+  if (!core_.keyspace.locking()) return;
+  for (uint32_t shard : plan_.shards) core_.keyspace.Unlock(shard);
+}
+
+void Dispatcher::RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+                         std::span<const PlacedKey> keys) {
+  if (services_.history != nullptr) [[unlikely]] return RunObserved(session, command, argv, keys);
+  CallHandler(session, command, argv, keys);
+  if (!effects_.empty()) FlushEffects();
+}
+
+// Gives the observer what the command answered, while the shards are still held.
+void Dispatcher::RunObserved(Session& session, const Command& command, std::span<const std::string_view> argv,
+                             std::span<const PlacedKey> keys) {
+  OutputBuffer capture(OutputBuffer::kFixedBytesMin);
+  OutputBuffer& target = session.reply.Redirect(capture);
+  CallHandler(session, command, argv, keys);
+  if (!effects_.empty()) FlushEffects();
+  session.reply.Redirect(target);
+  std::string text;
+  iovec parts[64];
+  while (int count = capture.Gather(parts, 64)) {
+    size_t sum = 0;
+    for (int i = 0; i < count; ++i) {
+      text.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      sum += parts[i].iov_len;
+    }
+    capture.Consume(sum);
+  }
+  target.Append(text);
+  services_.history->OnCommand(session, argv, text);
+}
+
+void Dispatcher::FlushEffects(journal::Grouping grouping) {
+  services_.journal.Append(effects_, grouping);
+  effects_.Clear();
+}
+
+void Dispatcher::CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
+                             std::span<const PlacedKey> keys) {
+  Call call(*this, session, command, argv, keys);
+  const Ticks started = last_tick_;
+  const uint64_t errors_before = session.reply.errors();
+  session.last_command = &command;
+  command.spec->run(call);
+  if (call.dirty() != 0) {
+    counters_.changes.Add(call.dirty());
+    if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
+      effects_.Add(session.database, argv);
+    }
+  }
+  Account(session, command, call, started, errors_before);
+}
+
+void Dispatcher::Account(Session& session, const Command& command, const Call& call, Ticks started,
+                         uint64_t errors_before) {
+  const Ticks ended = clock_.Now();
+  const Ticks spent = ended - started;
+  last_tick_ = ended;
+  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]] UpdateTime();
+  counters_.commands.Add();
+  ++session.commands;
+  command_stats_.AddCall(command.id, spent);
+  if (session.reply.errors() != errors_before) [[unlikely]] {
+    command_stats_.AddFailed(command.id);
+    error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
+  }
+  if (services_.settings.observation.latency_tracking) {
+    auto& histogram = histograms_[command.id];
+    if (histogram == nullptr) [[unlikely]] histogram = std::make_unique<LatencyHistogram>();
+    histogram->Record(static_cast<uint64_t>(clock_.ToNanos(spent)));
+  }
+  if (spent >= slow_ticks_) [[unlikely]] ReportSlow(session, command, call, clock_.ToMicros(spent));
+  if (services_.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]] FeedMonitors(session, call);
+}
+
+void Dispatcher::ReportSlow(Session& session, const Command& command, const Call& call, Micros duration) {
+  const int64_t seconds = core_.now / 1000;
+  services_.latency.AddIfSlow(command.Is(Flag::kFast) ? "fast-command" : "command", duration / 1000, seconds);
+  if (command.Is(Flag::kSkipSlowlog) || !services_.slow_log.ShouldLog(duration)) return;
+  std::vector<std::string_view> shown(call.argv().begin(), call.argv().end());
+  for (size_t i = 0; i < shown.size(); ++i) {
+    if (call.redacted(i)) shown[i] = "(redacted)";
+  }
+  services_.slow_log.Add(seconds, duration, shown, session.facts.peer, session.name);
+}
+
+void Dispatcher::OnExpired(int database, std::string_view key) {
+  const bool lazy = services_.settings.memory.lazyfree_lazy_expire;
+  if (services_.journal.active()) effects_.Add(database, {lazy ? "UNLINK" : "DEL", key});
+  if ((services_.settings.observation.notify_keyspace_events & config::kNotifyExpired) != 0 &&
+      services_.notifier != nullptr) {
+    services_.notifier->OnKeyspaceEvent(config::kNotifyExpired, "expired", database, key);
+  }
+}
+
+void Dispatcher::ResetStatistics() {
+  command_stats_.Reset();
+  error_stats_.Reset();
+  for (auto& histogram : histograms_) histogram.reset();
+  counters_.commands.Set(0);
+  core_.hits = core_.misses = core_.expired = 0;
+}
+
+bool Dispatcher::Step(Session& session) {
+  const bool muted = session.reply_mode != ReplyMode::kOn;
+  if (muted) session.reply.Redirect(discarded_);
+  last_tick_ = clock_.Now();
+  Call call(*this, session, *session.last_command, {}, {});
+  const bool done = session.continuation->Step(call) == Continuation::Progress::kDone;
+  if (done) {
+    session.continuation.reset();
+    session.suspended = false;
+  }
+  if (muted) {
+    session.reply.Redirect(session.output);
+    discarded_.Clear();
+  }
+  return done;
+}
+
+}  // namespace cinnabar::dispatch

@@ -1,0 +1,181 @@
+// Dispatcher: executes requests on one core. It walks the gates in one order, takes the locks that the command's
+// keys ask for, runs the handler, appends the effects to the journal, and keeps the statistics (DESIGN §4, §5).
+//
+// One per core, used by that core's thread only; its statistics may be read by others while the world is stopped.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "dispatch/call.h"
+#include "dispatch/keys.h"
+#include "dispatch/registry.h"
+#include "dispatch/services.h"
+#include "dispatch/session.h"
+#include "journal/journal.h"
+#include "keyspace/database.h"
+#include "structures/latency_histogram.h"
+#include "telemetry/command_stats.h"
+#include "telemetry/error_stats.h"
+
+namespace cinnabar::dispatch {
+
+// One parsed request, as ranges of a Batch.
+struct Request {
+  const Command* command = nullptr;  // null: unknown
+  uint32_t first_argument = 0;
+  uint32_t argument_count = 0;
+  uint32_t first_key = 0;
+  uint32_t key_count = 0;
+};
+
+// The requests that are prepared together, so that their cache misses overlap. Arguments point into the input
+// buffers of their connections.
+struct Batch {
+  std::vector<std::string_view> arguments;
+  std::deque<std::string> storage;
+  std::vector<Request> requests;
+  std::vector<PlacedKey> keys;
+
+  void Clear() {
+    arguments.clear();
+    if (!storage.empty()) storage.clear();
+    requests.clear();
+    keys.clear();
+  }
+  std::span<const std::string_view> argv(const Request& request) const {
+    return {arguments.data() + request.first_argument, request.argument_count};
+  }
+  std::span<const PlacedKey> keys_of(const Request& request) const {
+    return {keys.data() + request.first_key, request.key_count};
+  }
+};
+
+// Totals of one core; any thread may read them.
+struct CoreCounters {
+  telemetry::Counter commands;
+  telemetry::Counter changes;  // what rdb_changes_since_last_save counts
+};
+
+class Dispatcher final : public keyspace::KeyspaceEvents {
+ public:
+  enum class Outcome : uint8_t {
+    kDone,
+    kSuspended,  // the session's continuation must be stepped before its next request
+    kPostponed,  // not executed: try the same request again when the pause is over
+  };
+
+  Dispatcher(Services& services, int core, uint64_t random_seed);
+
+  // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and starts
+  // fetching their buckets.
+  void Prepare(Batch& batch, Session& session, uint32_t first_argument);
+  // Once buckets have arrived: starts fetching the entries of the batch's keys.
+  void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request);
+
+  Outcome Execute(Session& session, const Batch& batch, const Request& request);
+  // A slice of the session's suspended command; true when it is done.
+  bool Step(Session& session);
+  // For EXEC: runs the queued commands of the session, whose locks are all held.
+  void RunQueued(Session& session);
+
+  // Removes the session's watches. Takes the shards itself: REQUIRES none held, unless `held`.
+  enum class Held : uint8_t { kNo, kYes };
+  void Unwatch(Session& session, Held held);
+
+  // Reads the clocks: at the start of a batch, and after whatever may have taken long.
+  void UpdateTime();
+  // Recomputes what is derived from settings. With the world stopped.
+  void SettingsChanged();
+
+  // Runs `work` with the world stopped. REQUIRES: inside a batch, no shard held.
+  template <typename Work>
+  void WithWorldStopped(Work&& work) {
+    keyspace::WorldGate& gate = core_.keyspace.gate();
+    const bool nested = gate.HeldByCaller();
+    if (!nested) gate.Close(core_index_);
+    work();
+    if (!nested) gate.Open(core_index_);
+  }
+
+  // Removes up to `buckets_max` buckets' worth of expired keys of this core's shards; see expiry.cc.
+  uint64_t ExpireSome(Micros budget);
+
+  // Appends what was collected outside of a command (expiry). REQUIRES: the shards are held.
+  void FlushEffects(journal::Grouping grouping = journal::Grouping::kAsNeeded);
+
+  // KeyspaceEvents:
+  void OnExpired(int database, std::string_view key) override;
+
+  Services& services() { return services_; }
+  keyspace::CoreState& core() { return core_; }
+  int core_index() const { return core_index_; }
+  journal::Effects& effects() { return effects_; }
+  bool running_transaction() const { return running_transaction_; }
+  TickClock& clock() { return clock_; }
+  telemetry::CommandStats& command_stats() { return command_stats_; }
+  telemetry::ErrorStats& error_stats() { return error_stats_; }
+  CoreCounters& counters() { return counters_; }
+  // Null when the command was never called here.
+  const LatencyHistogram* histogram(uint32_t command) const { return histograms_[command].get(); }
+  void ResetStatistics();
+  void ResetHistogram(uint32_t command) { histograms_[command].reset(); }
+
+ private:
+  struct LockPlan {
+    bool world = false;
+    std::vector<uint32_t> shards;
+  };
+
+  bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
+  bool Reject(Session& session, const Command* command, std::string_view error);
+  bool Paused(const Session& session, const Command& command) const;
+  void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
+  void RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
+                 std::span<const PlacedKey> keys);
+  void RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
+                   std::span<const PlacedKey> keys);
+  void PlanTransaction(const Session& session);
+  void AddShards(const Command& command, std::span<const std::string_view> argv);
+  void LockPlanned();
+  void UnlockPlanned();
+  // Runs the handler under the locks and does everything that belongs under them.
+  void RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+               std::span<const PlacedKey> keys);
+  void RunObserved(Session& session, const Command& command, std::span<const std::string_view> argv,
+                   std::span<const PlacedKey> keys);
+  void CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
+                   std::span<const PlacedKey> keys);
+  void Account(Session& session, const Command& command, const Call& call, Ticks started, uint64_t errors_before);
+  void ReportSlow(Session& session, const Command& command, const Call& call, Micros duration);
+  void FeedMonitors(Session& session, const Call& call);
+  void AfterReply(Session& session);
+
+  Services& services_;
+  const int core_index_;
+  keyspace::CoreState core_;
+  TickClock clock_;
+  Ticks last_tick_ = 0;
+  Ticks time_step_ = 0;        // refresh the wall time when this much has passed
+  Ticks time_read_at_ = 0;
+  Ticks slow_ticks_ = ~Ticks{0};  // commands slower than this are looked at closely
+  bool running_transaction_ = false;
+  bool time_frozen_ = false;
+  journal::Effects effects_;
+  LockPlan plan_;
+  std::vector<KeyPosition> positions_;
+  OutputBuffer discarded_;
+  telemetry::CommandStats command_stats_;
+  telemetry::ErrorStats error_stats_;
+  std::vector<std::unique_ptr<LatencyHistogram>> histograms_;
+  CoreCounters counters_;
+  uint32_t expiry_shard_ = 0;
+  int expiry_database_ = 0;
+};
+
+}  // namespace cinnabar::dispatch

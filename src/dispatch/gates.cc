@@ -1,0 +1,78 @@
+// The gates: everything that may stop a request before its handler runs, in one visible order (DESIGN §4).
+#include <fmt/format.h>
+
+#include "catalog/errors.h"
+#include "dispatch/dispatcher.h"
+
+namespace cinnabar::dispatch {
+namespace {
+
+constexpr size_t kShownBytes = 128;
+
+std::string UnknownCommand(std::span<const std::string_view> argv) {
+  std::string shown;
+  for (size_t i = 1; i < argv.size() && shown.size() < kShownBytes; ++i) {
+    shown += fmt::format("'{}' ", argv[i].substr(0, kShownBytes - shown.size()));
+  }
+  return fmt::format("ERR unknown command '{}', with args beginning with: {}", argv[0].substr(0, kShownBytes), shown);
+}
+
+std::string UnknownSubcommand(const Command& container, std::string_view name) {
+  std::string upper(container.name);
+  for (char& c : upper) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", name.substr(0, kShownBytes), upper);
+}
+
+}  // namespace
+
+bool Dispatcher::Reject(Session& session, const Command* command, std::string_view error) {
+  session.reply.Error(error);
+  error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
+  if (command != nullptr) command_stats_.AddRejected(command->id);
+  if (session.in_transaction()) session.transaction.rejected = true;
+  return false;
+}
+
+bool Dispatcher::Admit(Session& session, const Command* command, std::span<const std::string_view> argv) {
+  // 1. Known, and with the right number of arguments.
+  if (command == nullptr) [[unlikely]] {
+    const Command* container = services_.registry.Find(argv[0]);
+    if (container == nullptr) return Reject(session, nullptr, UnknownCommand(argv));
+    return Reject(session, container, UnknownSubcommand(*container, argv[1]));
+  }
+  if (!command->AcceptsArgumentCount(argv.size()) || command->spec->run == nullptr) [[unlikely]] {
+    return Reject(session, command,
+                  fmt::format("ERR wrong number of arguments for '{}' command", command->name));
+  }
+  // 2. Who may.
+  if (!session.authenticated && !command->Is(Flag::kNoAuth)) [[unlikely]] {
+    return Reject(session, command, errors::kNoAuth);
+  }
+  if (command->Is(Flag::kProtected)) [[unlikely]] {
+    const config::Permission permission = services_.settings.security.enable_debug_command;
+    const bool local = session.facts.unix_socket || session.facts.loopback;
+    if (permission == config::Permission::kNo || (permission == config::Permission::kLocal && !local)) {
+      return Reject(session, command,
+                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+                    "can run it from a local connection, otherwise you need to set this option in the "
+                    "configuration file, and then restart the server.");
+    }
+  }
+  // 3. What a transaction cannot hold.
+  if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
+    return Reject(session, command, "ERR Command not allowed inside a transaction");
+  }
+  return true;
+}
+
+// CLIENT PAUSE holds back all commands, or those that may write.
+bool Dispatcher::Paused(const Session& session, const Command& command) const {
+  const PauseState& pause = services_.pause;
+  if (core_.now >= pause.until) return false;
+  if (pause.mode == PauseMode::kAll) return true;
+  constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
+  if (command.Is(kWriting)) return true;
+  return session.in_transaction() && command.Is(Flag::kRunsTransaction) && (session.transaction.flags & kWriting) != 0;
+}
+
+}  // namespace cinnabar::dispatch

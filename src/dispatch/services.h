@@ -1,0 +1,136 @@
+// Services: what a handler may ask of the server beyond its keys. Each is a small class or port of its own; the
+// composition root (server/) makes them and hands them to every core.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+
+namespace cinnabar::config {
+class Config;
+struct Settings;
+}  // namespace cinnabar::config
+namespace cinnabar::journal {
+class Journal;
+}
+namespace cinnabar::keyspace {
+class Keyspace;
+}
+namespace cinnabar::telemetry {
+class SlowLog;
+class LatencyMonitor;
+class CommandStats;
+class ErrorStats;
+}  // namespace cinnabar::telemetry
+
+namespace cinnabar::dispatch {
+
+class Registry;
+class Dispatcher;
+struct Session;
+
+// The connected clients of all cores. With the world stopped, unless said otherwise.
+class Clients {
+ public:
+  virtual ~Clients() = default;
+  virtual void ForEach(const std::function<void(Session&)>& visit) = 0;
+  virtual Session* Find(uint64_t id) = 0;
+  // Closes the connection; the caller's own is closed after its reply.
+  virtual void Close(Session& session, const Session* caller) = 0;
+  // Lets the core that owns the session look at it again (something was written to it, a pause ended ...).
+  virtual void Wake(Session& session) = 0;
+  virtual size_t Count() const = 0;
+  // Sends a line to every session in MONITOR mode. Any core, any time.
+  virtual void FeedMonitors(std::string line) = 0;
+};
+
+// CLIENT PAUSE. Changed with the world stopped; read by every core between commands.
+enum class PauseMode : uint8_t { kNone, kWrites, kAll };
+struct PauseState {
+  PauseMode mode = PauseMode::kNone;
+  Millis until = 0;
+};
+
+// What SHUTDOWN, signals and DEBUG ask of the process.
+struct ShutdownRequest {
+  bool save = false;
+  bool nosave = false;
+  bool now = false;
+  bool force = false;
+};
+
+class ServerControl {
+ public:
+  virtual ~ServerControl() = default;
+  // Begins an orderly shutdown; an error says why it cannot be. The process ends after the current command.
+  virtual Status Shutdown(const ShutdownRequest& request) = 0;
+  virtual bool AbortShutdown() = 0;
+  // Applies what follows from a change of the pause (wakes postponed clients).
+  virtual void PauseChanged() = 0;
+  // INFO text for the given sections, in order. `all`, `default` and `everything` are understood.
+  virtual std::string Info(const std::vector<std::string>& sections) = 0;
+  virtual void ResetStatistics() = 0;
+  virtual uint64_t UsedMemory() = 0;
+  virtual uint64_t PeakMemory() = 0;
+  virtual uint64_t StartupMemory() = 0;
+  virtual std::string_view RunId() const = 0;
+  virtual Millis StartedAt() const = 0;
+  virtual int Cores() const = 0;
+  // Runs `work` on a worker thread, some time.
+  virtual void Defer(std::function<void()> work) = 0;
+};
+
+// Sees every executed command in the serial order of the shards it held. For tests that prove that order.
+class HistoryObserver {
+ public:
+  virtual ~HistoryObserver() = default;
+  // Called while the command's shards are held.
+  virtual void OnCommand(const Session& session, std::span<const std::string_view> argv, std::string_view reply) = 0;
+};
+
+// Receives keyspace notifications; called while the key's shard is held.
+class KeyspaceNotifier {
+ public:
+  virtual ~KeyspaceNotifier() = default;
+  virtual void OnKeyspaceEvent(uint32_t event_class, std::string_view event, int database, std::string_view key) = 0;
+};
+
+// Switches that DEBUG turns, for tests of clients and of the server. Changed with the world stopped.
+struct DebugSwitches {
+  bool active_expire = true;
+  bool pause_cron = false;
+  bool reply_buffer_resizing = true;
+  // How long a reply buffer's peak is remembered; < 0: for ever.
+  Millis reply_buffer_peak_reset = 5000;
+  bool deny_scripts_disabled = false;
+};
+
+struct Services {
+  config::Config& config;
+  const config::Settings& settings;
+  keyspace::Keyspace& keyspace;
+  journal::Journal& journal;
+  Registry& registry;
+  Clients& clients;
+  ServerControl& control;
+  telemetry::SlowLog& slow_log;
+  telemetry::LatencyMonitor& latency;
+  Logger& log;
+  PauseState& pause;
+  DebugSwitches& debug;
+  // One dispatcher per core; the statistics of the others may be read with the world stopped.
+  std::vector<Dispatcher*>& dispatchers;
+  std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
+  HistoryObserver* history = nullptr;
+  KeyspaceNotifier* notifier = nullptr;
+};
+
+}  // namespace cinnabar::dispatch

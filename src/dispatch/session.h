@@ -1,0 +1,120 @@
+// Session: one client as the commands see it: who it is, which database it uses, its transaction, its replies.
+//
+// Owned by the core that serves the connection. Other cores read or change it only while the world is stopped.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/output_buffer.h"
+#include "dispatch/registry.h"
+#include "keyspace/keyspace.h"
+#include "protocol/reply_writer.h"
+
+namespace cinnabar::dispatch {
+
+class Call;
+
+// A command kept for EXEC.
+struct QueuedCommand {
+  const Command* command;
+  std::vector<std::string> argv;
+};
+
+struct WatchedKey {
+  int database;
+  std::string name;
+  uint64_t hash;
+  bool expired_when_watched;
+};
+
+struct Transaction {
+  bool open = false;      // between MULTI and EXEC
+  bool rejected = false;  // a command could not be queued: EXEC must abort
+  uint64_t flags = 0;     // of all queued commands together
+  std::vector<QueuedCommand> queue;
+  std::vector<WatchedKey> watched;
+  keyspace::Watcher watcher;
+  size_t queue_memory = 0;
+
+  void Reset() {
+    open = rejected = false;
+    flags = 0;
+    queue.clear();
+    queue_memory = 0;
+  }
+};
+
+// What happens to the replies of commands (CLIENT REPLY).
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
+
+enum class Closing : uint8_t {
+  kNo,
+  kAfterReply,  // once everything written has been sent
+  kNow,
+};
+
+// A command that goes on in slices between other commands (KEYS over a large keyspace).
+class Continuation {
+ public:
+  enum class Progress : uint8_t { kMore, kDone };
+  virtual ~Continuation() = default;
+  // Does a slice of work, well below a millisecond. Writes its reply to call.reply() before it says kDone.
+  virtual Progress Step(Call& call) = 0;
+};
+
+// Facts that the connection's owner fills in for CLIENT LIST and limits.
+struct ConnectionFacts {
+  int fd = -1;
+  int core = 0;
+  bool unix_socket = false;
+  bool loopback = false;
+  std::string peer;   // "127.0.0.1:50000", or the path of the Unix socket with ":0"
+  std::string local;
+  size_t query_bytes = 0;       // read and not consumed
+  size_t query_free_bytes = 0;  // room left in the query buffer
+  size_t partial_argument_bytes = 0;
+  size_t reply_peak_bytes = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+};
+
+struct Session {
+  Session(uint64_t id, OutputBuffer initial_output)
+      : id(id), output(std::move(initial_output)), reply(output, protocol::Resp::k2) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  bool in_transaction() const { return transaction.open; }
+
+  const uint64_t id;
+  int database = 0;
+  bool authenticated = true;
+  bool monitor = false;
+  bool no_evict = false;
+  bool no_touch = false;
+  bool suspended = false;     // a Continuation runs: no further requests are taken
+  bool postponed = false;     // waits for the end of a CLIENT PAUSE
+  ReplyMode reply_mode = ReplyMode::kOn;
+  Closing closing = Closing::kNo;
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  std::string user = "default";
+  Millis created = 0;
+  Millis last_active = 0;
+  Millis soft_limit_since = 0;  // when the output buffer exceeded its soft limit; 0: it does not
+  const Command* last_command = nullptr;
+  uint64_t commands = 0;
+  Transaction transaction;
+  std::unique_ptr<Continuation> continuation;
+  ConnectionFacts facts;
+  OutputBuffer output;
+  protocol::ReplyWriter reply;
+};
+
+}  // namespace cinnabar::dispatch

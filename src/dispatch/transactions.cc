@@ -1,0 +1,52 @@
+// MULTI, EXEC, WATCH: what the dispatcher does for them. The commands themselves are in commands/transactions.
+#include <algorithm>
+
+#include "dispatch/dispatcher.h"
+
+namespace cinnabar::dispatch {
+
+void Dispatcher::Queue(Session& session, const Command& command, std::span<const std::string_view> argv) {
+  Transaction& transaction = session.transaction;
+  QueuedCommand queued{&command, {}};
+  queued.argv.reserve(argv.size());
+  for (std::string_view argument : argv) {
+    queued.argv.emplace_back(argument);
+    transaction.queue_memory += argument.size() + sizeof(std::string);
+  }
+  transaction.queue_memory += sizeof(QueuedCommand);
+  transaction.queue.push_back(std::move(queued));
+  transaction.flags |= command.flags;
+  session.reply.Simple("QUEUED");
+  if (services_.history != nullptr) services_.history->OnCommand(session, argv, "+QUEUED\r\n");
+}
+
+void Dispatcher::RunQueued(Session& session) {
+  std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
+  session.transaction.Reset();
+  session.reply.Array(queue.size());
+  running_transaction_ = true;
+  time_frozen_ = true;
+  std::vector<std::string_view> views;
+  for (const QueuedCommand& queued : queue) {
+    views.assign(queued.argv.begin(), queued.argv.end());
+    last_tick_ = clock_.Now();
+    CallHandler(session, *queued.command, views, {});
+  }
+  running_transaction_ = false;
+  time_frozen_ = false;
+  if (!effects_.empty()) FlushEffects(journal::Grouping::kTransaction);
+}
+
+void Dispatcher::Unwatch(Session& session, Held held) {
+  Transaction& transaction = session.transaction;
+  for (const WatchedKey& watched : transaction.watched) {
+    const size_t shard = keyspace::Keyspace::ShardOf(watched.hash);
+    if (held == Held::kNo) core_.keyspace.Lock(shard);
+    core_.keyspace.Unwatch(watched.database, {watched.name, watched.hash}, transaction.watcher);
+    if (held == Held::kNo) core_.keyspace.Unlock(shard);
+  }
+  transaction.watched.clear();
+  transaction.watcher.dirty.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace cinnabar::dispatch

@@ -1,0 +1,77 @@
+#include "journal/journal.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/numbers.h"
+
+namespace cinnabar::journal {
+namespace {
+
+void AppendHeader(char type, size_t count, std::string& out) {
+  char digits[kInt64TextBytes];
+  out += type;
+  out.append(digits, FormatInt64(static_cast<int64_t>(count), digits));
+  out += "\r\n";
+}
+
+}  // namespace
+
+void EncodeCommand(std::span<const std::string_view> argv, std::string& out) {
+  AppendHeader('*', argv.size(), out);
+  for (std::string_view argument : argv) {
+    AppendHeader('$', argument.size(), out);
+    out += argument;
+    out += "\r\n";
+  }
+}
+
+void Effects::Add(int database, std::span<const std::string_view> argv) {
+  const size_t begin = bytes_.size();
+  EncodeCommand(argv, bytes_);
+  records_.push_back({database, begin, bytes_.size()});
+}
+
+void Journal::AddSink(JournalSink& sink) {
+  std::lock_guard lock(mutex_);
+  sinks_.push_back(&sink);
+}
+
+void Journal::RemoveSink(JournalSink& sink) {
+  std::lock_guard lock(mutex_);
+  std::erase(sinks_, &sink);
+}
+
+void Journal::SelectDatabase(int database) {
+  if (database == database_) return;
+  database_ = database;
+  char digits[kInt64TextBytes];
+  const std::string_view number(digits, FormatInt64(database, digits));
+  EncodeCommand(std::array<std::string_view, 2>{"SELECT", number}, staging_);
+}
+
+uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
+  std::lock_guard lock(mutex_);
+  if (effects.empty() || sinks_.empty()) return offset_;
+  staging_.clear();
+  const bool wrapped = grouping == Grouping::kTransaction || effects.size() > 1;
+  if (wrapped) {
+    SelectDatabase(effects.records().front().database);
+    EncodeCommand(std::array<std::string_view, 1>{"MULTI"}, staging_);
+  }
+  for (const Effects::Record& record : effects.records()) {
+    SelectDatabase(record.database);
+    staging_ += effects.bytes(record);
+  }
+  if (wrapped) EncodeCommand(std::array<std::string_view, 1>{"EXEC"}, staging_);
+  for (JournalSink* sink : sinks_) sink->OnBytes(offset_, staging_);
+  offset_ += staging_.size();
+  return offset_;
+}
+
+uint64_t Journal::offset() const {
+  std::lock_guard lock(mutex_);
+  return offset_;
+}
+
+}  // namespace cinnabar::journal

@@ -1,0 +1,81 @@
+// The journal: one ordered stream of effects (DESIGN §6).
+//
+// Every change to the data set becomes one record of RESP bytes; its offset in the stream is the replication
+// offset. Records are appended while the shards of the change are held, so that their order is a serial order.
+// Sinks read the stream: the append-only file, the backlog of replicas, a test. Without a sink nothing is produced.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cinnabar::journal {
+
+// The records of one command or transaction, collected before they are appended.
+class Effects {
+ public:
+  void Add(int database, std::span<const std::string_view> argv);
+  void Add(int database, std::initializer_list<std::string_view> argv) {
+    Add(database, std::span<const std::string_view>(argv.begin(), argv.size()));
+  }
+  bool empty() const { return records_.empty(); }
+  size_t size() const { return records_.size(); }
+  void Clear() {
+    records_.clear();
+    bytes_.clear();
+  }
+
+  struct Record {
+    int database;
+    size_t begin;
+    size_t end;
+  };
+  const std::vector<Record>& records() const { return records_; }
+  std::string_view bytes(const Record& record) const {
+    return std::string_view(bytes_).substr(record.begin, record.end - record.begin);
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<Record> records_;
+};
+
+class JournalSink {
+ public:
+  virtual ~JournalSink() = default;
+  // Called in stream order under the journal's lock: copy and return. `offset` is the stream offset of bytes[0].
+  virtual void OnBytes(uint64_t offset, std::string_view bytes) = 0;
+};
+
+// Whether the records of one append belong together for whoever replays them.
+enum class Grouping : uint8_t { kAsNeeded, kTransaction };
+
+class Journal {
+ public:
+  // REQUIRES: nothing else runs.
+  void AddSink(JournalSink& sink);
+  void RemoveSink(JournalSink& sink);
+  bool active() const { return !sinks_.empty(); }
+
+  // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records (around a
+  // single one as well when it is a transaction). Returns the offset behind them. Any core; takes the leaf lock.
+  uint64_t Append(const Effects& effects, Grouping grouping);
+  uint64_t offset() const;
+
+ private:
+  void SelectDatabase(int database);
+
+  mutable std::mutex mutex_;
+  std::vector<JournalSink*> sinks_;
+  std::string staging_;
+  uint64_t offset_ = 0;
+  int database_ = -1;
+};
+
+// One command as RESP, appended to `out`.
+void EncodeCommand(std::span<const std::string_view> argv, std::string& out);
+
+}  // namespace cinnabar::journal

@@ -1,0 +1,148 @@
+// Database: one numbered database as one command sees it, on one core, with its shards held.
+//
+// It finds, makes and removes entries, hides and removes what has expired, keeps the access clocks, and marks
+// watchers. It is a view: made for a command and thrown away, it costs nothing.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/random.h"
+#include "keyspace/access_clock.h"
+#include "keyspace/keyspace.h"
+
+namespace cinnabar::keyspace {
+
+// Told by the keyspace about what happens by itself. Called with the shard held; the key is already gone.
+class KeyspaceEvents {
+ public:
+  virtual ~KeyspaceEvents() = default;
+  virtual void OnExpired(int database, std::string_view key) = 0;
+};
+
+// What commands on one core share. Owned by the core; read by others only while the world is stopped.
+struct CoreState {
+  Keyspace& keyspace;
+  KeyspaceEvents* events = nullptr;
+  AccessPolicy access;
+  Random random{1};
+  Millis now = 0;
+  // Whether expired keys are removed when met. A reader that may not change the data set only hides them.
+  bool may_expire = true;
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t expired = 0;
+};
+
+// An entry that was found. Valid until the next change of the same table. False when there is none.
+class EntryRef {
+ public:
+  EntryRef() = default;
+  explicit EntryRef(TableSlot* slot) : slot_(slot) {}
+  explicit operator bool() const { return slot_ != nullptr; }
+  Entry* operator->() const { return slot_->entry<Entry>(); }
+  Entry& operator*() const { return *slot_->entry<Entry>(); }
+  Entry* get() const { return slot_ == nullptr ? nullptr : slot_->entry<Entry>(); }
+  TableSlot* slot() const { return slot_; }
+  // The entry moved in memory.
+  void Moved(Entry* entry) { slot_->set_pointer(entry); }
+
+ private:
+  TableSlot* slot_ = nullptr;
+};
+
+// Whether a look-up counts as a use of the key, for eviction and for the hit statistics.
+enum class Use : uint8_t { kCounts, kSilent };
+
+class Database {
+ public:
+  Database(CoreState& core, int index) : core_(&core), index_(index) {}
+
+  int index() const { return index_; }
+  Millis now() const { return core_->now; }
+  Keyspace& keyspace() const { return core_->keyspace; }
+  CoreState& core() const { return *core_; }
+
+  // The entry, unless it has expired. FindRead keeps the hit statistics; FindWrite does not.
+  EntryRef FindRead(const Key& key, Use use = Use::kCounts) {
+    EntryRef entry = FindLive(key);
+    if (use == Use::kCounts) {
+      if (entry) {
+        ++core_->hits;
+        Touch(*entry);
+      } else {
+        ++core_->misses;
+      }
+    }
+    return entry;
+  }
+  EntryRef FindWrite(const Key& key, Use use = Use::kCounts) {
+    EntryRef entry = FindLive(key);
+    if (entry && use == Use::kCounts) Touch(*entry);
+    return entry;
+  }
+
+  // REQUIRES: the key is not there (FindWrite has just said so). Takes the entry over.
+  EntryRef Insert(const Key& key, Entry* entry);
+  EntryRef Create(const Key& key, const Entry::Payload& payload, Millis expiry = kNever) {
+    return Insert(key, NewEntry(key, payload, expiry));
+  }
+  void Replace(EntryRef& entry, const Entry::Payload& payload) {
+    entry.Moved(Entry::Replace(entry.get(), payload));
+    Touch(*entry);
+  }
+  // Sets or (kNever) removes the expiry.
+  void SetExpiry(const Key& key, EntryRef& entry, Millis expiry);
+
+  // Removes the entry and its value.
+  void Erase(const Key& key, EntryRef entry) { Entry::Destroy(Take(key, entry)); }
+  // Removes the entry without freeing it.
+  Entry* Take(const Key& key, EntryRef entry);
+
+  // Marks the watchers of a key that was changed.
+  void MarkChanged(const Key& key) {
+    ShardTable& shard = ShardTableOf(key);
+    if (shard.watches != nullptr) [[unlikely]] MarkWatchers(shard, key);
+  }
+
+  // REQUIRES: the shard is held. Whether the slot's entry has expired.
+  bool Expired(const Entry& entry) const { return entry.expired(core_->now); }
+
+  ShardTable& ShardTableOf(const Key& key) const {
+    const size_t shard = Keyspace::ShardOf(key.hash);
+    core_->keyspace.CheckHeld(shard);
+    return core_->keyspace.table(index_, shard);
+  }
+
+ private:
+  EntryRef FindLive(const Key& key) {
+    ShardTable& shard = ShardTableOf(key);
+    TableSlot* slot = shard.entries.Find(key.hash, [&](const Entry& e) { return e.key() == key.bytes; });
+    if (slot == nullptr) return EntryRef();
+    if (slot->marked() && slot->entry<Entry>()->expired(core_->now)) [[unlikely]] {
+      if (core_->may_expire) RemoveExpired(key, EntryRef(slot));
+      return EntryRef();
+    }
+    return EntryRef(slot);
+  }
+  void Touch(Entry& entry) {
+    if (core_->access.lfu) [[unlikely]] {
+      entry.set_clock(UsedClock(entry.clock(), core_->now, core_->access, core_->random));
+    } else {
+      const uint32_t clock = LruClock(core_->now);
+      if (entry.clock() != clock) entry.set_clock(clock);
+    }
+  }
+  Entry* NewEntry(const Key& key, const Entry::Payload& payload, Millis expiry) {
+    Entry* entry = Entry::Create(key.bytes, payload, expiry);
+    entry->set_clock(FreshClock(core_->now, core_->access));
+    return entry;
+  }
+  void RemoveExpired(const Key& key, EntryRef entry);
+  void MarkWatchers(ShardTable& shard, const Key& key);
+
+  CoreState* core_;
+  int index_;
+};
+
+}  // namespace cinnabar::keyspace

@@ -1,0 +1,129 @@
+#include "keyspace/keyspace.h"
+
+#include <algorithm>
+
+namespace cinnabar::keyspace {
+namespace {
+
+void FreeEntries(Table<Entry>& table) {
+  for (size_t i = 0; i < table.bucket_count(); ++i) {
+    table.VisitBucket(i, [](TableSlot& slot) { __builtin_prefetch(slot.entry<Entry>()); });
+    table.VisitBucket(i, [](TableSlot& slot) { Entry::Destroy(slot.entry<Entry>()); });
+  }
+  table = Table<Entry>();
+}
+
+// Marks the watchers of keys of `watched` that exist in `tables`.
+void TouchWatchers(Keyspace& keyspace, ShardTable& watched, ShardTable& table) {
+  if (watched.watches == nullptr) return;
+  for (auto& [name, watchers] : *watched.watches) {
+    std::string_view wanted = name;
+    TableSlot* slot = table.entries.Find(keyspace.HashOf(name), [&](const Entry& e) { return e.key() == wanted; });
+    if (slot == nullptr) continue;
+    for (Watcher* watcher : watchers) watcher->dirty = true;
+  }
+}
+
+}  // namespace
+
+Keyspace::Keyspace(int databases, uint64_t seed, int cores)
+    : seed_(seed),
+      gate_(cores),
+      locks_(cores > 1 ? std::make_unique<ShardLock[]>(kShards) : nullptr),
+      databases_(databases) {}
+
+Keyspace::~Keyspace() {
+  for (auto& database : databases_) {
+    ShardTable* tables = database.load();
+    if (tables == nullptr) continue;
+    for (size_t shard = 0; shard < kShards; ++shard) FreeEntries(tables[shard].entries);
+    delete[] tables;
+  }
+}
+
+ShardTable* Keyspace::MakeTables(int database) {
+  auto* fresh = new ShardTable[kShards];
+  ShardTable* expected = nullptr;
+  if (databases_[database].compare_exchange_strong(expected, fresh, std::memory_order_acq_rel)) return fresh;
+  delete[] fresh;
+  return expected;
+}
+
+void Keyspace::Watch(int database, const Key& key, Watcher& watcher) {
+  ShardTable& shard = table(database, ShardOf(key.hash));
+  if (shard.watches == nullptr) shard.watches = std::make_unique<WatchList>();
+  (*shard.watches)[std::string(key.bytes)].push_back(&watcher);
+}
+
+void Keyspace::Unwatch(int database, const Key& key, Watcher& watcher) {
+  ShardTable& shard = table(database, ShardOf(key.hash));
+  if (shard.watches == nullptr) return;
+  auto found = shard.watches->find(std::string(key.bytes));
+  if (found == shard.watches->end()) return;
+  std::erase(found->second, &watcher);
+  if (found->second.empty()) shard.watches->erase(found);
+  if (shard.watches->empty()) shard.watches.reset();
+}
+
+size_t Keyspace::Size(int database) const {
+  const ShardTable* tables = tables_if_any(database);
+  size_t sum = 0;
+  for (size_t shard = 0; tables != nullptr && shard < kShards; ++shard) sum += tables[shard].entries.size();
+  return sum;
+}
+
+size_t Keyspace::VolatileSize(int database) const {
+  const ShardTable* tables = tables_if_any(database);
+  size_t sum = 0;
+  for (size_t shard = 0; tables != nullptr && shard < kShards; ++shard) sum += tables[shard].entries.marked();
+  return sum;
+}
+
+size_t Keyspace::TableMemory(int database) const {
+  const ShardTable* tables = tables_if_any(database);
+  if (tables == nullptr) return 0;
+  size_t sum = kShards * sizeof(ShardTable);
+  for (size_t shard = 0; shard < kShards; ++shard) sum += tables[shard].entries.memory();
+  return sum;
+}
+
+void Keyspace::Swap(int first, int second) {
+  if (first == second) return;
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    ShardTable& a = table(first, shard);
+    ShardTable& b = table(second, shard);
+    // A watched name changes if it exists on either side of the exchange.
+    TouchWatchers(*this, a, a);
+    TouchWatchers(*this, a, b);
+    TouchWatchers(*this, b, a);
+    TouchWatchers(*this, b, b);
+    std::swap(a.entries, b.entries);
+    std::swap(a.next_expiry, b.next_expiry);
+  }
+}
+
+Keyspace::Dropped Keyspace::Detach(int database) {
+  Dropped dropped;
+  ShardTable* tables = tables_if_any(database);
+  if (tables == nullptr) return dropped;
+  dropped.tables_.reserve(kShards);
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    ShardTable& table = tables[shard];
+    if (table.entries.size() == 0) continue;
+    TouchWatchers(*this, table, table);
+    dropped.keys_ += table.entries.size();
+    dropped.tables_.push_back(std::move(table.entries));
+    table.entries = Table<Entry>();
+    table.next_expiry = kNever;
+  }
+  return dropped;
+}
+
+bool Keyspace::Dropped::FreeSome() {
+  if (tables_.empty()) return false;
+  FreeEntries(tables_.back());
+  tables_.pop_back();
+  return !tables_.empty();
+}
+
+}  // namespace cinnabar::keyspace

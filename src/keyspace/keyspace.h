@@ -1,0 +1,131 @@
+// Keyspace: every key of the server, split into shards, in one table per shard and database.
+//
+// A key's hash chooses its shard. Whoever touches a shard's tables holds the shard's lock, or the world gate, or
+// runs where there is one core only. `Database` (database.h) is what commands use; the functions here are for
+// dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "keyspace/entry.h"
+#include "keyspace/shard_lock.h"
+#include "keyspace/world_gate.h"
+#include "structures/table.h"
+
+namespace cinnabar::keyspace {
+
+// A key and its hash, which is computed once per command.
+struct Key {
+  std::string_view bytes;
+  uint64_t hash = 0;
+};
+
+// One session's WATCH. The keyspace sets `dirty` when a watched key changes; EXEC reads it with all locks held.
+struct Watcher {
+  std::atomic<bool> dirty{false};
+};
+
+using WatchList = std::unordered_map<std::string, std::vector<Watcher*>>;
+
+// The part of one database that one shard guards. One cache line.
+struct alignas(64) ShardTable {
+  Table<Entry> entries;
+  std::unique_ptr<WatchList> watches;  // null while no key here is watched
+  Millis next_expiry = kNever;         // no entry here expires before this moment
+};
+
+class Keyspace {
+ public:
+  static constexpr size_t kShards = 1 << Table<Entry>::kHashSkip;
+
+  // `seed` keys the hash. With one core nothing is ever locked.
+  Keyspace(int databases, uint64_t seed, int cores);
+  ~Keyspace();
+
+  uint64_t HashOf(std::string_view key) const { return HashBytes(key, seed_); }
+  Key KeyOf(std::string_view bytes) const { return {bytes, HashOf(bytes)}; }
+  static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
+
+  int databases() const { return static_cast<int>(databases_.size()); }
+  WorldGate& gate() { return gate_; }
+  bool locking() const { return gate_.cores() > 1; }
+
+  void Lock(size_t shard) {
+    if (locking()) locks_[shard].Lock();
+  }
+  void Unlock(size_t shard) {
+    if (locking()) locks_[shard].Unlock();
+  }
+  bool TryLock(size_t shard) { return !locking() || locks_[shard].TryLock(); }
+  // Debug builds refuse a look-up without the shard (DESIGN §5).
+  void CheckHeld([[maybe_unused]] size_t shard) const {
+#ifndef NDEBUG
+    DCHECK(!locking() || gate_.HeldByCaller() || locks_[shard].HeldByCaller());
+#endif
+  }
+
+  // Never null: the tables of a database are made when it is first used.
+  ShardTable& table(int database, size_t shard) {
+    ShardTable* tables = databases_[database].load(std::memory_order_acquire);
+    if (tables == nullptr) [[unlikely]] tables = MakeTables(database);
+    return tables[shard];
+  }
+  // Null when the database was never used.
+  ShardTable* tables_if_any(int database) const { return databases_[database].load(std::memory_order_acquire); }
+
+  // REQUIRES: the shard is held, or nothing else runs.
+  uint64_t HashOfEntry(const Entry& entry) const { return HashOf(entry.key()); }
+
+  // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
+  void Watch(int database, const Key& key, Watcher& watcher);
+  void Unwatch(int database, const Key& key, Watcher& watcher);
+
+  // With the world stopped.
+  size_t Size(int database) const;
+  size_t VolatileSize(int database) const;
+  void Swap(int first, int second);
+  // Takes all entries of a database out: the caller frees them (DropTables), perhaps on another thread.
+  // Watchers of keys that existed become dirty.
+  class Dropped;
+  Dropped Detach(int database);
+  // Bytes of buckets and directories of a database.
+  size_t TableMemory(int database) const;
+
+ private:
+  ShardTable* MakeTables(int database);
+
+  const uint64_t seed_;
+  WorldGate gate_;
+  std::unique_ptr<ShardLock[]> locks_;
+  std::vector<std::atomic<ShardTable*>> databases_;
+};
+
+// The entries of a database that was emptied. Freed by the destructor, or piecewise with FreeSome.
+class Keyspace::Dropped {
+ public:
+  Dropped() = default;
+  Dropped(Dropped&&) = default;
+  Dropped& operator=(Dropped&&) = default;
+  ~Dropped() {
+    while (FreeSome()) {
+    }
+  }
+  size_t keys() const { return keys_; }
+  // Frees the entries of one shard; false when nothing is left.
+  bool FreeSome();
+
+ private:
+  friend class Keyspace;
+  std::vector<Table<Entry>> tables_;
+  size_t keys_ = 0;
+};
+
+}  // namespace cinnabar::keyspace

@@ -1,0 +1,35 @@
+// Reactor: waits for sockets. A small interface with epoll behind it; another backend can take its place.
+//
+// Level-triggered. One per core thread; everything is the owner's except Wake, which any thread may call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+
+namespace cinnabar::net {
+
+enum Interest : uint32_t { kReadable = 1, kWritable = 2 };
+
+struct Event {
+  void* token;     // as given to Add
+  uint32_t ready;  // Interest bits; an error or hang-up makes both ready
+};
+
+class Reactor {
+ public:
+  virtual ~Reactor() = default;
+  virtual Status Add(int fd, uint32_t interest, void* token) = 0;
+  virtual void Change(int fd, uint32_t interest, void* token) = 0;
+  virtual void Remove(int fd) = 0;
+  // Waits until something is ready, Wake is called, or the time is over (< 0: no limit). Returns the events.
+  virtual std::span<Event> Wait(int timeout_millis) = 0;
+  // Makes the owner's Wait return soon. Any thread; cheap when it was called already.
+  virtual void Wake() = 0;
+};
+
+Result<std::unique_ptr<Reactor>> MakeEpollReactor();
+
+}  // namespace cinnabar::net

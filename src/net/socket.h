@@ -1,0 +1,31 @@
+// Sockets: listening and accepted ones, as file descriptors. All are non-blocking and closed on exec.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace cinnabar::net {
+
+// Listens on `address` ("*" = every IPv4 address, "::*" = every IPv6 address) and `port`.
+Result<int> ListenTcp(const std::string& address, int port, int backlog);
+// `mode` 0 keeps what the umask gives. An existing socket file is replaced.
+Result<int> ListenUnix(const std::string& path, int mode, int backlog);
+
+struct Accepted {
+  int fd = -1;
+  bool unix_socket = false;
+  bool loopback = false;
+  std::string peer;   // "address:port"; for a Unix socket "path:0"
+  std::string local;
+};
+
+// -1 in `fd` when nothing waits (or the connection was gone already).
+Result<Accepted> Accept(int listener);
+
+void SetNoDelay(int fd);
+// Probes an idle peer every `seconds` / 3; 0 = never.
+void SetKeepAlive(int fd, int seconds);
+
+}  // namespace cinnabar::net

@@ -1,0 +1,237 @@
+#include "protocol/request_parser.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/numbers.h"
+
+namespace cinnabar::protocol {
+namespace {
+
+constexpr size_t kLengthLineMax = 64 * 1024;
+constexpr int64_t kStrangerArguments = 10;
+constexpr int64_t kStrangerBulkBytes = 16384;
+
+// Digits up to \r\n. Returns the number of bytes used, 0 when the line is cut off or is not plain digits.
+inline size_t ParseShortLength(const char* p, const char* end, int64_t& value) {
+  const char* start = p;
+  int64_t v = 0;
+  while (p < end && static_cast<unsigned char>(*p - '0') <= 9 && p - start < 10) v = v * 10 + (*p++ - '0');
+  if (end - p < 2 || p == start || p[0] != '\r' || p[1] != '\n') return 0;
+  if (*start == '0' && p - start > 1) return 0;
+  value = v;
+  return static_cast<size_t>(p - start) + 2;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Reads one escape of a double-quoted word at `i` (on the backslash); returns the index after it.
+size_t ReadEscape(std::string_view line, size_t i, std::string& word) {
+  if (line[i + 1] == 'x' && i + 3 < line.size() && HexDigit(line[i + 2]) >= 0 && HexDigit(line[i + 3]) >= 0) {
+    word += static_cast<char>(HexDigit(line[i + 2]) * 16 + HexDigit(line[i + 3]));
+    return i + 4;
+  }
+  switch (line[i + 1]) {
+    case 'n': word += '\n'; break;
+    case 'r': word += '\r'; break;
+    case 't': word += '\t'; break;
+    case 'b': word += '\b'; break;
+    case 'a': word += '\a'; break;
+    default: word += line[i + 1];
+  }
+  return i + 2;
+}
+
+// Reads a quoted part that starts at `i`; npos when it is not closed properly.
+size_t ReadQuoted(std::string_view line, size_t i, std::string& word) {
+  const char quote = line[i++];
+  while (i < line.size()) {
+    if (line[i] == quote) {
+      if (i + 1 < line.size() && !IsSpace(line[i + 1])) return std::string_view::npos;
+      return i + 1;
+    }
+    if (line[i] == '\\' && quote == '"' && i + 1 < line.size()) {
+      i = ReadEscape(line, i, word);
+    } else if (line[i] == '\\' && i + 1 < line.size() && line[i + 1] == '\'') {
+      word += '\'';
+      i += 2;
+    } else {
+      word += line[i++];
+    }
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+bool SplitWords(std::string_view line, std::deque<std::string>& words) {
+  size_t i = 0;
+  while (true) {
+    while (i < line.size() && IsSpace(line[i])) ++i;
+    if (i == line.size()) return true;
+    std::string word;
+    while (i < line.size() && !IsSpace(line[i])) {
+      if (line[i] == '"' || line[i] == '\'') {
+        i = ReadQuoted(line, i, word);
+        if (i == std::string_view::npos) return false;
+        break;
+      }
+      word += line[i++];
+    }
+    words.push_back(std::move(word));
+  }
+}
+
+RequestParser::Outcome RequestParser::Reject(std::string text) {
+  error_ = "Protocol error: " + std::move(text);
+  return Outcome::kError;
+}
+
+RequestParser::Outcome RequestParser::Parse(std::string_view input, const ParseLimits& limits, Sink sink) {
+  if (state_ == State::kArguments) return ParseArguments(input, limits, sink, false);
+  if (input.empty()) return Outcome::kIncomplete;
+  if (input[0] != '*') return ParseInline(input, limits, sink);
+  Outcome outcome = ParseHeader(input, limits);
+  if (outcome != Outcome::kComplete) return outcome;
+  if (remaining_ <= 0) {
+    consumed_ = position_;
+    return Outcome::kComplete;
+  }
+  return ParseArguments(input, limits, sink, true);
+}
+
+void RequestParser::Reset() {
+  state_ = State::kIdle;
+  pieces_.clear();
+  partial_bytes_ = wanted_ = 0;
+}
+
+RequestParser::Outcome RequestParser::ParseInline(std::string_view input, const ParseLimits& limits, Sink sink) {
+  const size_t newline = input.find('\n');
+  if (newline == std::string_view::npos) {
+    if (input.size() > limits.inline_bytes_max) return Reject("too big inline request");
+    wanted_ = input.size() + 1;
+    return Outcome::kIncomplete;
+  }
+  std::string_view line = input.substr(0, newline);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  const size_t first = sink.storage.size();
+  if (!SplitWords(line, sink.storage)) return Reject("unbalanced quotes in request");
+  for (size_t i = first; i < sink.storage.size(); ++i) sink.arguments.push_back(sink.storage[i]);
+  consumed_ = newline + 1;
+  return Outcome::kComplete;
+}
+
+RequestParser::Outcome RequestParser::ParseHeader(std::string_view input, const ParseLimits& limits) {
+  int64_t count = 0;
+  size_t used = ParseShortLength(input.data() + 1, input.data() + input.size(), count);
+  if (used == 0) {
+    const size_t newline = input.find('\r');
+    if (newline == std::string_view::npos || newline + 1 >= input.size()) {
+      if (input.size() > kLengthLineMax) return Reject("too big mbulk count string");
+      wanted_ = input.size() + 1;
+      return Outcome::kIncomplete;
+    }
+    auto number = ParseInt64(input.substr(1, newline - 1));
+    if (!number || *number > limits.argument_count_max) return Reject("invalid multibulk length");
+    count = *number;
+    used = newline + 1;
+  }
+  if (count > limits.argument_count_max) return Reject("invalid multibulk length");
+  if (!limits.authenticated && count > kStrangerArguments) return Reject("unauthenticated multibulk length");
+  position_ = used + 1;
+  remaining_ = count;
+  bulk_size_ = -1;
+  return Outcome::kComplete;
+}
+
+RequestParser::Outcome RequestParser::ParseBulkLength(std::string_view input, const ParseLimits& limits) {
+  if (position_ >= input.size()) {
+    wanted_ = input.size() + 1;
+    return Outcome::kIncomplete;
+  }
+  const size_t newline = input.find('\r', position_);
+  if (newline == std::string_view::npos || newline + 1 >= input.size()) {
+    if (input.size() - position_ > kLengthLineMax) return Reject("too big bulk count string");
+    wanted_ = input.size() + 1;
+    return Outcome::kIncomplete;
+  }
+  if (input[position_] != '$') {
+    return Reject(std::string("expected '$', got '") + input[position_] + "'");
+  }
+  auto number = ParseInt64(input.substr(position_ + 1, newline - position_ - 1));
+  if (!number || *number < 0 || *number > limits.bulk_bytes_max) return Reject("invalid bulk length");
+  if (!limits.authenticated && *number > kStrangerBulkBytes) return Reject("unauthenticated bulk length");
+  position_ = newline + 2;
+  bulk_size_ = *number;
+  return Outcome::kComplete;
+}
+
+RequestParser::Outcome RequestParser::ParseArguments(std::string_view input, const ParseLimits& limits, Sink sink,
+                                                     bool fresh) {
+  const size_t first = sink.arguments.size();
+  const char* const end = input.data() + input.size();
+  while (remaining_ > 0) {
+    if (bulk_size_ < 0) {
+      const char* p = input.data() + position_;
+      int64_t size = 0;
+      size_t used = p < end && *p == '$' ? ParseShortLength(p + 1, end, size) : 0;
+      if (used != 0 && size <= limits.bulk_bytes_max && limits.authenticated) [[likely]] {
+        bulk_size_ = size;
+        position_ += used + 1;
+      } else {
+        Outcome outcome = ParseBulkLength(input, limits);
+        if (outcome == Outcome::kError) return outcome;
+        if (outcome == Outcome::kIncomplete) return Stop(input, limits, sink, first, fresh);
+      }
+    }
+    const size_t size = static_cast<size_t>(bulk_size_);
+    if (input.size() - position_ < size + 2) {
+      wanted_ = position_ + size + 2;
+      return Stop(input, limits, sink, first, fresh);
+    }
+    if (fresh) {
+      sink.arguments.push_back(input.substr(position_, size));
+    } else {
+      pieces_.push_back({position_, size});
+    }
+    position_ += size + 2;
+    bulk_size_ = -1;
+    --remaining_;
+  }
+  for (const Piece& piece : pieces_) sink.arguments.push_back(input.substr(piece.offset, piece.size));
+  if (!pieces_.empty()) {
+    pieces_.clear();
+    if (pieces_.capacity() > 1024) pieces_.shrink_to_fit();
+  }
+  partial_bytes_ = 0;
+  state_ = State::kIdle;
+  consumed_ = position_;
+  return Outcome::kComplete;
+}
+
+// The request is cut off: remembers as offsets what a fresh run has collected as views.
+RequestParser::Outcome RequestParser::Stop(std::string_view input, const ParseLimits&, Sink sink, size_t first,
+                                           bool fresh) {
+  if (fresh) {
+    for (size_t i = first; i < sink.arguments.size(); ++i) {
+      const std::string_view argument = sink.arguments[i];
+      pieces_.push_back({static_cast<size_t>(argument.data() - input.data()), argument.size()});
+    }
+    sink.arguments.resize(first);
+  }
+  partial_bytes_ = 0;
+  if (!pieces_.empty()) partial_bytes_ = pieces_.back().offset + pieces_.back().size;
+  state_ = State::kArguments;
+  return Outcome::kIncomplete;
+}
+
+}  // namespace cinnabar::protocol

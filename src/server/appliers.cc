@@ -1,0 +1,37 @@
+// What a CONFIG SET has to put into effect beyond changing a value that is read every time.
+#include "os/allocator.h"
+#include "os/process_title.h"
+#include "server/server.h"
+
+namespace cinnabar::server {
+
+using config::Settings;
+
+void Server::RegisterAppliers() {
+  config_.RegisterApplier({"port", "bind"},
+                          [this](const Settings& old, Settings& now) { return ApplyListening(old, now); });
+  config_.RegisterApplier({"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
+                           "maxmemory-policy", "lfu-log-factor", "lfu-decay-time"},
+                          [this](const Settings&, Settings& now) -> Status {
+                            slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
+                            slow_log_.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));
+                            latency_.SetThreshold(now.observation.latency_monitor_threshold_millis);
+                            for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->SettingsChanged();
+                            return {};
+                          });
+  config_.RegisterApplier({"loglevel"}, [this](const Settings&, Settings& now) -> Status {
+    log_.SetLevel(now.logging.loglevel);
+    return {};
+  });
+  config_.RegisterApplier({"proc-title-template"}, [this](const Settings&, Settings& now) -> Status {
+    TRY_STATUS(os::ValidateTitleTemplate(now.general.proc_title_template));
+    UpdateTitle();
+    return {};
+  });
+  config_.RegisterApplier({"jemalloc-bg-thread"}, [](const Settings&, Settings& now) -> Status {
+    os::SetBackgroundPurging(now.general.jemalloc_bg_thread);
+    return {};
+  });
+}
+
+}  // namespace cinnabar::server

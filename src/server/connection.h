@@ -1,0 +1,53 @@
+// Connection: a socket and the session behind it. Owned by one core.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "dispatch/session.h"
+#include "protocol/request_parser.h"
+
+namespace cinnabar::server {
+
+// Bytes that were read and not consumed, kept between two turns. Empty connections hold none.
+class InputBuffer {
+ public:
+  InputBuffer() = default;
+  InputBuffer(const InputBuffer&) = delete;
+  InputBuffer& operator=(const InputBuffer&) = delete;
+  ~InputBuffer() { std::free(data_); }
+
+  size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
+  std::string_view view() const { return {data_, size_}; }
+  char* tail() { return data_ + size_; }
+  size_t room() const { return capacity_ - size_; }
+
+  void Reserve(size_t capacity);
+  void Append(std::string_view bytes);
+  void Grown(size_t count) { size_ += count; }
+  // Drops the first bytes; an empty buffer is freed.
+  void Consume(size_t count);
+
+ private:
+  char* data_ = nullptr;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
+
+struct Connection {
+  Connection(uint64_t id, OutputBuffer output) : session(id, std::move(output)) {}
+
+  dispatch::Session session;
+  protocol::RequestParser parser;
+  InputBuffer input;
+  bool writable_armed = false;
+  bool reading = true;      // the reactor reports readability
+  bool runnable = false;    // in the core's list of connections with work left
+  size_t reply_peak = 0;    // since the reply buffer was last looked at
+  Millis reply_peak_at = 0;
+};
+
+}  // namespace cinnabar::server

@@ -1,0 +1,499 @@
+#include "server/core.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "config/settings.h"
+
+namespace cinnabar::server {
+
+using dispatch::Closing;
+using dispatch::Dispatcher;
+using dispatch::Session;
+using protocol::RequestParser;
+
+namespace {
+
+constexpr size_t kReadLargeBytes = 1024 * 1024;
+// Bytes written to one socket in one turn, so that a large reply does not keep the others waiting.
+constexpr size_t kWriteTurnBytes = 256 * 1024;
+constexpr int kWriteVectors = 64;
+// A connection whose pipeline takes longer than this lets others go first.
+constexpr Micros kTurnMicros = 1000;
+
+}  // namespace
+
+Core::Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
+           std::unique_ptr<net::Reactor> reactor)
+    : owner_(owner),
+      services_(services),
+      index_(index),
+      reactor_(std::move(reactor)),
+      dispatcher_(services, index, seed),
+      scratch_(new char[kTurnsMax * kScratchBytes]) {
+  turns_.reserve(kTurnsMax);
+}
+
+Core::~Core() {
+  for (auto& [id, connection] : connections_) close(connection->session.facts.fd);
+}
+
+void Core::Stop() {
+  stop_.store(true, std::memory_order_release);
+  reactor_->Wake();
+}
+
+void Core::Post(std::function<void()> work) {
+  {
+    std::lock_guard lock(mailbox_mutex_);
+    mailbox_.push_back(std::move(work));
+  }
+  reactor_->Wake();
+}
+
+Status Core::AddListener(int fd, void* token) {
+  if (std::find(listeners_.begin(), listeners_.end(), token) == listeners_.end()) listeners_.push_back(token);
+  return reactor_->Add(fd, net::kReadable, token);
+}
+
+int Core::WaitMillis() {
+  if (!runnable_.empty() || !suspended_.empty()) return 0;
+  const Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
+  return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
+}
+
+void Core::Run() {
+  keyspace::WorldGate& gate = services_.keyspace.gate();
+  while (!stop_.load(std::memory_order_acquire)) {
+    std::span<net::Event> events = reactor_->Wait(WaitMillis());
+    gate.Enter(index_);
+    dispatcher_.UpdateTime();
+    ProcessEvents(events);
+    RunRunnable();
+    StepContinuations();
+    DrainMailbox();
+    const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
+    if (now >= next_cron_) {
+      next_cron_ = now + 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
+      Cron();
+    }
+    gate.Leave(index_);
+  }
+}
+
+void Core::ProcessEvents(std::span<net::Event> events) {
+  keyspace::WorldGate& gate = services_.keyspace.gate();
+  while (!events.empty()) {
+    const size_t count = std::min(events.size(), kTurnsMax);
+    ProcessChunk(events.first(count));
+    events = events.subspan(count);
+    if (!events.empty()) {
+      // Lets a closer in between two chunks.
+      gate.Leave(index_);
+      gate.Enter(index_);
+      dispatcher_.UpdateTime();
+    }
+  }
+}
+
+void Core::ProcessChunk(std::span<net::Event> events) {
+  turns_.clear();
+  batch_.Clear();
+  request_ends_.clear();
+  for (size_t slot = 0; slot < events.size(); ++slot) {
+    const net::Event& event = events[slot];
+    if (!listeners_.empty() && std::find(listeners_.begin(), listeners_.end(), event.token) != listeners_.end()) {
+      owner_.OnListenerReady(event.token);
+      continue;
+    }
+    Connection& connection = *static_cast<Connection*>(event.token);
+    if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
+    if ((event.ready & net::kReadable) != 0) ReadInto(connection, slot);
+  }
+  RunTurns();
+}
+
+// Reads once and begins the connection's turn. False when the connection is gone.
+bool Core::ReadInto(Connection& connection, size_t slot) {
+  Session& session = connection.session;
+  InputBuffer& kept = connection.input;
+  const bool borrowed = kept.size() == 0;
+  char* target = scratch_.get() + slot * kScratchBytes;
+  size_t room = kScratchBytes;
+  if (!borrowed) {
+    // The rest of a request: room for all of it when its size is known, in large steps.
+    const size_t wanted = std::max(connection.parser.wanted_bytes(), kept.size() + 1);
+    kept.Reserve(std::max(wanted, kept.size() + kScratchBytes));
+    target = kept.tail();
+    room = std::min(kept.room(), kReadLargeBytes);
+  }
+  const ssize_t got = read(session.facts.fd, target, room);
+  if (got <= 0) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    Close(connection);
+    return false;
+  }
+  figures_.reads.Add();
+  figures_.bytes_in.Add(static_cast<size_t>(got));
+  session.facts.bytes_in += static_cast<size_t>(got);
+  session.last_active = dispatcher_.core().now;
+  if (borrowed) {
+    BeginTurn(connection, std::string_view(target, static_cast<size_t>(got)), true);
+    return true;
+  }
+  kept.Grown(static_cast<size_t>(got));
+  if (kept.size() > static_cast<size_t>(services_.settings.clients.query_buffer_limit_bytes)) {
+    services_.log.Warning("Closing client that reached max query buffer length: id={} addr={}", session.id,
+                          session.facts.peer);
+    Close(connection);
+    return false;
+  }
+  BeginTurn(connection, kept.view(), false);
+  return true;
+}
+
+void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
+  turns_.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
+  ParseTurn(turns_.back());
+}
+
+// Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
+void Core::ParseTurn(Turn& turn) {
+  Connection& connection = *turn.connection;
+  Session& session = connection.session;
+  const config::Settings& settings = services_.settings;
+  const protocol::ParseLimits limits{.bulk_bytes_max = settings.clients.proto_max_bulk_len_bytes,
+                                     .authenticated = session.authenticated};
+  turn.first_request = static_cast<uint32_t>(batch_.requests.size());
+  turn.more = false;
+  size_t position = turn.consumed;
+  while (position < turn.input.size()) {
+    if (batch_.requests.size() - turn.first_request == kRequestsMax) {
+      turn.more = true;
+      break;
+    }
+    const auto first = static_cast<uint32_t>(batch_.arguments.size());
+    const auto outcome =
+        connection.parser.Parse(turn.input.substr(position), limits, {batch_.arguments, batch_.storage});
+    if (outcome == RequestParser::Outcome::kIncomplete) break;
+    if (outcome == RequestParser::Outcome::kError) {
+      turn.failed = true;
+      turn.error = connection.parser.error();
+      break;
+    }
+    position += connection.parser.consumed();
+    if (batch_.arguments.size() == first) {
+      if (batch_.requests.size() == turn.first_request) turn.consumed = position;
+      continue;
+    }
+    dispatcher_.Prepare(batch_, session, first);
+    request_ends_.push_back(position);
+  }
+  turn.end_request = static_cast<uint32_t>(batch_.requests.size());
+}
+
+void Core::RunTurns() {
+  for (Turn& turn : turns_) dispatcher_.PrefetchEntries(batch_, turn.connection->session, turn.first_request);
+  dispatcher_.UpdateTime();
+  for (Turn& turn : turns_) ExecuteTurn(turn);
+  for (size_t i = 0; i < turns_.size(); ++i) FinishTurn(turns_[i]);
+  turns_.clear();
+}
+
+void Core::ExecuteTurn(Turn& turn) {
+  Connection& connection = *turn.connection;
+  Session& session = connection.session;
+  for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
+    if (session.closing != Closing::kNo) break;
+    const auto outcome = dispatcher_.Execute(session, batch_, batch_.requests[i]);
+    if (outcome == Dispatcher::Outcome::kPostponed) {
+      session.postponed = true;
+      ++postponed_count_;
+    } else {
+      turn.consumed = request_ends_[i];
+    }
+    if (outcome == Dispatcher::Outcome::kDone) continue;
+    if (outcome == Dispatcher::Outcome::kSuspended) suspended_.push_back(session.id);
+    connection.parser.Reset();
+    turn.failed = turn.more = false;
+    StopReading(connection);
+    return;
+  }
+  if (turn.end_request != turn.first_request && !turn.more && !turn.failed && !connection.parser.in_request()) {
+    turn.consumed = request_ends_[turn.end_request - 1];
+  }
+  if (!turn.failed || session.closing != Closing::kNo) return;
+  services_.log.Verbose("Protocol error ({}) from client: id={} addr={}", turn.error, session.id, session.facts.peer);
+  session.reply.Error("ERR " + turn.error);
+  session.closing = Closing::kAfterReply;
+}
+
+// Goes on with a pipeline that is longer than one batch, then writes the replies.
+void Core::FinishTurn(Turn& turn) {
+  Connection& connection = *turn.connection;
+  const Ticks began = dispatcher_.clock().Now();
+  const Ticks limit = dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
+  while (turn.more && connection.session.closing == Closing::kNo) {
+    if (dispatcher_.clock().Now() - began > limit) {
+      if (!connection.runnable) runnable_.push_back(connection.session.id);
+      connection.runnable = true;
+      break;
+    }
+    batch_.Clear();
+    request_ends_.clear();
+    ParseTurn(turn);
+    dispatcher_.PrefetchEntries(batch_, connection.session, 0);
+    ExecuteTurn(turn);
+  }
+  KeepRest(turn);
+  Flush(connection);
+}
+
+void Core::KeepRest(Turn& turn) {
+  Connection& connection = *turn.connection;
+  if (turn.borrowed) {
+    std::string_view rest = turn.input.substr(turn.consumed);
+    if (!rest.empty()) connection.input.Append(rest);
+  } else {
+    connection.input.Consume(turn.consumed);
+  }
+}
+
+void Core::StopReading(Connection& connection) {
+  if (!connection.reading) return;
+  connection.reading = false;
+  reactor_->Change(connection.session.facts.fd, connection.writable_armed ? uint32_t{net::kWritable} : 0u, &connection);
+}
+
+void Core::StartReading(Connection& connection) {
+  if (connection.reading) return;
+  connection.reading = true;
+  reactor_->Change(connection.session.facts.fd, net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u),
+                   &connection);
+}
+
+bool Core::WriteSome(Connection& connection) {
+  Session& session = connection.session;
+  size_t written = 0;
+  while (!session.output.empty() && written < kWriteTurnBytes) {
+    iovec vectors[kWriteVectors];
+    int count = session.output.Gather(vectors, kWriteVectors);
+    size_t total = 0;
+    for (int i = 0; i < count; ++i) {
+      vectors[i].iov_len = std::min(vectors[i].iov_len, kWriteTurnBytes - total);
+      total += vectors[i].iov_len;
+      if (total == kWriteTurnBytes) count = i + 1;
+    }
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = static_cast<size_t>(count);
+    const ssize_t sent = count == 1 ? send(session.facts.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                                    : sendmsg(session.facts.fd, &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN;
+    }
+    figures_.writes.Add();
+    session.output.Consume(static_cast<size_t>(sent));
+    written += static_cast<size_t>(sent);
+    if (static_cast<size_t>(sent) < total) break;
+  }
+  if (written > 0) figures_.bytes_out.Add(written);
+  session.facts.bytes_out += written;
+  if (written > 0) session.last_active = dispatcher_.core().now;
+  return true;
+}
+
+bool Core::Flush(Connection& connection) {
+  Session& session = connection.session;
+  connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
+  if (session.closing == Closing::kNow) {
+    Close(connection);
+    return false;
+  }
+  if (!session.output.empty()) {
+    if (!WriteSome(connection)) {
+      Close(connection);
+      return false;
+    }
+  }
+  const bool empty = session.output.empty();
+  if (empty && session.closing == Closing::kAfterReply) {
+    Close(connection);
+    return false;
+  }
+  if (!empty && !CheckOutputLimits(connection)) return false;
+  if (empty == connection.writable_armed) {
+    connection.writable_armed = !empty;
+    reactor_->Change(session.facts.fd, (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
+                     &connection);
+  }
+  return true;
+}
+
+// False when the client kept too much unread for too long and was closed.
+bool Core::CheckOutputLimits(Connection& connection) {
+  Session& session = connection.session;
+  const config::BufferLimit& limit = services_.settings.clients.output_buffer_limit[config::kNormalClient];
+  const auto held = static_cast<int64_t>(session.output.chunk_memory());
+  bool over = limit.hard_bytes > 0 && held >= limit.hard_bytes;
+  if (limit.soft_bytes > 0 && held >= limit.soft_bytes) {
+    const Millis now = dispatcher_.core().now;
+    if (session.soft_limit_since == 0) session.soft_limit_since = now;
+    if (now - session.soft_limit_since > limit.soft_seconds * kMillisPerSecond) over = true;
+  } else {
+    session.soft_limit_since = 0;
+  }
+  if (!over) return true;
+  services_.log.Warning("Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                        session.id, session.facts.peer);
+  Close(connection);
+  return false;
+}
+
+void Core::Close(Connection& connection) {
+  Session& session = connection.session;
+  owner_.OnClosed(session);
+  dispatcher_.Unwatch(session, Dispatcher::Held::kNo);
+  if (session.postponed) --postponed_count_;
+  if (session.monitor) services_.monitors.fetch_sub(1);
+  std::erase(suspended_, session.id);
+  reactor_->Remove(session.facts.fd);
+  close(session.facts.fd);
+  connection_count_.fetch_sub(1, std::memory_order_relaxed);
+  connections_.erase(session.id);
+}
+
+Connection* Core::Find(uint64_t id) {
+  auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void Core::Adopt(net::Accepted accepted) {
+  const uint64_t id = owner_.NextClientId();
+  auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax));
+  Session& session = connection->session;
+  session.facts.fd = accepted.fd;
+  session.facts.core = index_;
+  session.facts.unix_socket = accepted.unix_socket;
+  session.facts.loopback = accepted.loopback;
+  session.facts.peer = std::move(accepted.peer);
+  session.facts.local = std::move(accepted.local);
+  session.created = session.last_active = dispatcher_.core().now;
+  session.authenticated = services_.settings.security.requirepass.empty();
+  connection->reply_peak_at = dispatcher_.core().now;
+  if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
+    services_.log.Warning("Error registering fd event for the new client: {}", added.error().message);
+    close(accepted.fd);
+    return;
+  }
+  connection_count_.fetch_add(1, std::memory_order_relaxed);
+  connections_.emplace(id, std::move(connection));
+}
+
+void Core::Attend(uint64_t id) {
+  Connection* connection = Find(id);
+  if (connection == nullptr) return;
+  Session& session = connection->session;
+  if (session.closing == Closing::kNow) return Close(*connection);
+  if (!session.suspended && !session.postponed && connection->input.size() > 0 && !connection->runnable) {
+    connection->runnable = true;
+    runnable_.push_back(id);
+  }
+  if (!session.suspended && !session.postponed) StartReading(*connection);
+  Flush(*connection);
+}
+
+void Core::ResumePostponed() {
+  std::vector<uint64_t> waiting;
+  for (auto& [id, connection] : connections_) {
+    if (connection->session.postponed) waiting.push_back(id);
+  }
+  for (uint64_t id : waiting) {
+    Find(id)->session.postponed = false;
+    --postponed_count_;
+    Attend(id);
+  }
+}
+
+// Connections whose buffered requests were left for later.
+void Core::RunRunnable() {
+  std::vector<uint64_t> ids = std::move(runnable_);
+  runnable_.clear();
+  for (uint64_t id : ids) {
+    Connection* connection = Find(id);
+    if (connection == nullptr) continue;
+    connection->runnable = false;
+    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0) continue;
+    turns_.clear();
+    batch_.Clear();
+    request_ends_.clear();
+    BeginTurn(*connection, connection->input.view(), false);
+    RunTurns();
+  }
+}
+
+void Core::StepContinuations() {
+  std::vector<uint64_t> ids = suspended_;
+  for (uint64_t id : ids) {
+    Connection* connection = Find(id);
+    if (connection == nullptr || !dispatcher_.Step(connection->session)) continue;
+    std::erase(suspended_, id);
+    Attend(id);
+  }
+}
+
+void Core::DrainMailbox() {
+  std::vector<std::function<void()>> work;
+  {
+    std::lock_guard lock(mailbox_mutex_);
+    work.swap(mailbox_);
+  }
+  for (auto& item : work) item();
+}
+
+void Core::Cron() {
+  dispatcher_.clock().Resync();
+  dispatcher_.UpdateTime();
+  owner_.OnCron(index_);
+  if (services_.debug.pause_cron) return;
+  const Millis now = dispatcher_.core().now;
+  std::vector<Connection*> all;
+  all.reserve(connections_.size());
+  for (auto& [id, connection] : connections_) all.push_back(connection.get());
+  for (Connection* connection : all) CronConnection(*connection, now);
+}
+
+void Core::CronConnection(Connection& connection, Millis now) {
+  Session& session = connection.session;
+  const int64_t timeout = services_.settings.network.timeout_seconds;
+  if (timeout > 0 && now - session.last_active > timeout * kMillisPerSecond && !session.monitor &&
+      !session.suspended && !session.postponed) {
+    services_.log.Verbose("Closing idle client");
+    return Close(connection);
+  }
+  // The reply buffer follows the largest reply of the last seconds, between 1 and 16 kB.
+  const Millis remember = services_.debug.reply_buffer_peak_reset;
+  if (services_.debug.reply_buffer_resizing && session.output.empty()) {
+    const size_t capacity = session.output.fixed_capacity();
+    size_t wanted = 0;
+    if (connection.reply_peak >= capacity && capacity < OutputBuffer::kFixedBytesMax) {
+      wanted = std::min(OutputBuffer::kFixedBytesMax, capacity * 2);
+    } else if (capacity > OutputBuffer::kFixedBytesMin && connection.reply_peak < capacity / 2) {
+      wanted = std::max(OutputBuffer::kFixedBytesMin, connection.reply_peak + 1);
+    }
+    if (wanted != 0) session.output.ResizeFixed(wanted);
+  }
+  if (remember >= 0 && now - connection.reply_peak_at > remember) {
+    connection.reply_peak = session.output.fixed_pending();
+    connection.reply_peak_at = now;
+  }
+  session.facts.reply_peak_bytes = connection.reply_peak;
+  if (session.soft_limit_since != 0) CheckOutputLimits(connection);
+}
+
+}  // namespace cinnabar::server

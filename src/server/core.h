@@ -1,0 +1,145 @@
+// Core: one thread with its connections. It reads, parses, executes and replies in place (DESIGN §3, §4).
+//
+//   wait -> [ enter gate: read + parse + prefetch all | execute all | write all : leave gate ] x chunks
+//        -> slices of suspended commands -> mailbox -> cron
+//
+// Everything here is the core thread's own, except Post and the figures that others read with the world stopped.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "dispatch/dispatcher.h"
+#include "net/reactor.h"
+#include "net/socket.h"
+#include "server/connection.h"
+#include "telemetry/counter.h"
+
+namespace cinnabar::server {
+
+// What a core needs of the server around it.
+class CoreOwner {
+ public:
+  virtual ~CoreOwner() = default;
+  virtual uint64_t NextClientId() = 0;
+  // Called on the core that owns the listeners.
+  virtual void OnListenerReady(void* token) = 0;
+  // About every 1/hz second on each core, inside the gate.
+  virtual void OnCron(int core) = 0;
+  virtual void OnClosed(dispatch::Session& session) = 0;
+};
+
+// Totals of one core; any thread may read them.
+struct CoreFigures {
+  telemetry::Counter bytes_in;
+  telemetry::Counter bytes_out;
+  telemetry::Counter reads;
+  telemetry::Counter writes;
+};
+
+class Core {
+ public:
+  Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed, std::unique_ptr<net::Reactor> reactor);
+  ~Core();
+
+  // Runs until Stop. On the thread of the core.
+  void Run();
+  // Any thread.
+  void Stop();
+  void Post(std::function<void()> work);
+
+  // A listener whose readiness goes to the owner. `token` must not be a Connection.
+  Status AddListener(int fd, void* token);
+  void RemoveListener(int fd) { reactor_->Remove(fd); }
+  // Takes an accepted connection over. Core thread.
+  void Adopt(net::Accepted accepted);
+
+  int index() const { return index_; }
+  dispatch::Dispatcher& dispatcher() { return dispatcher_; }
+  CoreFigures& figures() { return figures_; }
+  size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
+  // With the world stopped, or on the core's own thread.
+  template <typename Visit>
+  void ForEachConnection(Visit&& visit) {
+    for (auto& [id, connection] : connections_) visit(*connection);
+  }
+  Connection* Find(uint64_t id);
+  // Looks at a session again: writes what waits, closes it, or takes up its requests after a pause.
+  void Attend(uint64_t id);
+  // All sessions that wait for the end of a pause.
+  void ResumePostponed();
+  size_t postponed_count() const { return postponed_count_; }
+
+ private:
+  // One connection's part in a chunk.
+  struct Turn {
+    Connection* connection;
+    std::string_view input;
+    bool borrowed;      // input is the scratch of this turn, not the connection's buffer
+    size_t consumed = 0;
+    uint32_t first_request = 0;
+    uint32_t end_request = 0;
+    bool more = false;  // complete requests may be left in the input
+    bool failed = false;
+    std::string error;
+  };
+  static constexpr size_t kTurnsMax = 16;
+  static constexpr size_t kScratchBytes = 16 * 1024;
+  static constexpr uint32_t kRequestsMax = 64;
+
+  void ProcessEvents(std::span<net::Event> events);
+  void ProcessChunk(std::span<net::Event> events);
+  bool ReadInto(Connection& connection, size_t slot);
+  void BeginTurn(Connection& connection, std::string_view input, bool borrowed);
+  void ParseTurn(Turn& turn);
+  void ExecuteTurn(Turn& turn);
+  void FinishTurn(Turn& turn);
+  void RunTurns();
+  void KeepRest(Turn& turn);
+  void StopReading(Connection& connection);
+  void StartReading(Connection& connection);
+
+  // Sends what can be sent now. The connection may be gone afterwards: false.
+  bool Flush(Connection& connection);
+  bool WriteSome(Connection& connection);
+  bool CheckOutputLimits(Connection& connection);
+  void Close(Connection& connection);
+  void RunRunnable();
+  void StepContinuations();
+  void DrainMailbox();
+  void Cron();
+  void CronConnection(Connection& connection, Millis now);
+  int WaitMillis();
+
+  CoreOwner& owner_;
+  dispatch::Services& services_;
+  const int index_;
+  std::unique_ptr<net::Reactor> reactor_;
+  dispatch::Dispatcher dispatcher_;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::atomic<size_t> connection_count_{0};
+  size_t postponed_count_ = 0;
+
+  std::vector<void*> listeners_;
+  std::unique_ptr<char[]> scratch_;
+  std::vector<Turn> turns_;
+  dispatch::Batch batch_;
+  std::vector<size_t> request_ends_;  // parallel to batch_.requests: end of each in its turn's input
+  std::vector<uint64_t> runnable_;
+  std::vector<uint64_t> suspended_;
+  CoreFigures figures_;
+  Millis next_cron_ = 0;
+
+  std::mutex mailbox_mutex_;
+  std::vector<std::function<void()>> mailbox_;
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace cinnabar::server

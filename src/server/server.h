@@ -1,0 +1,140 @@
+// Server: the composition root. It makes every part, plugs them together, owns the cores, the listeners and the
+// cron, and ends the process in order.
+//
+// Made and run on the main thread, which becomes core 0.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "dispatch/registry.h"
+#include "dispatch/services.h"
+#include "journal/journal.h"
+#include "keyspace/keyspace.h"
+#include "os/allocator.h"
+#include "os/signals.h"
+#include "server/core.h"
+#include "server/worker.h"
+#include "telemetry/latency_monitor.h"
+#include "telemetry/rate_sampler.h"
+#include "telemetry/slow_log.h"
+
+namespace cinnabar::server {
+
+struct ServerOptions {
+  std::string program;     // argv[0], for INFO and the process title
+  std::string executable;  // its absolute path
+  dispatch::HistoryObserver* history = nullptr;
+  journal::JournalSink* journal_sink = nullptr;
+  // Called when the process title should be set anew.
+  std::function<void(std::string_view)> set_title;
+};
+
+class Server final : public CoreOwner, public dispatch::Clients, public dispatch::ServerControl {
+ public:
+  Server(config::Config& config, Logger& log, ServerOptions options);
+  ~Server() override;
+
+  // Opens the listeners; the error is the text for the log.
+  Status Listen();
+  // Serves until a shutdown; returns the exit code.
+  int Run();
+  // Ends Run, from any thread.
+  void Stop();
+
+  // Tests: the ports that were opened.
+  int port() const;
+  dispatch::Services& services() { return services_; }
+
+  // CoreOwner:
+  uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
+  void OnListenerReady(void* token) override;
+  void OnCron(int core) override;
+  void OnClosed(dispatch::Session& session) override;
+
+  // dispatch::Clients:
+  void ForEach(const std::function<void(dispatch::Session&)>& visit) override;
+  dispatch::Session* Find(uint64_t id) override;
+  void Close(dispatch::Session& session, const dispatch::Session* caller) override;
+  void Wake(dispatch::Session& session) override;
+  size_t Count() const override;
+  void FeedMonitors(std::string line) override;
+
+  // dispatch::ServerControl:
+  Status Shutdown(const dispatch::ShutdownRequest& request) override;
+  bool AbortShutdown() override { return false; }
+  void PauseChanged() override;
+  std::string Info(const std::vector<std::string>& sections) override;
+  void ResetStatistics() override;
+  uint64_t UsedMemory() override { return meter_.Used(); }
+  uint64_t PeakMemory() override { return peak_memory_; }
+  uint64_t StartupMemory() override { return startup_memory_; }
+  std::string_view RunId() const override { return run_id_; }
+  Millis StartedAt() const override { return started_at_; }
+  int Cores() const override { return static_cast<int>(cores_.size()); }
+  void Defer(std::function<void()> work) override;
+
+ private:
+  friend class InfoReport;
+
+  struct Listener {
+    int fd = -1;
+    std::string address;
+    bool unix_socket = false;
+  };
+
+  Result<std::vector<Listener>> OpenTcp(const config::Settings& settings);
+  Status OpenUnix();
+  Status RegisterListeners();
+  void CloseListener(Listener& listener);
+  Status ApplyListening(const config::Settings& old, const config::Settings& now);
+  void RegisterAppliers();
+  void AcceptSome(Listener& listener);
+  bool RefuseConnection(const net::Accepted& accepted);
+  void LogBanner();
+  void UpdateTitle();
+  void ServerCron();
+  void OnSignal();
+
+  config::Config& config_;
+  const config::Settings& settings_;
+  Logger& log_;
+  ServerOptions options_;
+  os::MemoryMeter meter_;
+  os::ThreadMemory main_thread_memory_;
+  dispatch::Registry registry_;
+  std::unique_ptr<keyspace::Keyspace> keyspace_;
+  journal::Journal journal_;
+  telemetry::SlowLog slow_log_;
+  telemetry::LatencyMonitor latency_;
+  dispatch::PauseState pause_;
+  dispatch::DebugSwitches debug_;
+  std::vector<dispatch::Dispatcher*> dispatchers_;
+  std::atomic<uint64_t> monitors_{0};
+  dispatch::Services services_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  os::TerminationSignals signals_;
+  std::unique_ptr<Worker> worker_;
+
+  std::string run_id_;
+  Millis started_at_ = 0;
+  std::atomic<uint64_t> next_client_id_{1};
+  std::atomic<bool> stopping_{false};
+  uint64_t startup_memory_ = 0;
+  uint64_t peak_memory_ = 0;
+  uint64_t connections_received_ = 0;
+  uint64_t connections_rejected_ = 0;
+  uint64_t clients_closed_ = 0;
+  std::atomic<uint64_t> lazyfree_pending_{0};
+  std::atomic<uint64_t> lazyfreed_{0};
+  telemetry::RateSampler commands_rate_;
+  telemetry::RateSampler input_rate_;
+  telemetry::RateSampler output_rate_;
+};
+
+}  // namespace cinnabar::server

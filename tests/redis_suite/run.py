@@ -1,0 +1,363 @@
+#!/usr/bin/python3
+"""Runs units of the Redis 7.0 Tcl suite against our server and keeps score.
+
+    run.py                      every unit of expected_pass.txt, compared with the score files
+    run.py unit/expire ...      some units; failures are shown with the output around them
+    run.py --update [UNIT ...]  also rewrites expected_pass.txt for the units that ran, from what passed
+    --server PATH               the program to test (default build/release/cinnabar-server)
+    --no-compat                 do not set `compat-version 7.0` (for a stock redis-server)
+    --jobs N                    units at a time (default 2)
+    --keep                      keep the units' copies of the tree, with the servers' logs
+
+Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 400 seconds.
+
+Score files, both beside this program:
+    expected_pass.txt   `[unit]` and below it the tests that must pass, one line for each time a test runs
+    skipped.txt         `unit | test name | reason`; the harness does not run these. `*` as the name skips the unit,
+                        `tags:-TAG` leaves out the unit's blocks with that tag (for set-up code outside any test).
+A listed unit fails for every test that fails, every expected test that did not run, and every stale skip.
+The last line is `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "redis_suite"
+EXPECTED = HERE / "expected_pass.txt"
+SKIPPED = HERE / "skipped.txt"
+UNIT_SECONDS_MAX = 400
+COMPAT_VERSION = "7.0"
+OUR_NAMES = ("redis-server", "redis-sentinel", "redis-check-aof", "redis-check-rdb")
+DEBIAN_NAMES = ("redis-cli", "redis-benchmark")
+
+# A port range is 2,000 ports that are also free 10,000 higher up, below the ports that the kernel hands out itself.
+# The holder of range N holds the abstract socket of that name, machine-wide, until its process ends.
+PORT_RANGES = [(number, 11000 + 2100 * number) for number in range(4)]
+PORTS_PER_RANGE = 2000
+
+print_lock = threading.Lock()
+live_groups = set()
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+STATUS = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]: ?(.*)$")
+ELAPSED = re.compile(r" \(\d+ ms\)$")
+
+
+def say(text):
+    with print_lock:
+        print(text, flush=True)
+
+
+class PortRange:
+    """A claim on one range; waits until one is free."""
+
+    def __enter__(self):
+        while True:
+            ranges = list(PORT_RANGES)
+            random.shuffle(ranges)
+            for number, base in ranges:
+                self.claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    self.claim.bind(f"\0cinnabar-redis-suite-{number}")
+                    return base
+                except OSError:
+                    self.claim.close()
+            time.sleep(0.5)
+
+    def __exit__(self, *_):
+        self.claim.close()
+
+
+def read_expected():
+    """{unit: [test name, ...]} in file order."""
+    units, unit = {}, None
+    if EXPECTED.exists():
+        for line in EXPECTED.read_text(encoding="utf-8").splitlines():
+            if re.fullmatch(r"\[\S+\]", line):
+                unit = line[1:-1]
+                units[unit] = []
+            elif unit and line.strip() and not line.startswith("#"):
+                units[unit].append(line)
+    return units
+
+
+def write_expected(units):
+    head = []
+    if EXPECTED.exists():
+        for line in EXPECTED.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("#"):
+                break
+            head.append(line)
+    blocks = ["\n".join([f"[{unit}]"] + names) for unit, names in units.items()]
+    EXPECTED.write_text("\n".join(head) + "\n\n" + "\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def read_skipped():
+    """{unit: {test name: reason}}."""
+    units = collections.defaultdict(dict)
+    if SKIPPED.exists():
+        for number, line in enumerate(SKIPPED.read_text(encoding="utf-8").splitlines(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            unit, _, rest = line.partition(" | ")
+            name, _, reason = rest.rpartition(" | ")
+            if not name or not reason.strip():
+                sys.exit(f"{SKIPPED.name}:{number}: want `unit | test name | reason`")
+            units[unit.strip()][name.strip()] = reason.strip()
+    return units
+
+
+def test_names(skipped):
+    return [name for name in skipped if name != "*" and not name.startswith("tags:")]
+
+
+def denied_tags(skipped):
+    return [name[len("tags:"):] for name in skipped if name.startswith("tags:")]
+
+
+class UnitRun:
+    """What one unit did: counts by test name, the raw lines, and how it ended."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        self.passed = collections.Counter()
+        self.order = []
+        self.failed = []  # (test name, line number)
+        self.skipped = collections.Counter()
+        self.ignored = 0
+        self.lines = []
+        self.ended = ""
+        self.seconds = 0.0
+
+    def parse(self, text):
+        self.lines = [ESCAPES.sub("", line) for line in text.splitlines()]
+        for number, line in enumerate(self.lines):
+            if "The following tests failed:" in line:
+                break
+            match = STATUS.match(line)
+            if not match:
+                continue
+            status, rest = match.groups()
+            if status == "ok":
+                name = ELAPSED.sub("", rest)
+                self.passed[name] += 1
+                self.order.append(name)
+            elif status == "skip":
+                self.skipped[rest] += 1
+            elif status == "ignore":
+                self.ignored += 1
+            else:
+                name = rest.split(f" in tests/{self.unit}.tcl")[0]
+                self.failed.append((name if status == "err" else f"{status}: {name}", number))
+
+
+def make_tree(unit, server):
+    tree = BUILD / "run" / f"{unit.replace('/', '_')}.{os.getpid()}"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    original = BUILD / "tree"
+    for entry in original.iterdir():
+        if entry.is_dir():
+            shutil.copytree(entry, tree / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, tree / entry.name)
+    (tree / "src").mkdir(exist_ok=True)
+    for name in OUR_NAMES:
+        (tree / "src" / name).symlink_to(server)
+    for name in DEBIAN_NAMES:
+        found = shutil.which(name)
+        if not found:
+            sys.exit(f"{name} is missing (package redis-tools)")
+        (tree / "src" / name).symlink_to(found)
+    return tree
+
+
+def start_group(command, folder, out):
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    live_groups.add(process)
+    return process
+
+
+def end_group(process):
+    """Nothing that the unit started may outlive it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    live_groups.discard(process)
+
+
+def end_everything(*_):
+    for process in list(live_groups):
+        end_group(process)
+    os._exit(1)
+
+
+def starts(options):
+    """Whether the server comes up at all. Without it each of many starts would wait for two minutes."""
+    folder = BUILD / "start"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    log = folder / "log"
+    with PortRange() as base, open(log, "wb") as out:
+        command = [options.server, "--port", str(base), "--save", ""]
+        if not options.no_compat:
+            command += ["--compat-version", COMPAT_VERSION]
+        process = start_group(command, folder, out)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and process.poll() is None:
+            if b"Ready to accept" in log.read_bytes():
+                break
+            time.sleep(0.05)
+        up = process.poll() is None and b"Ready to accept" in log.read_bytes()
+        end_group(process)
+    if not up:
+        say(f"{options.server} does not start:")
+        for line in log.read_text(errors="replace").splitlines()[-20:]:
+            say("    " + line)
+    return up
+
+
+def run_unit(unit, options, skipped):
+    run = UnitRun(unit)
+    tree = make_tree(unit, options.server)
+    # The harness writes this list; both files are ours and inside the unit's own copy.
+    (tree / "skipfile").write_text("".join(f"{name}\n" for name in test_names(skipped)), encoding="utf-8")
+    log = BUILD / "logs" / f"{unit.replace('/', '_')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with PortRange() as base, open(log, "wb") as out:
+        command = ["./runtest", "--single", unit, "--durable", "--clients", "1", "--no-latency",
+                   "--baseport", str(base), "--portcount", str(PORTS_PER_RANGE), "--skipfile", "skipfile"]
+        if not options.no_compat:
+            # Written into every config file that the harness makes. A wrapper that appends an option to the
+            # command line would break the tests that start the program with incomplete options.
+            command += ["--config", "compat-version", COMPAT_VERSION]
+        for tag in denied_tags(skipped):
+            command += ["--tags", tag]
+        if options.keep:
+            command.append("--dont-clean")
+        process = start_group(command, tree, out)
+        try:
+            code = process.wait(UNIT_SECONDS_MAX)
+            run.ended = "" if code in (0, 1) else f"the harness exited with {code}"
+        except subprocess.TimeoutExpired:
+            run.ended = f"not done after {UNIT_SECONDS_MAX} seconds"
+        end_group(process)
+    run.seconds = time.monotonic() - started
+    text = log.read_text(encoding="utf-8", errors="replace")
+    run.parse(text)
+    if not run.ended and f"done]: {unit} (" not in ESCAPES.sub("", text):
+        run.ended = "the harness stopped early"
+    if not options.keep:
+        shutil.rmtree(tree, ignore_errors=True)
+    return run
+
+
+def show_failure(run, number):
+    """The lines after a failure that belong to it, and a few before it."""
+    first = max(0, number - 3)
+    last = number + 1
+    while last < len(run.lines) and last < number + 25 and not STATUS.match(run.lines[last]):
+        last += 1
+    for line in run.lines[first:last]:
+        say("      " + line[:400])
+
+
+def judge(run, expected, skipped, verbose):
+    """Prints one unit's score; returns (passed, failed, skipped)."""
+    wanted = collections.Counter(name for name in expected if name not in skipped)
+    missing = wanted - run.passed
+    failed_names = collections.Counter(name for name, _ in run.failed)
+    missing -= failed_names
+    stale = []
+    if not run.ended and not denied_tags(skipped):
+        stale = [name for name in test_names(skipped) if name not in run.skipped]
+    problems = len(run.failed) + sum(missing.values()) + len(stale) + (1 if run.ended else 0)
+    passed = sum(run.passed.values())
+    verdict = "ok  " if not problems else "FAIL"
+    say(f"{verdict} {run.unit}: {passed} passed, {problems} failed, {sum(run.skipped.values())} skipped"
+        f" ({run.seconds:.0f} s)")
+    for name, number in run.failed:
+        say(f"    failed: {name[:200]}")
+        if verbose:
+            show_failure(run, number)
+    for name, count in missing.items():
+        say(f"    did not run: {name}" + (f" ({count} times)" if count > 1 else ""))
+    for name in stale:
+        say(f"    skipped.txt names a test that the unit does not have: {name}")
+    if run.ended:
+        say(f"    {run.ended}; the last lines:")
+        for line in run.lines[-15:]:
+            say("      " + line[:400])
+    return passed, problems, sum(run.skipped.values())
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("units", nargs="*")
+    parser.add_argument("--server", default=str(ROOT / "build" / "release" / "cinnabar-server"))
+    parser.add_argument("--no-compat", action="store_true")
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    options.server = os.path.abspath(options.server)
+    if not os.access(options.server, os.X_OK):
+        sys.exit(f"no program at {options.server}")
+    return options
+
+
+def updated(expected, runs, skipped):
+    """What the tests that passed make of the expectations. Order: as they ran."""
+    for run in runs:
+        names = [name for name in run.order if name not in skipped.get(run.unit, {})]
+        expected[run.unit] = names
+    return expected
+
+
+def main():
+    options = parse_arguments()
+    signal.signal(signal.SIGTERM, end_everything)
+    signal.signal(signal.SIGINT, end_everything)
+    subprocess.run([str(HERE / "fetch")], check=True)
+    if not starts(options):
+        say("0 passed, 1 failed")
+        return 1
+    expected, skipped = read_expected(), read_skipped()
+    units = options.units or list(expected)
+    units = [unit for unit in units if "*" not in skipped.get(unit, {}) or unit in options.units]
+    whole_units_skipped = [unit for unit in expected if "*" in skipped.get(unit, {}) and unit not in units]
+    totals = [0, 0, len(whole_units_skipped)]
+    runs = []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(run_unit, unit, options, skipped.get(unit, {})) for unit in units]
+        for future in concurrent.futures.as_completed(futures):
+            run = future.result()
+            runs.append(run)
+            score = judge(run, expected.get(run.unit, []), skipped.get(run.unit, {}), bool(options.units))
+            totals = [a + b for a, b in zip(totals, score)]
+    if options.update:
+        write_expected(updated(expected, runs, skipped))
+        say(f"{EXPECTED.name} rewritten for {len(runs)} units; look at the difference before you keep it")
+    say(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
+    return 1 if totals[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""The rules of the house that a machine can check; `./dev lint` calls this. Standard library only.
+
+    lint.py [--tidy] [FILE...]     all files of the repository, or the given ones
+
+Checked: includes against the floors of cmake/floors.txt, `internal/` folders, sizes of files and functions, file
+names, a README in each source folder, forbidden words, the lists that may only shrink, clang-format, and with --tidy
+clang-tidy. Exceptions from the size rules are in tools/lint_exceptions.txt.
+The last line is `N passed, N failed`: one for each rule.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCE_ENDINGS = (".cc", ".h")
+FILE_LINES_MAX = 800
+FUNCTION_LINES_MAX = 70
+EXCEPTIONS = "tools/lint_exceptions.txt"
+SHRINKING_LISTS = (EXCEPTIONS, "tests/redis_suite/skipped.txt")
+DRAWERS = re.compile(r"(^|_)(util|utils|common|helper|helpers|manager|misc)(_|$)")
+# Built from halves, so that this file does not contain what it refuses.
+FORBIDDEN = [re.compile(pattern) for pattern in (
+    r"deb" r"\.debian\.org", r"security" r"\.debian\.org", r"archive" r"\.ubuntu\.com", r"registry" r"\.npmjs",
+    r"files" r"\.pythonhosted\.org", r"\bpypi" r"\.org", r"rubygems" r"\.org", r"static\.crates" r"\.io",
+    r"proxy" r"\.golang\.org", r"repo1?\.maven" r"\.")]
+
+
+class Lint:
+    """Collects what is wrong, rule by rule."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def rule(self, title, problems):
+        problems = list(problems)
+        if problems:
+            self.failed += 1
+            print(f"{title}:")
+            for problem in problems:
+                print(f"  {problem}")
+        else:
+            self.passed += 1
+
+
+def repository_files():
+    """Tracked and new files, without ignored ones."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if listed.returncode == 0:
+        names = listed.stdout.splitlines()
+    else:  # an unpacked archive
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
+        names = [name for name in names if not name.startswith((".git/", "build/", "data/"))]
+    return sorted(name for name in set(names) if (ROOT / name).is_file())
+
+
+def read_lines(name):
+    return (ROOT / name).read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def is_source(name):
+    return name.endswith(SOURCE_ENDINGS) and name.startswith("src/")
+
+
+# ---- floors ------------------------------------------------------------------------------------------------------
+
+
+def read_floors():
+    """{folder: floor}"""
+    floors = {}
+    for line in read_lines("cmake/floors.txt"):
+        words = line.split()
+        if words and words[0].isdigit():
+            floors.update({folder: int(words[0]) for folder in words[1:]})
+    return floors
+
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def included_files(name):
+    """(line number, path below src/, folder) of each quoted include. One without a folder names a neighbour file."""
+    for number, line in enumerate(read_lines(name), 1):
+        match = INCLUDE.match(line)
+        if match:
+            target = match.group(1)
+            if not (ROOT / "src" / target).exists() and (ROOT / name).parent.joinpath(target).exists():
+                target = str((ROOT / name).parent.joinpath(target).resolve().relative_to(ROOT / "src"))
+            yield number, target, target.split("/")[0]
+
+
+def check_floors(files):
+    floors = read_floors()
+    for name in filter(is_source, files):
+        parts = name.split("/")
+        folder = parts[1]
+        if len(parts) < 3 or folder not in floors:
+            yield f"{name}: its folder is not in cmake/floors.txt"
+            continue
+        for number, target, other in included_files(name):
+            if other == folder or other not in floors:
+                continue
+            if floors[other] >= floors[folder]:
+                direction = "up to" if floors[other] > floors[folder] else "sideways to"
+                yield f"{name}:{number}: includes {target}: {direction} floor {floors[other]} from {floors[folder]}"
+
+
+def check_internal(files):
+    for name in filter(is_source, files):
+        folder = name.split("/")[1]
+        for number, target, other in included_files(name):
+            if "/internal/" in f"/{target}" and other != folder:
+                yield f"{name}:{number}: {target} is internal to {other}"
+
+
+# ---- sizes -------------------------------------------------------------------------------------------------------
+
+NAME_BEFORE_ARGUMENTS = re.compile(r"(operator\s*\S+?|~?[A-Za-z_]\w*)\s*\(")
+NOT_FUNCTIONS = re.compile(r"^\s*(namespace|class|struct|union|enum|extern|#|//|/\*|\*|using|typedef|template\s*<.*;)")
+LITERALS = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])+\'|//.*$')
+
+
+def functions(lines):
+    """(name, first line, last line) of functions defined at column 0, or inside a class at one level of indent.
+
+    A heuristic for our own layout: clang-format puts the closing brace of a body that began at some column alone on
+    a line at that column, and nothing inside the body is to the left of it or at it, except labels and `#` lines.
+    """
+    index = 0
+    while index < len(lines):
+        indent = len(lines[index]) - len(lines[index].lstrip(" "))
+        if lines[index].strip() and indent in (0, 2) and not NOT_FUNCTIONS.match(lines[index]):
+            end, opened = head_of_definition(lines, index)
+            if opened:
+                head = " ".join(lines[index:end + 1])
+                close = closing_line(lines, end, indent)
+                match = NAME_BEFORE_ARGUMENTS.search(LITERALS.sub("", head))
+                if match and close:
+                    yield match.group(1), index + 1, close + 1
+                    index = close
+        index += 1
+
+
+def head_of_definition(lines, start):
+    """Where the head that starts here ends, and whether it opens a body that continues on the next line."""
+    for end in range(start, min(start + 20, len(lines))):
+        text = LITERALS.sub("", lines[end]).rstrip()
+        if text.endswith("{"):
+            head = " ".join(lines[start:end + 1])
+            return end, "(" in head and not re.search(r"=\s*[\w:<>]*\s*\{+$", text)
+        if text.endswith((";", "}")) or not text:
+            return end, False
+    return start, False
+
+
+def closing_line(lines, start, indent):
+    wanted = " " * indent + "}"
+    for number in range(start + 1, len(lines)):
+        if lines[number].startswith(wanted):
+            return number
+    return None
+
+
+def read_exceptions():
+    exceptions = set()
+    if (ROOT / EXCEPTIONS).exists():
+        for line in read_lines(EXCEPTIONS):
+            if line.strip() and not line.startswith("#"):
+                exceptions.add(line.split()[0])
+    return exceptions
+
+
+def check_sizes(files, whole):
+    exceptions, used = read_exceptions(), set()
+    for name in files:
+        if not name.endswith(SOURCE_ENDINGS + (".py", ".cmake")) and name != "dev":
+            continue
+        lines = read_lines(name)
+        if len(lines) > FILE_LINES_MAX:
+            used.add(name)
+            if name not in exceptions:
+                yield f"{name}: {len(lines)} lines (at most {FILE_LINES_MAX})"
+        if not name.endswith(SOURCE_ENDINGS):
+            continue
+        for function, first, last in functions(lines):
+            if last - first + 1 > FUNCTION_LINES_MAX:
+                key = f"{name}:{function}"
+                used.add(key)
+                if key not in exceptions:
+                    yield f"{name}:{first}: {function} has {last - first + 1} lines (at most {FUNCTION_LINES_MAX})"
+    if whole:
+        for key in sorted(exceptions - used):
+            yield f"{EXCEPTIONS}: {key} is no longer needed: remove it"
+
+
+def check_shrinking_lists():
+    """The first line of such a list says how long it may be; whoever shortens the list lowers the number."""
+    for name in SHRINKING_LISTS:
+        if not (ROOT / name).exists():
+            continue
+        lines = read_lines(name)
+        match = re.match(r"# at most (\d+) entries", lines[0] if lines else "")
+        count = sum(1 for line in lines if line.strip() and not line.startswith("#"))
+        if not match:
+            yield f"{name}: the first line must be `# at most N entries`"
+        elif count != int(match.group(1)):
+            yield f"{name}: {count} entries, but the first line says {match.group(1)} (it may only go down)"
+
+
+# ---- names and words ---------------------------------------------------------------------------------------------
+
+
+def check_names(files):
+    for name in files:
+        stem = pathlib.PurePosixPath(name).name.split(".")[0].lower().replace("-", "_")
+        if DRAWERS.search(stem):
+            yield f"{name}: name the file after what it does, not after a drawer"
+        if is_source(name) and not re.fullmatch(r"[a-z0-9_]+\.(cc|h)", pathlib.PurePosixPath(name).name):
+            yield f"{name}: source files are snake_case"
+
+
+def check_readmes(files):
+    folders = {name.split("/")[1] for name in files if is_source(name) and name.count("/") >= 2}
+    for folder in sorted(folders):
+        if not (ROOT / "src" / folder / "README.md").exists():
+            yield f"src/{folder} has no README.md"
+
+
+def check_words(files):
+    for name in files:
+        data = (ROOT / name).read_bytes()
+        if b"\0" in data[:4096]:
+            continue
+        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+            for pattern in FORBIDDEN:
+                if pattern.search(line):
+                    yield f"{name}:{number}: package-registry host name `{pattern.search(line).group(0)}`"
+
+
+# ---- tools -------------------------------------------------------------------------------------------------------
+
+
+def check_format(files):
+    sources = [name for name in files if name.endswith(SOURCE_ENDINGS)]
+    if not sources:
+        return
+    if not shutil.which("clang-format"):
+        yield "clang-format is missing"
+        return
+    for start in range(0, len(sources), 100):
+        result = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources[start:start + 100]], cwd=ROOT,
+                                text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        bad = {line.split(":")[0] for line in result.stderr.splitlines() if "clang-format-violations" in line}
+        for name in sorted(bad):
+            yield f"{name}: ./dev fmt"
+        if result.returncode and not bad:
+            yield result.stderr.strip()[:500]
+
+
+def check_tidy(files):
+    database = ROOT / "build" / "dev" / "compile_commands.json"
+    if not database.exists():
+        yield "no build/dev/compile_commands.json"
+        return
+    known = {entry["file"] for entry in json.loads(database.read_text())}
+    sources = [name for name in files if is_source(name) and str(ROOT / name) in known]
+    tidy = shutil.which("clang-tidy-19") or shutil.which("clang-tidy")
+    # Older clang-tidy does not announce concepts the way that the library's <expected> asks for.
+    extra = ["--extra-arg=-D__cpp_concepts=202002L", "--extra-arg=-Wno-builtin-macro-redefined",
+             "--extra-arg=-Wno-macro-redefined", "--extra-arg=-Wno-unknown-warning-option"]
+    jobs = min(2, os.cpu_count() or 1)
+    running = []
+    for name in sources:
+        running.append((name, subprocess.Popen([tidy, "-p", "build/dev", "--quiet", *extra, name], cwd=ROOT, text=True,
+                                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)))
+        if len(running) >= jobs:
+            yield from finished(*running.pop(0))
+    for name, process in running:
+        yield from finished(name, process)
+
+
+def finished(name, process):
+    output, _ = process.communicate()
+    lines = [line for line in output.splitlines() if re.search(r": (warning|error): ", line)]
+    yield from sorted({line.replace(f"{ROOT}/", "") for line in lines})
+    if process.returncode and not lines:
+        yield f"{name}: clang-tidy exited with {process.returncode}"
+
+
+def main(arguments):
+    tidy = "--tidy" in arguments
+    named = [os.path.relpath(os.path.abspath(name), ROOT) for name in arguments if not name.startswith("-")]
+    files = repository_files()
+    if named:
+        files = [name for name in files if any(name == want or name.startswith(want + "/") for want in named)]
+    lint = Lint()
+    lint.rule("floors: a folder includes itself and lower floors", check_floors(files))
+    lint.rule("internal/ belongs to its folder", check_internal(files))
+    lint.rule("sizes of files and functions", check_sizes(files, whole=not named))
+    lint.rule("lists that only shrink", check_shrinking_lists())
+    lint.rule("file names", check_names(files))
+    lint.rule("a README.md in each source folder", check_readmes(files))
+    lint.rule("words that do not belong here", check_words(files))
+    lint.rule("format", check_format(files))
+    if tidy:
+        lint.rule("clang-tidy", check_tidy(files))
+    print(f"{lint.passed} passed, {lint.failed} failed")
+    return 1 if lint.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
