@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/start_up.h"
+#include "apps/write_reference.h"
 
 namespace {
 
@@ -21,6 +22,9 @@ int main(int argc, char** argv) {
   name = name.substr(name.rfind('/') + 1);
   for (std::string_view tool : {"redis-check-rdb", "redis-check-aof", "redis-sentinel"}) {
     if (name.find(tool) != std::string_view::npos) return NotBuiltYet(tool);
+  }
+  if (arguments.size() == 3 && arguments[1] == "--write-reference") {
+    return cinnabar::apps::WriteReference(arguments[2]);
   }
   return cinnabar::apps::RunServer(arguments, argc, argv);
 }

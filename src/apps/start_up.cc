@@ -1,13 +1,16 @@
 #include "apps/start_up.h"
 
 #include <fmt/core.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
 #include <memory>
 
+#include "commands/command_tables.h"
 #include "config/command_line.h"
 #include "config/config.h"
 #include "os/allocator.h"
@@ -17,7 +20,9 @@
 #include "os/open_files_limit.h"
 #include "os/process_title.h"
 #include "os/signals.h"
+#include "server/renamed_commands.h"
 #include "server/server.h"
+#include "server/supervision.h"
 
 namespace cinnabar::apps {
 namespace {
@@ -102,13 +107,42 @@ bool AdjustLimits(config::Config& config, Logger& log) {
   return outcome.maxclients > 0;
 }
 
+// As syslog(3) counts them.
+int FacilityNumber(const config::Logging& logging) {
+  if (logging.syslog_facility == config::SyslogFacility::kUser) return LOG_USER;
+  const int local = static_cast<int>(logging.syslog_facility) - static_cast<int>(config::SyslogFacility::kLocal0);
+  return LOG_LOCAL0 + (LOG_LOCAL1 - LOG_LOCAL0) * local;
+}
+
 Status PrepareLog(const config::Settings& settings, Logger& log) {
   log.SetLevel(settings.logging.loglevel);
   if (!settings.logging.logfile.empty()) TRY_STATUS(log.SetFile(settings.logging.logfile));
+  if (settings.logging.syslog_enabled) log.EnableSyslog(settings.logging.syslog_ident, FacilityNumber(settings.logging));
   return {};
 }
 
-int Serve(config::Config& config, Logger& log, server::ServerOptions options) {
+// What the crash report shows of the server, once there is one.
+struct CrashContext {
+  std::atomic<const server::Server*> server{nullptr};
+
+  static void Write(void* context, RawWriter& out) {
+    const server::Server* server = static_cast<CrashContext*>(context)->server.load();
+    if (server != nullptr) server->WriteCrashSections(out);
+  }
+};
+
+std::unique_ptr<os::CrashReport> MakeCrashReport(const config::Settings& settings, Logger& log,
+                                                 CrashContext& context) {
+  if (!settings.logging.crash_log_enabled) return nullptr;
+  using OnCheckFailure = os::CrashReport::Options::OnCheckFailure;
+  return std::make_unique<os::CrashReport>(
+      log, os::CrashReport::Options{
+               .sections = CrashContext::Write,
+               .context = &context,
+               .on_check_failure = settings.testing.use_exit_on_panic ? OnCheckFailure::kExit : OnCheckFailure::kAbort});
+}
+
+int Serve(config::Config& config, Logger& log, server::ServerOptions options, CrashContext& crash) {
   const config::Settings& settings = config.settings();
   os::IgnoreUninterestingSignals();
   os::PidFile pid_file;
@@ -130,7 +164,10 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options) {
     log.Warning("{}", listening.error().message);
     return 1;
   }
-  return server.Run();
+  crash.server = &server;
+  const int code = server.Run();
+  crash.server = nullptr;
+  return code;
 }
 
 }  // namespace
@@ -161,26 +198,33 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
     }
     return 1;
   }
+  dispatch::Registry registry(commands::CommandTables());
+  if (Status renamed = server::RenameCommands(config, registry); !renamed) {
+    fmt::print(stderr, "\n{}\n", renamed.error().message);
+    return 1;
+  }
   if (Status prepared = PrepareLog(config.settings(), log); !prepared) {
     fmt::print(stderr, "Can't open the log file: {}\n", prepared.error().message);
     return 1;
   }
   os::ProcessTitle title(argc, argv);
-  if (config.settings().general.daemonize) {
+  const bool supervised = server::DetectSupervision(config.settings().general.supervised) != config::Supervised::kNo;
+  if (config.settings().general.daemonize && !supervised) {
     if (Status detached = os::Daemonize(); !detached) {
       log.Warning("Can't daemonize: {}", detached.error().message);
       return 1;
     }
   }
-  std::unique_ptr<os::CrashReport> crash_report;
-  if (config.settings().logging.crash_log_enabled) crash_report = std::make_unique<os::CrashReport>(log);
+  CrashContext crash;
+  const auto crash_report = MakeCrashReport(config.settings(), log, crash);
   if (!AdjustLimits(config, log)) return 1;
   char* resolved = realpath("/proc/self/exe", nullptr);
   server::ServerOptions options{.program = arguments[0],
                                 .executable = resolved == nullptr ? "" : resolved,
+                                .version = std::string(kVersion),
                                 .set_title = [&title](std::string_view text) { title.Set(text); }};
   std::free(resolved);
-  return Serve(config, log, std::move(options));
+  return Serve(config, log, std::move(options), crash);
 }
 
 }  // namespace cinnabar::apps

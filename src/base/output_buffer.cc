@@ -57,7 +57,7 @@ void OutputBuffer::AppendShared(SharedBytes bytes) {
 }
 
 void OutputBuffer::Splice(OutputBuffer&& other) {
-  Append(std::string_view(other.fixed_ + other.fixed_sent_, other.fixed_size_ - other.fixed_sent_));
+  if (other.fixed_pending() > 0) Append({other.fixed_ + other.fixed_sent_, other.fixed_pending()});
   for (Chunk& chunk : other.chunks_) {
     if (chunk.sent > 0 || chunk.bytes.size() < kChunkBytes / 4) {
       Append(chunk.bytes.view().substr(chunk.sent));

@@ -5,15 +5,6 @@
 
 namespace cinnabar::dispatch {
 
-Call::Call(Dispatcher& dispatcher, Session& session, const Command& command, std::span<const std::string_view> argv,
-           std::span<const PlacedKey> keys)
-    : dispatcher_(&dispatcher),
-      session_(&session),
-      command_(&command),
-      argv_(argv),
-      keys_(keys),
-      database_(dispatcher.core(), session.database) {}
-
 Services& Call::services() const { return dispatcher_->services(); }
 
 bool Call::in_transaction() const { return dispatcher_->running_transaction(); }
@@ -57,10 +48,6 @@ void Call::Redact(size_t index) {
   if (index < 64) redacted_ |= uint64_t{1} << index;
 }
 
-bool Call::Expect(const keyspace::EntryRef& entry, types::Type type) {
-  if (!entry || entry->type() == type) return true;
-  reply().Error(errors::kWrongType);
-  return false;
-}
+void Call::ReplyWrongType() { reply().Error(errors::kWrongType); }
 
 }  // namespace cinnabar::dispatch

@@ -21,8 +21,14 @@ class Dispatcher;
 
 class Call {
  public:
-  Call(Dispatcher& dispatcher, Session& session, const Command& command, std::span<const std::string_view> argv,
-       std::span<const PlacedKey> keys);
+  Call(Dispatcher& dispatcher, keyspace::CoreState& core, Session& session, const Command& command,
+       std::span<const std::string_view> argv, std::span<const PlacedKey> keys)
+      : dispatcher_(&dispatcher),
+        session_(&session),
+        command_(&command),
+        argv_(argv),
+        keys_(keys),
+        database_(core, session.database) {}
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
@@ -78,7 +84,11 @@ class Call {
   bool redacted(size_t index) const { return index < 64 && (redacted_ >> index & 1) != 0; }
 
   // Whether the entry has the type; writes the WRONGTYPE error if not. A missing entry passes.
-  bool Expect(const keyspace::EntryRef& entry, types::Type type);
+  bool Expect(const keyspace::EntryRef& entry, types::Type type) {
+    if (!entry || entry->type() == type) [[likely]] return true;
+    ReplyWrongType();
+    return false;
+  }
 
   // For the dispatcher.
   uint64_t dirty() const { return dirty_; }
@@ -87,6 +97,7 @@ class Call {
  private:
   enum class Propagation : uint8_t { kVerbatim, kExplicit };
   keyspace::Key FindKey(size_t index);
+  void ReplyWrongType();
 
   Dispatcher* dispatcher_;
   Session* session_;

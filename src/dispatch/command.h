@@ -99,12 +99,16 @@ struct CommandSpec {
   std::string_view complexity;
   int arity = 0;  // exact number of arguments with the name, or minus the least number
   uint64_t flags = 0;
-  std::string_view categories = {};  // ACL categories beyond those that follow from flags and group: "dangerous"
+  // ACL categories beyond those that follow from flags and group: "dangerous"; "=connection": instead of the group's.
+  std::string_view categories = {};
   KeySpec keys[kKeySpecsMax] = {};
   std::string_view tips = {};      // comma-separated
   std::string_view history = {};   // "6.2.0: text|7.0.0: text"
   std::string_view replaced_by = {};       // for deprecated commands
   std::string_view deprecated_since = {};
+  bool for_system_only = false;  // COMMAND DOCS flags it "syscmd": not meant for applications
+  // What is done to the keys of a specification with kVariableFlags, given the arguments.
+  uint16_t (*actual_use)(std::span<const std::string_view> argv) = nullptr;
   Handler run = nullptr;  // null for a pure container
 };
 

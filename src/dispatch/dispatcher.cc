@@ -1,7 +1,10 @@
 #include "dispatch/dispatcher.h"
 
 #include <algorithm>
+#include <utility>
+#include <cstring>
 
+#include "base/same_bytes.h"
 #include "catalog/errors.h"
 #include "config/config.h"
 #include "telemetry/latency_monitor.h"
@@ -29,7 +32,7 @@ Dispatcher::Dispatcher(Services& services, int core, uint64_t random_seed)
 void Dispatcher::UpdateTime() {
   last_tick_ = clock_.Now();
   time_read_at_ = last_tick_;
-  core_.now = clock_.WallMillis(last_tick_);
+  core_.SetNow(clock_.WallMillis(last_tick_));
 }
 
 void Dispatcher::SettingsChanged() {
@@ -37,50 +40,70 @@ void Dispatcher::SettingsChanged() {
   const int64_t slow_micros = settings.observation.slowlog_log_slower_than_micros;
   const int64_t latency_millis = settings.observation.latency_monitor_threshold_millis;
   slow_ticks_ = ~Ticks{0};
+  latency_tracking_ = settings.observation.latency_tracking;
   if (slow_micros >= 0) slow_ticks_ = clock_.ToTicks(slow_micros * kNanosPerMicro);
   if (latency_millis > 0) slow_ticks_ = std::min(slow_ticks_, clock_.ToTicks(latency_millis * kNanosPerMilli));
   const auto policy = settings.memory.maxmemory_policy;
-  core_.access.lfu =
-      policy == config::EvictionPolicy::kAllKeysLfu || policy == config::EvictionPolicy::kVolatileLfu;
+  core_.access.SetLfu(policy == config::EvictionPolicy::kAllKeysLfu || policy == config::EvictionPolicy::kVolatileLfu);
   core_.access.lfu_log_factor = settings.memory.lfu_log_factor;
   core_.access.lfu_decay_minutes = settings.memory.lfu_decay_time_minutes;
 }
 
+// The registry's answer, remembered for the names that come again and again.
+[[gnu::always_inline]] inline const Command* Dispatcher::Lookup(std::span<const std::string_view> argv) {
+  const std::string_view name = argv[0];
+  if (name.size() > sizeof(NamedCommand::name) || name.empty()) return services_.registry.Resolve(argv);
+  NamedCommand& recent = recent_[(static_cast<size_t>(name[0]) * 5 + name.size() + static_cast<size_t>(name.back())) %
+                                 kNamedCommands];
+  if (recent.size == name.size() && SameBytes(recent.name, name.data(), name.size())) [[likely]] return recent.command;
+  const Command* command = services_.registry.Resolve(argv);
+  if (command != nullptr && command->parent == nullptr && command->subcommands.empty()) {
+    recent.size = name.size();
+    std::memcpy(recent.name, name.data(), name.size());
+    recent.command = command;
+  }
+  return command;
+}
+
+[[gnu::always_inline]] inline void Dispatcher::AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes) {
+  const keyspace::Key key = core_.keyspace.KeyOf(bytes);
+  batch.keys.push_back({index, key});
+  const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
+  // Other cores may be changing the table: only its holder can tell where a bucket is.
+  if (!core_.keyspace.TryLock(shard)) return;
+  core_.keyspace.table(session.database, shard).entries.PrefetchBucket(key.hash);
+  core_.keyspace.Unlock(shard);
+}
+
 void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument) {
-  Request request;
-  request.first_argument = first_argument;
-  request.argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
-  const auto argv = batch.argv(request);
-  request.command = services_.registry.Resolve(argv);
-  request.first_key = static_cast<uint32_t>(batch.keys.size());
-  auto add = [&](uint32_t index) {
-    const keyspace::Key key = core_.keyspace.KeyOf(argv[index]);
-    batch.keys.push_back({index, key});
-    const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
-    // Other cores may be changing the table: only its holder can tell where a bucket is.
-    if (!core_.keyspace.TryLock(shard)) return;
-    core_.keyspace.table(session.database, shard).entries.PrefetchBucket(key.hash);
-    core_.keyspace.Unlock(shard);
-  };
-  const Command* command = request.command;
+  const auto argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
+  const std::span<const std::string_view> argv(batch.arguments.data() + first_argument, argument_count);
+  const auto first_key = static_cast<uint32_t>(batch.keys.size());
+  const Command* command = Lookup(argv);
   if (command != nullptr) {
-    if (command->only_key != 0) {
-      if (static_cast<uint32_t>(command->only_key) < argv.size()) add(static_cast<uint32_t>(command->only_key));
-    } else if (command->key_specs != 0 && command->AcceptsArgumentCount(argv.size())) {
+    if (command->only_key != 0) [[likely]] {
+      const auto index = static_cast<uint32_t>(command->only_key);
+      if (index < argument_count) AddKey(batch, session, index, argv[index]);
+    } else if (command->key_specs != 0 && command->AcceptsArgumentCount(argument_count)) {
       positions_.clear();
       FindKeys(*command, argv, positions_);
       for (const KeyPosition& position : positions_) {
-        if ((position.use & KeyUse::kNotKey) == 0) add(position.index);
+        if ((position.use & KeyUse::kNotKey) == 0) AddKey(batch, session, position.index, argv[position.index]);
       }
     }
   }
-  request.key_count = static_cast<uint32_t>(batch.keys.size()) - request.first_key;
-  batch.requests.push_back(request);
+  batch.requests.push_back({.command = command,
+                            .first_argument = first_argument,
+                            .argument_count = argument_count,
+                            .first_key = first_key,
+                            .key_count = static_cast<uint32_t>(batch.keys.size()) - first_key});
 }
 
-void Dispatcher::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request) {
-  if (first_request >= batch.requests.size()) return;
-  for (size_t i = batch.requests[first_request].first_key; i < batch.keys.size(); ++i) {
+void Dispatcher::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request,
+                                 size_t end_request) {
+  if (first_request == end_request) return;
+  const size_t end = batch.requests[end_request - 1].first_key + batch.requests[end_request - 1].key_count;
+  for (size_t i = batch.requests[first_request].first_key; i < end; ++i) {
     const uint64_t hash = batch.keys[i].key.hash;
     const size_t shard = keyspace::Keyspace::ShardOf(hash);
     if (!core_.keyspace.TryLock(shard)) continue;
@@ -96,24 +119,57 @@ void Dispatcher::AfterReply(Session& session) {
   if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
 }
 
+[[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+                         std::span<const PlacedKey> keys) {
+  if (services_.history != nullptr) [[unlikely]] return RunObserved(session, command, argv, keys);
+  CallHandler(session, command, argv, keys);
+  if (!effects_.empty()) FlushEffects();
+}
+
 Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, const Request& request) {
   const auto argv = batch.argv(request);
   const Command* command = request.command;
-  if (services_.pause.mode != PauseMode::kNone && command != nullptr && Paused(session, *command)) [[unlikely]] {
-    return Outcome::kPostponed;
-  }
-  const bool muted = session.reply_mode != ReplyMode::kOn;
-  if (muted) [[unlikely]] session.reply.Redirect(discarded_);
-  if (Admit(session, command, argv)) [[likely]] {
-    if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
-      Queue(session, *command, argv);
+  const bool plain = session.authenticated && !session.transaction.open && session.reply_mode == ReplyMode::kOn &&
+                     !session.no_touch && services_.pause.mode == PauseMode::kNone;
+  // What no gate can stop.
+  if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size())) [[likely]] {
+    if (request.key_count == 1) [[likely]] {
+      const PlacedKey& placed = batch.keys[request.first_key];
+      const size_t shard = keyspace::Keyspace::ShardOf(placed.key.hash);
+      core_.keyspace.Lock(shard);
+      RunHeld(session, *command, argv, {&placed, 1});
+      core_.keyspace.Unlock(shard);
     } else {
       RunLocked(session, *command, argv, batch.keys_of(request));
     }
+    return session.suspended ? Outcome::kSuspended : Outcome::kDone;
   }
-  if (muted || session.reply_mode != ReplyMode::kOn) [[unlikely]] {
+  return ExecuteGated(session, command, argv, batch.keys_of(request));
+}
+
+Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* command,
+                                             std::span<const std::string_view> argv,
+                                             std::span<const PlacedKey> keys) {
+  const bool muted = session.reply_mode != ReplyMode::kOn;
+  if (muted) session.reply.Redirect(discarded_);
+  if (Admit(session, command, argv)) {
+    if (services_.pause.mode != PauseMode::kNone && Paused(session, *command)) {
+      session.reply.Redirect(session.output);
+      return Outcome::kPostponed;
+    }
+    if (session.no_touch) KeepClocks(session, *command);
+    if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
+      Queue(session, *command, argv);
+    } else {
+      RunLocked(session, *command, argv, keys);
+    }
+    if (core_.access.quiet) core_.access.SetQuiet(false);
+  } else if (services_.history != nullptr) {
+    services_.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n");
+  }
+  if (muted || session.reply_mode != ReplyMode::kOn) {
     session.reply.Redirect(session.output);
-    AfterReply(session);
+    if (!session.suspended) AfterReply(session);
   }
   return session.suspended ? Outcome::kSuspended : Outcome::kDone;
 }
@@ -187,13 +243,6 @@ void Dispatcher::UnlockPlanned() {
   for (uint32_t shard : plan_.shards) core_.keyspace.Unlock(shard);
 }
 
-void Dispatcher::RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
-                         std::span<const PlacedKey> keys) {
-  if (services_.history != nullptr) [[unlikely]] return RunObserved(session, command, argv, keys);
-  CallHandler(session, command, argv, keys);
-  if (!effects_.empty()) FlushEffects();
-}
-
 // Gives the observer what the command answered, while the shards are still held.
 void Dispatcher::RunObserved(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
@@ -223,11 +272,11 @@ void Dispatcher::FlushEffects(journal::Grouping grouping) {
 
 void Dispatcher::CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
-  Call call(*this, session, command, argv, keys);
+  Call call(*this, core_, session, command, argv, keys);
   const Ticks started = last_tick_;
   const uint64_t errors_before = session.reply.errors();
   session.last_command = &command;
-  command.spec->run(call);
+  command.run(call);
   if (call.dirty() != 0) {
     counters_.changes.Add(call.dirty());
     if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
@@ -235,6 +284,14 @@ void Dispatcher::CallHandler(Session& session, const Command& command, std::span
     }
   }
   Account(session, command, call, started, errors_before);
+}
+
+// An error of a queued command is that command's alone: EXEC, whose reply holds it, did not fail.
+void Dispatcher::AccountError(const Session& session, const Command& command) {
+  if (command.Is(Flag::kRunsTransaction) && std::exchange(queued_failed_, false)) return;
+  queued_failed_ = running_transaction_;
+  command_stats_.AddFailed(command.id);
+  error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
 }
 
 void Dispatcher::Account(Session& session, const Command& command, const Call& call, Ticks started,
@@ -246,11 +303,8 @@ void Dispatcher::Account(Session& session, const Command& command, const Call& c
   counters_.commands.Add();
   ++session.commands;
   command_stats_.AddCall(command.id, spent);
-  if (session.reply.errors() != errors_before) [[unlikely]] {
-    command_stats_.AddFailed(command.id);
-    error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
-  }
-  if (services_.settings.observation.latency_tracking) {
+  if (session.reply.errors() != errors_before) [[unlikely]] AccountError(session, command);
+  if (latency_tracking_) {
     auto& histogram = histograms_[command.id];
     if (histogram == nullptr) [[unlikely]] histogram = std::make_unique<LatencyHistogram>();
     histogram->Record(static_cast<uint64_t>(clock_.ToNanos(spent)));
@@ -291,7 +345,7 @@ bool Dispatcher::Step(Session& session) {
   const bool muted = session.reply_mode != ReplyMode::kOn;
   if (muted) session.reply.Redirect(discarded_);
   last_tick_ = clock_.Now();
-  Call call(*this, session, *session.last_command, {}, {});
+  Call call(*this, core_, session, *session.last_command, {}, {});
   const bool done = session.continuation->Step(call) == Continuation::Progress::kDone;
   if (done) {
     session.continuation.reset();
@@ -299,7 +353,7 @@ bool Dispatcher::Step(Session& session) {
   }
   if (muted) {
     session.reply.Redirect(session.output);
-    discarded_.Clear();
+    if (done) AfterReply(session);
   }
   return done;
 }

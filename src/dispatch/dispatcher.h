@@ -4,6 +4,7 @@
 // One per core, used by that core's thread only; its statistics may be read by others while the world is stopped.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/flat_vector.h"
 #include "dispatch/call.h"
 #include "dispatch/keys.h"
 #include "dispatch/registry.h"
@@ -37,17 +39,20 @@ struct Request {
 // The requests that are prepared together, so that their cache misses overlap. Arguments point into the input
 // buffers of their connections.
 struct Batch {
-  std::vector<std::string_view> arguments;
+  FlatVector<std::string_view> arguments;
   std::deque<std::string> storage;
-  std::vector<Request> requests;
-  std::vector<PlacedKey> keys;
+  FlatVector<Request> requests;
+  FlatVector<PlacedKey> keys;
 
   void Clear() {
     arguments.clear();
     if (!storage.empty()) storage.clear();
     requests.clear();
     keys.clear();
+    arguments.ShrinkTo(kUsual);
+    keys.ShrinkTo(kUsual);
   }
+  static constexpr size_t kUsual = 16 * 1024;
   std::span<const std::string_view> argv(const Request& request) const {
     return {arguments.data() + request.first_argument, request.argument_count};
   }
@@ -76,7 +81,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // fetching their buckets.
   void Prepare(Batch& batch, Session& session, uint32_t first_argument);
   // Once buckets have arrived: starts fetching the entries of the batch's keys.
-  void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request);
+  void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
 
   Outcome Execute(Session& session, const Batch& batch, const Request& request);
   // A slice of the session's suspended command; true when it is done.
@@ -103,8 +108,10 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     if (!nested) gate.Open(core_index_);
   }
 
-  // Removes up to `buckets_max` buckets' worth of expired keys of this core's shards; see expiry.cc.
+  // Removes expired keys of this core's shards until the time is over; see expiry.cc.
   uint64_t ExpireSome(Micros budget);
+  // No key of this core's shards expires before this moment, as far as is known.
+  Millis NextExpiry() const;
 
   // Appends what was collected outside of a command (expiry). REQUIRES: the shards are held.
   void FlushEffects(journal::Grouping grouping = journal::Grouping::kAsNeeded);
@@ -132,8 +139,11 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     std::vector<uint32_t> shards;
   };
 
+  Outcome ExecuteGated(Session& session, const Command* command, std::span<const std::string_view> argv,
+                       std::span<const PlacedKey> keys);
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   bool Reject(Session& session, const Command* command, std::string_view error);
+  bool OutOfMemory(const Session& session, const Command& command) const;
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   void RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -152,9 +162,14 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
   void Account(Session& session, const Command& command, const Call& call, Ticks started, uint64_t errors_before);
+  void AccountError(const Session& session, const Command& command);
   void ReportSlow(Session& session, const Command& command, const Call& call, Micros duration);
   void FeedMonitors(Session& session, const Call& call);
   void AfterReply(Session& session);
+  void KeepClocks(const Session& session, const Command& command);
+  const Command* Lookup(std::span<const std::string_view> argv);
+  void AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes);
+  uint64_t SweepShards(Ticks deadline);
 
   Services& services_;
   const int core_index_;
@@ -165,17 +180,33 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   Ticks time_read_at_ = 0;
   Ticks slow_ticks_ = ~Ticks{0};  // commands slower than this are looked at closely
   bool running_transaction_ = false;
+  bool queued_failed_ = false;  // a command of the transaction that runs answered with an error
   bool time_frozen_ = false;
   journal::Effects effects_;
   LockPlan plan_;
   std::vector<KeyPosition> positions_;
+  // The commands that were looked up last, by the exact bytes of their names.
+  struct NamedCommand {
+    size_t size = 0;
+    char name[16] = {};
+    const Command* command = nullptr;
+  };
+  static constexpr size_t kNamedCommands = 16;
+  std::array<NamedCommand, kNamedCommands> recent_{};
+  bool latency_tracking_ = true;
   OutputBuffer discarded_;
   telemetry::CommandStats command_stats_;
   telemetry::ErrorStats error_stats_;
   std::vector<std::unique_ptr<LatencyHistogram>> histograms_;
   CoreCounters counters_;
-  uint32_t expiry_shard_ = 0;
-  int expiry_database_ = 0;
+  // How far the sweep for expired keys has come.
+  struct Sweep {
+    bool running = false;
+    int database = 0;
+    size_t shard = 0;
+    Millis earliest = keyspace::kNever;  // of what it has left behind
+  };
+  Sweep sweep_;
 };
 
 }  // namespace cinnabar::dispatch

@@ -42,30 +42,53 @@ uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard) 
 }  // namespace
 
 uint64_t Dispatcher::ExpireSome(Micros budget) {
-  Keyspace& keyspace = core_.keyspace;
-  const uint32_t cores = static_cast<uint32_t>(keyspace.gate().cores());
   const Ticks deadline = clock_.Now() + clock_.ToTicks(budget * kNanosPerMicro);
   uint64_t removed = 0;
-  const uint32_t steps = static_cast<uint32_t>(Keyspace::kShards / cores + 1) *
-                         static_cast<uint32_t>(keyspace.databases());
-  for (uint32_t step = 0; step < steps; ++step) {
-    const uint32_t shard = expiry_shard_ * cores + static_cast<uint32_t>(core_index_);
-    if (shard >= Keyspace::kShards || keyspace.tables_if_any(expiry_database_) == nullptr) {
-      expiry_shard_ = 0;
-      expiry_database_ = (expiry_database_ + 1) % keyspace.databases();
-      continue;
+  for (int passes = 0; passes < core_.keyspace.databases(); ++passes) {
+    if (!sweep_.running) {
+      sweep_.database = (sweep_.database + 1) % core_.keyspace.databases();
+      auto& earliest = core_.keyspace.Earliest(sweep_.database, static_cast<size_t>(core_index_));
+      if (earliest.load(std::memory_order_relaxed) > core_.now) continue;
+      // Whoever adds an earlier expiry from now on lowers it again.
+      earliest.store(keyspace::kNever, std::memory_order_relaxed);
+      sweep_ = {.running = true, .database = sweep_.database, .shard = static_cast<size_t>(core_index_)};
     }
-    ++expiry_shard_;
+    removed += SweepShards(deadline);
+    if (sweep_.running) break;
+  }
+  return removed;
+}
+
+Millis Dispatcher::NextExpiry() const {
+  if (sweep_.running) return core_.now;
+  Millis next = keyspace::kNever;
+  for (int database = 0; database < core_.keyspace.databases(); ++database) {
+    const auto& earliest = core_.keyspace.Earliest(database, static_cast<size_t>(core_index_));
+    next = std::min(next, earliest.load(std::memory_order_relaxed));
+  }
+  return next;
+}
+
+// Goes on with the sweep of one database until it is through or the time is over.
+uint64_t Dispatcher::SweepShards(Ticks deadline) {
+  Keyspace& keyspace = core_.keyspace;
+  uint64_t removed = 0;
+  for (int count = 0; sweep_.shard < Keyspace::kShards; ++count) {
+    const size_t shard = sweep_.shard;
+    sweep_.shard += static_cast<size_t>(keyspace.gate().cores());
     keyspace.Lock(shard);
-    keyspace::ShardTable& table = keyspace.table(expiry_database_, shard);
+    keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
     if (table.next_expiry <= core_.now) {
-      keyspace::Database database(core_, expiry_database_);
+      keyspace::Database database(core_, sweep_.database);
       removed += ExpireShard(database, table);
       if (!effects_.empty()) FlushEffects();
     }
+    sweep_.earliest = std::min(sweep_.earliest, table.next_expiry);
     keyspace.Unlock(shard);
-    if ((step & 15) == 0 && clock_.Now() > deadline) break;
+    if (count % 16 == 15 && clock_.Now() > deadline) return removed;
   }
+  keyspace.LowerEarliest(sweep_.database, static_cast<size_t>(core_index_), sweep_.earliest);
+  sweep_.running = false;
   return removed;
 }
 

@@ -62,7 +62,23 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
   if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
     return Reject(session, command, "ERR Command not allowed inside a transaction");
   }
+  // 4. Memory.
+  if (services_.settings.memory.maxmemory_bytes > 0 && OutOfMemory(session, *command)) [[unlikely]] {
+    return Reject(session, command, "OOM command not allowed when used memory > 'maxmemory'.");
+  }
   return true;
+}
+
+// CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they are.
+void Dispatcher::KeepClocks(const Session& session, const Command& command) {
+  core_.access.SetQuiet(session.no_touch && command.name != "touch");
+}
+
+// Whether the command may need memory although there is too little of it already.
+bool Dispatcher::OutOfMemory(const Session& session, const Command& command) const {
+  const uint64_t flags = command.Is(Flag::kRunsTransaction) ? session.transaction.flags : command.flags;
+  if ((flags & Flag::kDenyOom) == 0) return false;
+  return services_.control.UsedMemory() > static_cast<uint64_t>(services_.settings.memory.maxmemory_bytes);
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.

@@ -1,6 +1,8 @@
 #include "dispatch/registry.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -23,13 +25,33 @@ bool SameName(std::string_view word, std::string_view lower) {
   return true;
 }
 
-// Alike for both cases of a letter: only the bits that case does not change, and the length.
-uint64_t NameHash(std::string_view name) {
-  uint64_t hash = name.size();
-  for (char c : name) hash = (hash ^ (static_cast<uint8_t>(c) | 0x20)) * 0x9e3779b97f4a7c15ull;
-  return hash ^ hash >> 29;
+template <size_t kSize>
+uint64_t LoadFolded(const char* p) {
+  uint64_t word = 0;
+  std::memcpy(&word, p, kSize);
+  return word | 0x2020202020202020ull;
 }
 
+// The first and the last eight bytes of a name, with the case bit set: alike for both cases of a letter.
+struct NameWords {
+  uint64_t first;
+  uint64_t last;
+};
+NameWords WordsOf(std::string_view name) {
+  const char* p = name.data();
+  const size_t n = name.size();
+  if (n >= 8) return {LoadFolded<8>(p), LoadFolded<8>(p + n - 8)};
+  if (n >= 4) return {LoadFolded<4>(p), LoadFolded<4>(p + n - 4)};
+  if (n == 3) return {LoadFolded<2>(p), LoadFolded<2>(p + 1)};
+  return n == 0 ? NameWords{0, 0} : NameWords{LoadFolded<1>(p), LoadFolded<1>(p + n - 1)};
+}
+uint64_t NameHash(std::string_view name) {
+  const NameWords words = WordsOf(name);
+  const uint64_t hash = (words.first * 0x9e3779b97f4a7c15ull ^ words.last) * 0xd6e8feb86659fd93ull + name.size();
+  return hash ^ hash >> 32;
+}
+
+// Redis keeps the other flags to itself.
 constexpr BitName kFlagNames[] = {
     {Flag::kWrite, "write"},
     {Flag::kReadOnly, "readonly"},
@@ -45,16 +67,11 @@ constexpr BitName kFlagNames[] = {
     {Flag::kAsking, "asking"},
     {Flag::kFast, "fast"},
     {Flag::kNoAuth, "no_auth"},
-    {Flag::kMayReplicate, "may_replicate"},
     {Flag::kNoMandatoryKeys, "no_mandatory_keys"},
-    {Flag::kProtected, "protected"},
     {Flag::kNoAsyncLoading, "no_async_loading"},
     {Flag::kNoMulti, "no_multi"},
     {Flag::kMovableKeys, "movablekeys"},
     {Flag::kAllowBusy, "allow_busy"},
-    {Flag::kTouchesArbitraryKeys, "touches_arbitrary_keys"},
-    {Flag::kSentinel, "sentinel"},
-    {Flag::kOnlySentinel, "only_sentinel"},
 };
 
 enum Category : uint64_t {
@@ -94,8 +111,9 @@ constexpr GroupCategory kGroupCategories[] = {
 
 uint64_t CategoriesOf(const CommandSpec& spec) {
   uint64_t categories = 0;
+  const bool of_group = spec.run != nullptr && !spec.categories.starts_with('=');
   for (const GroupCategory& row : kGroupCategories) {
-    if (row.group == spec.group) categories |= row.category;
+    if (row.group == spec.group && of_group) categories |= row.category;
   }
   const uint64_t flags = spec.flags;
   if (flags & Flag::kWrite) categories |= kCatWrite;
@@ -147,6 +165,11 @@ Command* Registry::Add(const CommandSpec& spec) {
   command->name = spec.name;
   command->id = static_cast<uint32_t>(owned_.size());
   command->flags = spec.flags;
+  command->run = spec.run;
+  command->arguments_min = static_cast<uint32_t>(std::abs(spec.arity));
+  command->arguments_max = spec.arity > 0 ? command->arguments_min : ~uint32_t{0};
+  command->ungated = spec.run != nullptr && spec.keys[0].use != 0 &&
+                     (spec.flags & (Flag::kProtected | Flag::kControlsTransaction | Flag::kWorld)) == 0;
   command->categories = CategoriesOf(spec);
   while (command->key_specs < kKeySpecsMax && spec.keys[command->key_specs].use != 0) ++command->key_specs;
   const KeySpec& key = spec.keys[0];
@@ -210,7 +233,8 @@ const Command* Registry::Resolve(std::span<const std::string_view> argv) const {
 Status Registry::Rename(std::string_view name, std::string_view new_name) {
   const Command* command = Find(name);
   if (command == nullptr) return Fail("No such command in rename-command");
-  if (!new_name.empty() && Find(new_name) != nullptr) return Fail("Target command name already exists");
+  const Command* holder = Find(new_name);
+  if (!new_name.empty() && holder != nullptr && holder != command) return Fail("Target command name already exists");
   if (new_name.empty()) {
     std::erase(top_, command);
   } else {

@@ -25,13 +25,17 @@ struct Command {
   int key_specs = 0;
   // The usual case, decided once: exactly one key at a fixed position.
   int only_key = 0;
+  Handler run = nullptr;
+  uint32_t arguments_min = 0;
+  uint32_t arguments_max = 0;
+  // Nothing but authentication, a transaction or a pause can stop it: a handler that acts on keys alone.
+  bool ungated = false;
   uint64_t flags = 0;
   uint64_t categories = 0;  // ACL categories, bits as in CategoryNames()
 
   bool Is(uint64_t flag) const { return (flags & flag) != 0; }
   bool AcceptsArgumentCount(size_t count) const {
-    const int arity = spec->arity;
-    return arity > 0 ? count == static_cast<size_t>(arity) : count >= static_cast<size_t>(-arity);
+    return count >= arguments_min && count <= arguments_max;
   }
 };
 

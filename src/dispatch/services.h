@@ -73,7 +73,8 @@ class ServerControl {
   // Begins an orderly shutdown; an error says why it cannot be. The process ends after the current command.
   virtual Status Shutdown(const ShutdownRequest& request) = 0;
   virtual bool AbortShutdown() = 0;
-  // Applies what follows from a change of the pause (wakes postponed clients).
+  // Applies what follows from a change of the pause: keys expire or not, postponed clients wake. With the world
+  // stopped.
   virtual void PauseChanged() = 0;
   // INFO text for the given sections, in order. `all`, `default` and `everything` are understood.
   virtual std::string Info(const std::vector<std::string>& sections) = 0;
@@ -82,6 +83,8 @@ class ServerControl {
   virtual uint64_t PeakMemory() = 0;
   virtual uint64_t StartupMemory() = 0;
   virtual std::string_view RunId() const = 0;
+  // Gives the stream of changes a new identity, so that no replica can go on from the old one.
+  virtual void ChangeReplicationId() = 0;
   virtual Millis StartedAt() const = 0;
   virtual int Cores() const = 0;
   // Runs `work` on a worker thread, some time.

@@ -77,8 +77,11 @@ struct ConnectionFacts {
   std::string local;
   size_t query_bytes = 0;       // read and not consumed
   size_t query_free_bytes = 0;  // room left in the query buffer
+  size_t query_memory = 0;      // that the connection holds for it
   size_t partial_argument_bytes = 0;
   size_t reply_peak_bytes = 0;
+  bool reading = true;   // waits for input
+  bool writing = false;  // waits until output can be sent
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 };

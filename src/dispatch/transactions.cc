@@ -30,6 +30,7 @@ void Dispatcher::RunQueued(Session& session) {
   for (const QueuedCommand& queued : queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
     last_tick_ = clock_.Now();
+    if (session.no_touch) KeepClocks(session, *queued.command);
     CallHandler(session, *queued.command, views, {});
   }
   running_transaction_ = false;

@@ -15,8 +15,19 @@ namespace cinnabar::keyspace {
 
 struct AccessPolicy {
   bool lfu = false;
+  bool quiet = false;    // uses leave no trace (CLIENT NO-TOUCH)
+  bool special = false;  // lfu or quiet: a use is more than a new LRU clock
   int64_t lfu_log_factor = 10;
   int64_t lfu_decay_minutes = 1;
+
+  void SetLfu(bool on) {
+    lfu = on;
+    special = lfu || quiet;
+  }
+  void SetQuiet(bool on) {
+    quiet = on;
+    special = lfu || quiet;
+  }
 };
 
 inline constexpr uint32_t kClockMask = (1u << 24) - 1;

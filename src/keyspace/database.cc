@@ -10,7 +10,7 @@ EntryRef Database::Insert(const Key& key, Entry* entry) {
   Keyspace& keyspace = core_->keyspace;
   shard.entries.Insert(key.hash, entry, expiry != kNever,
                        [&keyspace](const Entry& e) { return keyspace.HashOfEntry(e); });
-  shard.next_expiry = std::min(shard.next_expiry, expiry);
+  if (expiry != kNever) keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
   return EntryRef(shard.entries.Find(key.hash, [&](const Entry& e) { return &e == entry; }));
 }
 
@@ -19,7 +19,7 @@ void Database::SetExpiry(const Key& key, EntryRef& entry, Millis expiry) {
   ShardTable& shard = ShardTableOf(key);
   entry.Moved(Entry::SetExpiry(entry.get(), expiry));
   shard.entries.SetMark(entry.slot(), expiry != kNever);
-  shard.next_expiry = std::min(shard.next_expiry, expiry);
+  if (expiry != kNever) core_->keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
 }
 
 Entry* Database::Take(const Key& key, EntryRef entry) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "base/same_bytes.h"
 #include "keyspace/access_clock.h"
 #include "keyspace/keyspace.h"
 
@@ -27,11 +28,17 @@ struct CoreState {
   AccessPolicy access;
   Random random{1};
   Millis now = 0;
+  uint32_t lru_clock = 0;  // LruClock(now)
   // Whether expired keys are removed when met. A reader that may not change the data set only hides them.
   bool may_expire = true;
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
+
+  void SetNow(Millis millis) {
+    now = millis;
+    lru_clock = LruClock(millis);
+  }
 };
 
 // An entry that was found. Valid until the next change of the same table. False when there is none.
@@ -117,7 +124,7 @@ class Database {
  private:
   EntryRef FindLive(const Key& key) {
     ShardTable& shard = ShardTableOf(key);
-    TableSlot* slot = shard.entries.Find(key.hash, [&](const Entry& e) { return e.key() == key.bytes; });
+    TableSlot* slot = shard.entries.Find(key.hash, [&](const Entry& e) { return SameBytes(e.key(), key.bytes); });
     if (slot == nullptr) return EntryRef();
     if (slot->marked() && slot->entry<Entry>()->expired(core_->now)) [[unlikely]] {
       if (core_->may_expire) RemoveExpired(key, EntryRef(slot));
@@ -126,11 +133,10 @@ class Database {
     return EntryRef(slot);
   }
   void Touch(Entry& entry) {
-    if (core_->access.lfu) [[unlikely]] {
-      entry.set_clock(UsedClock(entry.clock(), core_->now, core_->access, core_->random));
+    if (core_->access.special) [[unlikely]] {
+      if (!core_->access.quiet) entry.set_clock(UsedClock(entry.clock(), core_->now, core_->access, core_->random));
     } else {
-      const uint32_t clock = LruClock(core_->now);
-      if (entry.clock() != clock) entry.set_clock(clock);
+      if (entry.clock() != core_->lru_clock) entry.set_clock(core_->lru_clock);
     }
   }
   Entry* NewEntry(const Key& key, const Entry::Payload& payload, Millis expiry) {

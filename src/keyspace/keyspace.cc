@@ -30,7 +30,10 @@ Keyspace::Keyspace(int databases, uint64_t seed, int cores)
     : seed_(seed),
       gate_(cores),
       locks_(cores > 1 ? std::make_unique<ShardLock[]>(kShards) : nullptr),
-      databases_(databases) {}
+      databases_(databases),
+      earliest_(static_cast<size_t>(databases) * static_cast<size_t>(cores)) {
+  for (auto& earliest : earliest_) earliest.store(kNever, std::memory_order_relaxed);
+}
 
 Keyspace::~Keyspace() {
   for (auto& database : databases_) {
@@ -99,6 +102,10 @@ void Keyspace::Swap(int first, int second) {
     TouchWatchers(*this, b, b);
     std::swap(a.entries, b.entries);
     std::swap(a.next_expiry, b.next_expiry);
+  }
+  for (size_t sweeper = 0; sweeper < static_cast<size_t>(gate_.cores()); ++sweeper) {
+    const Millis lower = std::min(Earliest(first, sweeper).load(), Earliest(second, sweeper).load());
+    Earliest(first, sweeper) = Earliest(second, sweeper) = lower;
   }
 }
 

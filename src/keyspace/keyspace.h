@@ -88,6 +88,23 @@ class Keyspace {
   void Watch(int database, const Key& key, Watcher& watcher);
   void Unwatch(int database, const Key& key, Watcher& watcher);
 
+  // A lower bound of the expiry times in the shards that one sweeper (a core) looks after. REQUIRES: the shard is held.
+  void NoteExpiry(int database, size_t shard, Millis expiry) {
+    ShardTable& held = table(database, shard);
+    if (expiry >= held.next_expiry) return;
+    held.next_expiry = expiry;
+    LowerEarliest(database, shard % static_cast<size_t>(gate_.cores()), expiry);
+  }
+  void LowerEarliest(int database, size_t sweeper, Millis expiry) {
+    std::atomic<Millis>& earliest = Earliest(database, sweeper);
+    Millis seen = earliest.load(std::memory_order_relaxed);
+    while (expiry < seen && !earliest.compare_exchange_weak(seen, expiry, std::memory_order_relaxed)) {
+    }
+  }
+  std::atomic<Millis>& Earliest(int database, size_t sweeper) {
+    return earliest_[static_cast<size_t>(database) * static_cast<size_t>(gate_.cores()) + sweeper];
+  }
+
   // With the world stopped.
   size_t Size(int database) const;
   size_t VolatileSize(int database) const;
@@ -106,6 +123,7 @@ class Keyspace {
   WorldGate gate_;
   std::unique_ptr<ShardLock[]> locks_;
   std::vector<std::atomic<ShardTable*>> databases_;
+  std::vector<std::atomic<Millis>> earliest_;  // by database and sweeper
 };
 
 // The entries of a database that was emptied. Freed by the destructor, or piecewise with FreeSome.

@@ -14,8 +14,10 @@ namespace {
 
 constexpr int kEventsMax = 256;
 
+// Who does not read still hears of a peer that hangs up.
 uint32_t ToEpoll(uint32_t interest) {
-  return ((interest & kReadable) != 0 ? uint32_t{EPOLLIN} : 0) | ((interest & kWritable) != 0 ? uint32_t{EPOLLOUT} : 0);
+  return ((interest & kReadable) != 0 ? uint32_t{EPOLLIN} : uint32_t{EPOLLRDHUP}) |
+         ((interest & kWritable) != 0 ? uint32_t{EPOLLOUT} : 0);
 }
 
 class EpollReactor final : public Reactor {
@@ -46,7 +48,7 @@ class EpollReactor final : public Reactor {
         continue;
       }
       uint32_t ready = 0;
-      if (raw_[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) ready |= kReadable;
+      if (raw_[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) ready |= kReadable;
       if (raw_[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= kWritable;
       events_[kept++] = {raw_[i].data.ptr, ready};
     }

@@ -50,16 +50,22 @@ void ReplyWriter::Bulk(std::string_view bytes) {
   char* room = bytes.size() <= kNearBytes ? output_->Room(bytes.size() + 32) : nullptr;
   if (room == nullptr) {
     Header('$', bytes.size());
-    output_->Append(bytes);
+    if (!bytes.empty()) output_->Append(bytes);
     output_->Append("\r\n");
     return;
   }
   char* p = room;
   *p++ = '$';
-  p += FormatInt64(static_cast<int64_t>(bytes.size()), p);
+  if (bytes.size() < 100) {
+    if (bytes.size() >= 10) *p++ = static_cast<char>('0' + bytes.size() / 10);
+    *p++ = static_cast<char>('0' + bytes.size() % 10);
+  } else {
+    p += FormatInt64(static_cast<int64_t>(bytes.size()), p);
+  }
   *p++ = '\r';
   *p++ = '\n';
-  std::memcpy(p, bytes.data(), bytes.size());
+  // An empty view may have no address at all.
+  if (!bytes.empty()) std::memcpy(p, bytes.data(), bytes.size());
   p += bytes.size();
   *p++ = '\r';
   *p++ = '\n';

@@ -59,6 +59,7 @@ class ReplyWriter {
   void BulkArray(const std::vector<std::string>& items);
   // Bytes that are RESP already.
   void Raw(std::string_view bytes) { output_->Append(bytes); }
+  void Raw(OutputBuffer&& bytes) { output_->Splice(std::move(bytes)); }
 
   // An aggregate whose size is known only after its elements were written. They may be nested.
   enum class Aggregate : uint8_t { kArray, kMap, kSet };

@@ -24,6 +24,32 @@ inline size_t ParseShortLength(const char* p, const char* end, int64_t& value) {
   return static_cast<size_t>(p - start) + 2;
 }
 
+// A length of one to three digits and its line end; moves `p` behind it.
+inline bool ReadSmallLength(const char*& p, const char* end, size_t& value) {
+  if (end - p < 5) return false;
+  size_t v = static_cast<unsigned char>(p[0]) - '0';
+  if (v > 9) return false;
+  if (p[1] == '\r') {
+    if (p[2] != '\n') return false;
+    p += 3;
+    value = v;
+    return true;
+  }
+  const size_t second = static_cast<unsigned char>(p[1]) - '0';
+  if (second > 9 || v == 0) return false;
+  v = v * 10 + second;
+  if (p[2] == '\r' && p[3] == '\n') {
+    p += 4;
+    value = v;
+    return true;
+  }
+  const size_t third = static_cast<unsigned char>(p[2]) - '0';
+  if (third > 9 || p[3] != '\r' || p[4] != '\n') return false;
+  p += 5;
+  value = v * 10 + third;
+  return true;
+}
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -95,7 +121,31 @@ RequestParser::Outcome RequestParser::Reject(std::string text) {
   return Outcome::kError;
 }
 
-RequestParser::Outcome RequestParser::Parse(std::string_view input, const ParseLimits& limits, Sink sink) {
+// The usual request: an array of few short strings, all of it in the buffer. False (with nothing changed) leaves it
+// to the general path, which knows all the limits and errors.
+bool RequestParser::ParseWhole(std::string_view input, const ParseLimits& limits, Sink sink) {
+  constexpr size_t kFewArguments = 64;
+  const char* const end = input.data() + input.size();
+  const char* p = input.data() + 1;
+  size_t count = 0;
+  if (!ReadSmallLength(p, end, count) || count == 0 || count > kFewArguments) return false;
+  const size_t first = sink.arguments.size();
+  std::string_view* argument = sink.arguments.Extend(count);
+  for (size_t i = 0; i < count; ++i, ++argument) {
+    size_t size = 0;
+    if (p == end || *p != '$' || !ReadSmallLength(++p, end, size) || static_cast<size_t>(end - p) < size + 2 ||
+        size > static_cast<size_t>(limits.bulk_bytes_max)) {
+      sink.arguments.Truncate(first);
+      return false;
+    }
+    *argument = std::string_view(p, size);
+    p += size + 2;
+  }
+  consumed_ = static_cast<size_t>(p - input.data());
+  return true;
+}
+
+RequestParser::Outcome RequestParser::ParseAny(std::string_view input, const ParseLimits& limits, Sink sink) {
   if (state_ == State::kArguments) return ParseArguments(input, limits, sink, false);
   if (input.empty()) return Outcome::kIncomplete;
   if (input[0] != '*') return ParseInline(input, limits, sink);
@@ -226,7 +276,7 @@ RequestParser::Outcome RequestParser::Stop(std::string_view input, const ParseLi
       const std::string_view argument = sink.arguments[i];
       pieces_.push_back({static_cast<size_t>(argument.data() - input.data()), argument.size()});
     }
-    sink.arguments.resize(first);
+    sink.arguments.Truncate(first);
   }
   partial_bytes_ = 0;
   if (!pieces_.empty()) partial_bytes_ = pieces_.back().offset + pieces_.back().size;

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/flat_vector.h"
+
 namespace cinnabar::protocol {
 
 struct ParseLimits {
@@ -31,14 +33,20 @@ class RequestParser {
 
   // Where arguments are collected. `storage` keeps the text of inline arguments, which may have been unescaped.
   struct Sink {
-    std::vector<std::string_view>& arguments;
+    FlatVector<std::string_view>& arguments;
     std::deque<std::string>& storage;
   };
 
   // Parses one request at the start of `input`, of which a part may have been seen by earlier calls.
   // kComplete: appends its arguments (none for an empty line) and sets consumed(). kIncomplete: call again with
   // the same bytes and more. kError: see error().
-  Outcome Parse(std::string_view input, const ParseLimits& limits, Sink sink);
+  Outcome Parse(std::string_view input, const ParseLimits& limits, Sink sink) {
+    if (state_ == State::kIdle && limits.authenticated && !input.empty() && input[0] == '*' &&
+        ParseWhole(input, limits, sink)) [[likely]] {
+      return Outcome::kComplete;
+    }
+    return ParseAny(input, limits, sink);
+  }
 
   // Forgets a request that was cut off; the next Parse starts at the beginning of one.
   void Reset();
@@ -60,6 +68,8 @@ class RequestParser {
     size_t size;
   };
 
+  Outcome ParseAny(std::string_view input, const ParseLimits& limits, Sink sink);
+  bool ParseWhole(std::string_view input, const ParseLimits& limits, Sink sink);
   Outcome ParseInline(std::string_view input, const ParseLimits& limits, Sink sink);
   Outcome ParseHeader(std::string_view input, const ParseLimits& limits);
   Outcome ParseArguments(std::string_view input, const ParseLimits& limits, Sink sink, bool fresh);

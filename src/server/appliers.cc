@@ -10,7 +10,7 @@ using config::Settings;
 void Server::RegisterAppliers() {
   config_.RegisterApplier({"port", "bind"},
                           [this](const Settings& old, Settings& now) { return ApplyListening(old, now); });
-  config_.RegisterApplier({"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
+  config_.RegisterApplier({"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking",
                            "maxmemory-policy", "lfu-log-factor", "lfu-decay-time"},
                           [this](const Settings&, Settings& now) -> Status {
                             slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
@@ -19,6 +19,12 @@ void Server::RegisterAppliers() {
                             for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->SettingsChanged();
                             return {};
                           });
+  // Without a password nobody is a stranger; a new password concerns connections to come.
+  config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
+    if (!now.security.requirepass.empty()) return {};
+    ForEach([](dispatch::Session& session) { session.authenticated = true; });
+    return {};
+  });
   config_.RegisterApplier({"loglevel"}, [this](const Settings&, Settings& now) -> Status {
     log_.SetLevel(now.logging.loglevel);
     return {};

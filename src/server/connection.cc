@@ -16,18 +16,18 @@ void InputBuffer::Reserve(size_t capacity) {
 void InputBuffer::Append(std::string_view bytes) {
   if (bytes.size() > room()) Reserve(std::max(size_ + bytes.size(), capacity_ * 2));
   std::memcpy(tail(), bytes.data(), bytes.size());
-  size_ += bytes.size();
+  Grown(bytes.size());
 }
 
 void InputBuffer::Consume(size_t count) {
   size_ -= count;
-  if (size_ == 0) {
-    std::free(data_);
-    data_ = nullptr;
-    capacity_ = 0;
-  } else if (count > 0) {
-    std::memmove(data_, data_ + count, size_);
-  }
+  if (size_ > 0 && count > 0) std::memmove(data_, data_ + count, size_);
+}
+
+void InputBuffer::Release() {
+  std::free(data_);
+  data_ = nullptr;
+  capacity_ = peak_ = 0;
 }
 
 }  // namespace cinnabar::server

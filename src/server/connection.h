@@ -11,7 +11,8 @@
 
 namespace cinnabar::server {
 
-// Bytes that were read and not consumed, kept between two turns. Empty connections hold none.
+// Bytes that were read and not consumed, kept between two turns. What it has allocated stays with it for the next
+// large request, until the core's cron finds it unused.
 class InputBuffer {
  public:
   InputBuffer() = default;
@@ -21,20 +22,32 @@ class InputBuffer {
 
   size_t size() const { return size_; }
   size_t capacity() const { return capacity_; }
+  // The most bytes that were held since the last call.
+  size_t TakePeak() {
+    const size_t peak = peak_;
+    peak_ = size_;
+    return peak;
+  }
   std::string_view view() const { return {data_, size_}; }
   char* tail() { return data_ + size_; }
   size_t room() const { return capacity_ - size_; }
 
   void Reserve(size_t capacity);
   void Append(std::string_view bytes);
-  void Grown(size_t count) { size_ += count; }
-  // Drops the first bytes; an empty buffer is freed.
+  void Grown(size_t count) {
+    size_ += count;
+    if (size_ > peak_) peak_ = size_;
+  }
+  // Drops the first bytes.
   void Consume(size_t count);
+  // REQUIRES: size() == 0. Gives the memory back.
+  void Release();
 
  private:
   char* data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;
+  size_t peak_ = 0;
 };
 
 struct Connection {
@@ -46,6 +59,7 @@ struct Connection {
   bool writable_armed = false;
   bool reading = true;      // the reactor reports readability
   bool runnable = false;    // in the core's list of connections with work left
+  bool doomed = false;      // somebody else has closed it: no longer counted nor shown
   size_t reply_peak = 0;    // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };

@@ -25,6 +25,9 @@ constexpr int kWriteVectors = 64;
 // A connection whose pipeline takes longer than this lets others go first.
 constexpr Micros kTurnMicros = 1000;
 
+// How often the periodic work runs when there is nothing to do.
+constexpr Millis kQuietCronMillis = 1000;
+
 }  // namespace
 
 Core::Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
@@ -66,6 +69,19 @@ int Core::WaitMillis() {
   return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
 }
 
+// 1/hz second; up to a second while nobody is connected and no key here expires.
+Millis Core::CronIntervalMillis() {
+  const Millis usual = 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
+  if (!owner_.Quiet()) return usual;
+  return std::clamp<Millis>(dispatcher_.NextExpiry() - dispatcher_.core().now, usual, std::max(usual, kQuietCronMillis));
+}
+
+void Core::ResetFigures() {
+  for (telemetry::Counter* counter : {&figures_.bytes_in, &figures_.bytes_out, &figures_.reads, &figures_.writes}) {
+    counter->Set(0);
+  }
+}
+
 void Core::Run() {
   keyspace::WorldGate& gate = services_.keyspace.gate();
   while (!stop_.load(std::memory_order_acquire)) {
@@ -78,9 +94,10 @@ void Core::Run() {
     DrainMailbox();
     const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
     if (now >= next_cron_) {
-      next_cron_ = now + 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
+      last_cron_ = now;
       Cron();
     }
+    next_cron_ = last_cron_ + CronIntervalMillis();
     gate.Leave(index_);
   }
 }
@@ -112,7 +129,13 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     }
     Connection& connection = *static_cast<Connection*>(event.token);
     if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
-    if ((event.ready & net::kReadable) != 0) ReadInto(connection, slot);
+    if ((event.ready & net::kReadable) == 0) continue;
+    if (connection.reading) [[likely]] {
+      ReadInto(connection, slot);
+    } else if (connection.session.postponed) {
+      // The client hung up while it was held back: what it asked for is not done any more.
+      Close(connection);
+    }
   }
   RunTurns();
 }
@@ -168,11 +191,13 @@ void Core::ParseTurn(Turn& turn) {
   const config::Settings& settings = services_.settings;
   const protocol::ParseLimits limits{.bulk_bytes_max = settings.clients.proto_max_bulk_len_bytes,
                                      .authenticated = session.authenticated};
+  // The limits of what follows an AUTH depend on its outcome: a stranger's requests are taken one by one.
+  const uint32_t requests_max = session.authenticated ? kRequestsMax : 1;
   turn.first_request = static_cast<uint32_t>(batch_.requests.size());
   turn.more = false;
   size_t position = turn.consumed;
   while (position < turn.input.size()) {
-    if (batch_.requests.size() - turn.first_request == kRequestsMax) {
+    if (batch_.requests.size() - turn.first_request == requests_max) {
       turn.more = true;
       break;
     }
@@ -197,7 +222,9 @@ void Core::ParseTurn(Turn& turn) {
 }
 
 void Core::RunTurns() {
-  for (Turn& turn : turns_) dispatcher_.PrefetchEntries(batch_, turn.connection->session, turn.first_request);
+  for (Turn& turn : turns_) {
+    dispatcher_.PrefetchEntries(batch_, turn.connection->session, turn.first_request, turn.end_request);
+  }
   dispatcher_.UpdateTime();
   for (Turn& turn : turns_) ExecuteTurn(turn);
   for (size_t i = 0; i < turns_.size(); ++i) FinishTurn(turns_[i]);
@@ -246,10 +273,11 @@ void Core::FinishTurn(Turn& turn) {
     batch_.Clear();
     request_ends_.clear();
     ParseTurn(turn);
-    dispatcher_.PrefetchEntries(batch_, connection.session, 0);
+    dispatcher_.PrefetchEntries(batch_, connection.session, turn.first_request, turn.end_request);
     ExecuteTurn(turn);
   }
   KeepRest(turn);
+  turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
   Flush(connection);
 }
 
@@ -311,6 +339,11 @@ bool Core::WriteSome(Connection& connection) {
 bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
+  if (session.output.chunk_memory() != 0) {
+    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been used up.
+    connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_capacity());
+    if (!CheckOutputLimits(connection)) return false;
+  }
   if (session.closing == Closing::kNow) {
     Close(connection);
     return false;
@@ -341,6 +374,8 @@ bool Core::CheckOutputLimits(Connection& connection) {
   const config::BufferLimit& limit = services_.settings.clients.output_buffer_limit[config::kNormalClient];
   const auto held = static_cast<int64_t>(session.output.chunk_memory());
   bool over = limit.hard_bytes > 0 && held >= limit.hard_bytes;
+  // Strangers cannot make the server keep more than the fixed part of a buffer for them.
+  if (!session.authenticated && held > 0) over = true;
   if (limit.soft_bytes > 0 && held >= limit.soft_bytes) {
     const Millis now = dispatcher_.core().now;
     if (session.soft_limit_since == 0) session.soft_limit_since = now;
@@ -364,8 +399,39 @@ void Core::Close(Connection& connection) {
   std::erase(suspended_, session.id);
   reactor_->Remove(session.facts.fd);
   close(session.facts.fd);
-  connection_count_.fetch_sub(1, std::memory_order_relaxed);
+  if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
   connections_.erase(session.id);
+}
+
+void Core::Doom(uint64_t id) {
+  Connection* connection = Find(id);
+  if (connection == nullptr || connection->doomed) return;
+  connection->doomed = true;
+  connection->session.closing = Closing::kNow;
+  connection_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Core::RefreshFacts() {
+  // A connection without a buffer of its own reads into this core's scratch; it counts as the connection's room as
+  // long as it is in use, which is what clients know from a server with one buffer for each connection.
+  const Millis recent = dispatcher_.core().now - 2 * kMillisPerSecond;
+  for (auto& [id, connection] : connections_) {
+    dispatch::ConnectionFacts& facts = connection->session.facts;
+    facts.query_bytes = connection->input.size();
+    facts.query_memory = connection->input.capacity();
+    facts.query_free_bytes = connection->input.room();
+    if (facts.query_memory == 0 && connection->session.last_active > recent) facts.query_free_bytes = kScratchBytes;
+    facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
+    facts.reply_peak_bytes = connection->reply_peak;
+    facts.reading = connection->reading;
+    facts.writing = connection->writable_armed;
+  }
+  for (const Turn& turn : turns_) {
+    if (turn.connection == nullptr) continue;
+    dispatch::ConnectionFacts& facts = turn.connection->session.facts;
+    facts.query_bytes = turn.input.size() - turn.consumed;
+    if (turn.borrowed) facts.query_free_bytes = kScratchBytes - turn.input.size();
+  }
 }
 
 Connection* Core::Find(uint64_t id) {
@@ -476,6 +542,7 @@ void Core::CronConnection(Connection& connection, Millis now) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }
+  if (connection.input.TakePeak() == 0 && connection.input.capacity() > 0) connection.input.Release();
   // The reply buffer follows the largest reply of the last seconds, between 1 and 16 kB.
   const Millis remember = services_.debug.reply_buffer_peak_reset;
   if (services_.debug.reply_buffer_resizing && session.output.empty()) {

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/flat_vector.h"
 #include "dispatch/dispatcher.h"
 #include "net/reactor.h"
 #include "net/socket.h"
@@ -33,6 +34,8 @@ class CoreOwner {
   virtual void OnListenerReady(void* token) = 0;
   // About every 1/hz second on each core, inside the gate.
   virtual void OnCron(int core) = 0;
+  // Whether nobody is connected and nothing else needs the periodic work to be frequent.
+  virtual bool Quiet() const = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
 };
 
@@ -64,6 +67,8 @@ class Core {
   int index() const { return index_; }
   dispatch::Dispatcher& dispatcher() { return dispatcher_; }
   CoreFigures& figures() { return figures_; }
+  // With the world stopped.
+  void ResetFigures();
   size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
   // With the world stopped, or on the core's own thread.
   template <typename Visit>
@@ -73,6 +78,10 @@ class Core {
   Connection* Find(uint64_t id);
   // Looks at a session again: writes what waits, closes it, or takes up its requests after a pause.
   void Attend(uint64_t id);
+  // Brings the facts of all sessions up to date. With the world stopped.
+  void RefreshFacts();
+  // Another session closes this one: it counts no more from now on. With the world stopped.
+  void Doom(uint64_t id);
   // All sessions that wait for the end of a pause.
   void ResumePostponed();
   size_t postponed_count() const { return postponed_count_; }
@@ -117,6 +126,7 @@ class Core {
   void Cron();
   void CronConnection(Connection& connection, Millis now);
   int WaitMillis();
+  Millis CronIntervalMillis();
 
   CoreOwner& owner_;
   dispatch::Services& services_;
@@ -131,10 +141,11 @@ class Core {
   std::unique_ptr<char[]> scratch_;
   std::vector<Turn> turns_;
   dispatch::Batch batch_;
-  std::vector<size_t> request_ends_;  // parallel to batch_.requests: end of each in its turn's input
+  FlatVector<size_t> request_ends_;  // parallel to batch_.requests: end of each in its turn's input
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
   CoreFigures figures_;
+  Millis last_cron_ = 0;
   Millis next_cron_ = 0;
 
   std::mutex mailbox_mutex_;

@@ -13,6 +13,8 @@
 #include "commands/command_tables.h"
 #include "os/cpus.h"
 #include "os/process_title.h"
+#include "server/supervision.h"
+#include "server/renamed_commands.h"
 
 namespace cinnabar::server {
 namespace {
@@ -24,6 +26,13 @@ uint64_t RandomSeed() {
   uint64_t seed = 0;
   if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = static_cast<uint64_t>(SystemWallNanos());
   return seed;
+}
+
+// 40 hexadecimal digits.
+std::string RandomId(Random& random) {
+  std::string id;
+  for (int i = 0; i < 5; ++i) id += fmt::format("{:08x}", static_cast<uint32_t>(random.Next()));
+  return id;
 }
 
 int CoreCount(const config::Settings& settings) {
@@ -58,8 +67,10 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .dispatchers = dispatchers_,
                 .monitors = monitors_,
                 .history = options_.history} {
+  CHECK(RenameCommands(config_, registry_).has_value());  // the program's start has tried it
   Random random(RandomSeed());
-  for (int i = 0; i < 5; ++i) run_id_ += fmt::format("{:08x}", static_cast<uint32_t>(random.Next()));
+  run_id_ = RandomId(random);
+  replication_id_ = RandomId(random);
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
@@ -71,7 +82,10 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
     dispatchers_.push_back(&cores_.back()->dispatcher());
   }
   started_at_ = cores_[0]->dispatcher().core().now;
+  guards_.resize(cores_.size());
+  supervised_ = DetectSupervision(settings_.general.supervised);
   RegisterAppliers();
+  RegisterProcessAppliers();
 }
 
 Server::~Server() {
@@ -85,11 +99,13 @@ int Server::Run() {
   CHECK(cores_[0]->AddListener(signals_.fd(), &signals_).has_value());
   startup_memory_ = peak_memory_ = meter_.Used();
   UpdateTitle();
+  // A score that cannot be set is no reason not to serve.
+  [[maybe_unused]] const Status scored = ApplyOomScore(settings_);
   std::vector<std::thread> threads;
   for (size_t i = 1; i < cores_.size(); ++i) {
     threads.emplace_back([this, i] {
       os::ThreadMemory memory(meter_);
-      cores_[i]->Run();
+      RunCore(i);
     });
   }
   for (auto& listener : listeners_) {
@@ -98,7 +114,8 @@ int Server::Run() {
     }
   }
   if (settings_.network.port != 0) log_.Notice("Ready to accept connections tcp");
-  cores_[0]->Run();
+  ReportReady(supervised_, log_);
+  RunCore(0);
   for (std::thread& thread : threads) thread.join();
   return 0;
 }
@@ -129,6 +146,10 @@ void Server::OnSignal() {
 
 Status Server::Shutdown(const dispatch::ShutdownRequest&) {
   log_.Warning("User requested shutdown...");
+  ReportStopping(supervised_);
+  if (!settings_.persistence.save.empty()) {
+    log_.Warning("There are save points, but persistence is not part of this server yet: nothing is saved");
+  }
   for (auto& listener : listeners_) CloseListener(*listener);
   log_.Warning("Cinnabar is now ready to exit, bye bye...");
   Stop();
@@ -148,6 +169,10 @@ void Server::AcceptSome(Listener& listener) {
     if (!accepted->unix_socket) {
       net::SetNoDelay(accepted->fd);
       net::SetKeepAlive(accepted->fd, static_cast<int>(settings_.network.tcp_keepalive_seconds));
+    }
+    // The first client after a quiet time: all cores look at their clocks again.
+    if (Count() == 0) {
+      for (auto& core : cores_) core->Post([] {});
     }
     Core* target = cores_[0].get();
     for (auto& core : cores_) {
@@ -189,12 +214,9 @@ void Server::OnClosed(dispatch::Session&) {}
 void Server::ForEach(const std::function<void(dispatch::Session&)>& visit) {
   std::vector<dispatch::Session*> sessions;
   for (auto& core : cores_) {
+    core->RefreshFacts();
     core->ForEachConnection([&](Connection& connection) {
-      dispatch::ConnectionFacts& facts = connection.session.facts;
-      facts.query_bytes = connection.input.size();
-      facts.query_free_bytes = connection.input.room();
-      facts.partial_argument_bytes = connection.parser.partial_argument_bytes();
-      sessions.push_back(&connection.session);
+      if (!connection.doomed) sessions.push_back(&connection.session);
     });
   }
   std::sort(sessions.begin(), sessions.end(), [](auto* a, auto* b) { return a->id < b->id; });
@@ -203,14 +225,20 @@ void Server::ForEach(const std::function<void(dispatch::Session&)>& visit) {
 
 dispatch::Session* Server::Find(uint64_t id) {
   for (auto& core : cores_) {
-    if (Connection* connection = core->Find(id)) return &connection->session;
+    if (Connection* connection = core->Find(id); connection != nullptr && !connection->doomed) {
+      return &connection->session;
+    }
   }
   return nullptr;
 }
 
 void Server::Close(dispatch::Session& session, const dispatch::Session* caller) {
-  session.closing = &session == caller ? dispatch::Closing::kAfterReply : dispatch::Closing::kNow;
-  if (&session != caller) Wake(session);
+  if (&session == caller) {
+    session.closing = dispatch::Closing::kAfterReply;
+    return;
+  }
+  cores_[static_cast<size_t>(session.facts.core)]->Doom(session.id);
+  Wake(session);
 }
 
 void Server::Wake(dispatch::Session& session) {
@@ -241,8 +269,12 @@ void Server::FeedMonitors(std::string line) {
 }
 
 void Server::PauseChanged() {
+  const bool paused = pause_.mode != dispatch::PauseMode::kNone;
   for (auto& core : cores_) {
     Core* target = core.get();
+    // The data set stands still: expired keys are hidden, not removed.
+    target->dispatcher().core().may_expire = !paused;
+    if (paused) continue;
     target->Post([target] { target->ResumePostponed(); });
   }
 }
@@ -256,16 +288,30 @@ void Server::Defer(std::function<void()> work) {
   });
 }
 
+void Server::ChangeReplicationId() {
+  Random random(RandomSeed());
+  replication_id_ = RandomId(random);
+}
+
 void Server::ResetStatistics() {
   for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->ResetStatistics();
   connections_received_ = connections_rejected_ = 0;
+  for (auto& core : cores_) core->ResetFigures();
+  commands_rate_.Reset();
+  input_rate_.Reset();
+  output_rate_.Reset();
   peak_memory_ = meter_.Used();
   lazyfreed_ = 0;
 }
 
+bool Server::Quiet() const {
+  return Count() == 0 && settings_.testing.watchdog_period_millis == 0 && pause_.mode == dispatch::PauseMode::kNone;
+}
+
 void Server::OnCron(int core) {
+  guards_[static_cast<size_t>(core)]->watchdog.Kick();
   dispatch::Dispatcher& dispatcher = cores_[static_cast<size_t>(core)]->dispatcher();
-  if (debug_.active_expire) {
+  if (debug_.active_expire && pause_.mode == dispatch::PauseMode::kNone) {
     const Micros period = kMicrosPerSecond / std::max<int64_t>(settings_.general.hz, 1);
     dispatcher.ExpireSome(period * (20 + 5 * settings_.memory.active_expire_effort) / 100);
   }
@@ -287,8 +333,10 @@ void Server::ServerCron() {
   peak_memory_ = std::max(peak_memory_, meter_.Used());
   const Millis wall = dispatchers_[0]->core().now;
   if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {
-    dispatchers_[0]->WithWorldStopped([this] { pause_ = {}; });
-    PauseChanged();
+    dispatchers_[0]->WithWorldStopped([this] {
+      pause_ = {};
+      PauseChanged();
+    });
   }
 }
 

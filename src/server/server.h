@@ -16,7 +16,10 @@
 #include "journal/journal.h"
 #include "keyspace/keyspace.h"
 #include "os/allocator.h"
+#include "os/crash_report.h"
+#include "os/oom_score.h"
 #include "os/signals.h"
+#include "os/watchdog.h"
 #include "server/core.h"
 #include "server/worker.h"
 #include "telemetry/latency_monitor.h"
@@ -28,6 +31,7 @@ namespace cinnabar::server {
 struct ServerOptions {
   std::string program;     // argv[0], for INFO and the process title
   std::string executable;  // its absolute path
+  std::string version;     // of this program
   dispatch::HistoryObserver* history = nullptr;
   journal::JournalSink* journal_sink = nullptr;
   // Called when the process title should be set anew.
@@ -50,10 +54,14 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   int port() const;
   dispatch::Services& services() { return services_; }
 
+  // For the crash report: no allocation, no locks.
+  void WriteCrashSections(RawWriter& out) const;
+
   // CoreOwner:
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   void OnListenerReady(void* token) override;
   void OnCron(int core) override;
+  bool Quiet() const override;
   void OnClosed(dispatch::Session& session) override;
 
   // dispatch::Clients:
@@ -74,12 +82,20 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   uint64_t PeakMemory() override { return peak_memory_; }
   uint64_t StartupMemory() override { return startup_memory_; }
   std::string_view RunId() const override { return run_id_; }
+  void ChangeReplicationId() override;
   Millis StartedAt() const override { return started_at_; }
   int Cores() const override { return static_cast<int>(cores_.size()); }
   void Defer(std::function<void()> work) override;
 
  private:
   friend class InfoReport;
+
+  // What a core's thread has for the case that it crashes or hangs. Made and used on that thread.
+  struct ThreadGuards {
+    explicit ThreadGuards(const Logger& log) : watchdog(log) {}
+    os::AlternateSignalStack stack;
+    os::Watchdog watchdog;
+  };
 
   struct Listener {
     int fd = -1;
@@ -99,6 +115,11 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void UpdateTitle();
   void ServerCron();
   void OnSignal();
+  static void OnSignalAgain(void* context, int signal, int unanswered);
+  void RunCore(size_t index);
+  void ApplyWatchdog(size_t index);
+  Status ApplyOomScore(const config::Settings& settings);
+  void RegisterProcessAppliers();
 
   config::Config& config_;
   const config::Settings& settings_;
@@ -118,10 +139,14 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   dispatch::Services services_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  os::TerminationSignals signals_;
+  os::TerminationSignals signals_{OnSignalAgain, this};
+  std::vector<ThreadGuards*> guards_;
+  os::OomScore oom_score_;
   std::unique_ptr<Worker> worker_;
 
   std::string run_id_;
+  std::string replication_id_;
+  config::Supervised supervised_ = config::Supervised::kNo;  // by whom, as found out at start
   Millis started_at_ = 0;
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<bool> stopping_{false};

@@ -69,6 +69,7 @@ class Table {
   Table& operator=(Table&& other) noexcept {
     std::swap(directory_, other.directory_);
     std::swap(bucket_count_, other.bucket_count_);
+    std::swap(wide_mask_, other.wide_mask_);
     std::swap(size_, other.size_);
     std::swap(marked_, other.marked_);
     std::swap(overflow_count_, other.overflow_count_);
@@ -212,14 +213,17 @@ class Table {
     return directory_[index / kSegmentBuckets] + index % kSegmentBuckets;
   }
   uint64_t Index(uint64_t address) const {
-    const uint64_t wide = std::bit_ceil(bucket_count_ + 1) - 1;  // mask of L+1 bits
-    uint64_t index = address & wide;
-    return index < bucket_count_ ? index : address & (wide >> 1);
+    const uint64_t index = address & wide_mask_;
+    return index < bucket_count_ ? index : address & (wide_mask_ >> 1);
+  }
+  void SetBucketCount(size_t count) {
+    bucket_count_ = count;
+    wide_mask_ = std::bit_ceil(count + 1) - 1;
   }
   Bucket* BucketFor(uint64_t hash) const { return BucketAt(Index(hash >> kHashSkip)); }
 
   uint64_t NextCursor(uint64_t cursor, uint64_t index) const {
-    const uint64_t wide = std::bit_ceil(bucket_count_ + 1) - 1;
+    const uint64_t wide = wide_mask_;
     const uint64_t narrow = wide >> 1;
     const bool split = index > narrow || (index | (narrow + 1)) < bucket_count_;
     const uint64_t mask = split ? wide : narrow;
@@ -243,7 +247,7 @@ class Table {
   void AddFirstBucket() {
     directory_ = static_cast<Bucket**>(std::malloc(sizeof(Bucket*)));
     directory_[0] = AllocateBuckets(1);
-    bucket_count_ = 1;
+    SetBucketCount(1);
   }
 
   // Makes room for bucket number bucket_count_. The first segment grows by doubling, so that small tables are small.
@@ -264,7 +268,7 @@ class Table {
       }
       directory_[segments] = AllocateBuckets(kSegmentBuckets);
     }
-    ++bucket_count_;
+    SetBucketCount(bucket_count_ + 1);
   }
 
   void Place(Bucket* bucket, Slot slot) {
@@ -365,7 +369,7 @@ class Table {
     const uint64_t target = last - std::bit_floor(last);
     Bucket* low = BucketAt(target);
     Drain(BucketAt(last), [&](Slot& slot) { Place(low, slot); });
-    --bucket_count_;
+    SetBucketCount(bucket_count_ - 1);
     if (bucket_count_ >= kSegmentBuckets && bucket_count_ % kSegmentBuckets == 0) {
       std::free(directory_[bucket_count_ / kSegmentBuckets]);
     }
@@ -382,14 +386,16 @@ class Table {
     for (size_t i = 0; i < SegmentCount(); ++i) std::free(directory_[i]);
     std::free(directory_);
     directory_ = nullptr;
-    bucket_count_ = size_ = marked_ = 0;
+    SetBucketCount(0);
+    size_ = marked_ = 0;
   }
 
   Bucket** directory_ = nullptr;
   size_t bucket_count_ = 0;
+  uint64_t wide_mask_ = 0;  // of L+1 bits
   size_t size_ = 0;
-  size_t marked_ = 0;
-  size_t overflow_count_ = 0;
+  uint32_t marked_ = 0;
+  uint32_t overflow_count_ = 0;
 };
 
 }  // namespace cinnabar

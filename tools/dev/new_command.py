@@ -21,8 +21,11 @@ LIST = re.compile(r"(set\(COMMAND_FILES\n)(.*?)(^\s*\))", re.DOTALL | re.MULTILI
 
 def values_for(family, name):
     """What stands for each @WORD@ of the templates."""
-    camel = "".join(part.capitalize() for part in name.split("_"))
-    return {"FAMILY": family, "NAME": name.upper(), "name": name, "HANDLER": f"Run{camel}", "LIST": f"{camel}Commands", "SINCE": "1.0.0"}
+    def camel(words):
+        return "".join(part.capitalize() for part in words.split("_"))
+
+    return {"NAME": name.replace("_", "").upper(), "name": name.replace("_", ""), "HANDLER": f"Run{camel(name)}",
+            "LIST": f"k{camel(family)}{camel(name)}Commands", "GROUP": family.replace("_", "-"), "SINCE": "1.0.0"}
 
 
 def write_from_template(template, path, values):

@@ -1,4 +1,4 @@
-// GET and its relatives that read one string whole.
+// GET and STRLEN.
 #include "commands/string/string_reply.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
@@ -18,18 +18,38 @@ void Get(Call& call) {
   ReplyString(call.reply(), *entry);
 }
 
-constexpr CommandSpec kTable[] = {{
-    .name = "get",
-    .synopsis = "key",
-    .summary = "Returns the string value of a key.",
-    .since = "1.0.0",
-    .group = "string",
-    .complexity = "O(1)",
-    .arity = 2,
-    .flags = Flag::kReadOnly | Flag::kFast,
-    .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess)},
-    .run = Get,
-}};
+void StrLen(Call& call) {
+  keyspace::EntryRef entry = call.db().FindRead(call.key(1));
+  if (!call.Expect(entry, types::Type::kString)) return;
+  call.reply().Integer(entry ? static_cast<int64_t>(keyspace::StringLength(*entry)) : 0);
+}
+
+constexpr CommandSpec kTable[] = {
+    {
+        .name = "get",
+        .synopsis = "key",
+        .summary = "Returns the string value of a key.",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .arity = 2,
+        .flags = Flag::kReadOnly | Flag::kFast,
+        .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess)},
+        .run = Get,
+    },
+    {
+        .name = "strlen",
+        .synopsis = "key",
+        .summary = "Returns the length in bytes of a string.",
+        .since = "2.2.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .arity = 2,
+        .flags = Flag::kReadOnly | Flag::kFast,
+        .keys = {dispatch::OneKey(KeyUse::kRo)},
+        .run = StrLen,
+    },
+};
 static_assert(dispatch::Valid(kTable));
 
 }  // namespace

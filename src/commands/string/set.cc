@@ -1,8 +1,7 @@
 // SET with all its options, and the older forms SETNX, SETEX, PSETEX, GETSET.
-#include <fmt/format.h>
+#include <vector>
 
 #include "base/numbers.h"
-#include "catalog/errors.h"
 #include "commands/expiry_option.h"
 #include "commands/string/string_reply.h"
 #include "dispatch/args.h"
@@ -29,22 +28,24 @@ struct SetOptions {
 };
 
 SetOptions ParseOptions(Args& args, Millis now) {
+  using When = SetOptions::When;
   SetOptions options;
   while (args.more() && !args.failed()) {
-    if (options.when == SetOptions::When::kAlways && args.Take("NX")) {
-      options.when = SetOptions::When::kIfAbsent;
-    } else if (options.when == SetOptions::When::kAlways && args.Take("XX")) {
-      options.when = SetOptions::When::kIfPresent;
+    if (options.when != When::kIfPresent && args.Take("NX")) {
+      options.when = When::kIfAbsent;
+    } else if (options.when != When::kIfAbsent && args.Take("XX")) {
+      options.when = When::kIfPresent;
     } else if (args.Take("GET")) {
       options.get = true;
-    } else if (!options.expiry.Parse(args, now, ExpiryOption::Accepts::kKeepTtl)) {
+    } else if (!options.expiry.Parse(args, ExpiryOption::Accepts::kKeepTtl)) {
       args.FailSyntax();
     }
   }
+  if (!args.failed()) options.expiry.Resolve(args, now);
   return options;
 }
 
-// Stores the value and says so. The journal gets an absolute time, so that a replay does not prolong a life.
+// Gives the key its new value, whatever it held.
 void Store(Call& call, const Key& key, EntryRef entry, std::string_view value, const ExpiryOption& expiry) {
   const keyspace::Entry::Payload payload = keyspace::StringPayload(value);
   const Millis at = expiry.given() ? expiry.at : kNever;
@@ -55,12 +56,24 @@ void Store(Call& call, const Key& key, EntryRef entry, std::string_view value, c
     call.db().Create(key, payload, at);
   }
   call.Changed(kNotifyString, "set", key);
-  if (!expiry.given()) return;
-  call.Notify(kNotifyGeneric, "expire", key.bytes);
+  if (expiry.given()) call.Notify(kNotifyGeneric, "expire", key.bytes);
+}
+
+// The journal gets an absolute time, so that a replay does not prolong a life.
+void PropagateWithExpiry(Call& call, const Key& key, std::string_view value, Millis at) {
   call.Propagate({"SET", key.bytes, value, "PXAT", Int64ToString(at)});
 }
 
-void Set(Call& call) {
+// Nobody reads the replies of the journal's commands.
+void PropagateWithoutGet(Call& call) {
+  std::vector<std::string_view> argv;
+  for (size_t i = 0; i < call.argc(); ++i) {
+    if (i < 3 || !dispatch::SameWord(call.arg(i), "GET")) argv.push_back(call.arg(i));
+  }
+  call.Propagate(argv);
+}
+
+void SetWithOptions(Call& call) {
   Args args(call, 3);
   const SetOptions options = ParseOptions(args, call.now());
   if (args.failed()) return args.Reply(call);
@@ -68,11 +81,7 @@ void Set(Call& call) {
   EntryRef entry = options.get ? call.db().FindRead(key) : call.db().FindWrite(key, keyspace::Use::kSilent);
   if (options.get) {
     if (!call.Expect(entry, types::Type::kString)) return;
-    if (entry) {
-      ReplyString(call.reply(), *entry);
-    } else {
-      call.reply().Null();
-    }
+    ReplyStringOrNull(call.reply(), entry);
   }
   const bool refused = (options.when == SetOptions::When::kIfAbsent && entry) ||
                        (options.when == SetOptions::When::kIfPresent && !entry);
@@ -81,7 +90,19 @@ void Set(Call& call) {
     return;
   }
   Store(call, key, entry, call.arg(2), options.expiry);
+  if (options.expiry.given()) {
+    PropagateWithExpiry(call, key, call.arg(2), options.expiry.at);
+  } else if (options.get) {
+    PropagateWithoutGet(call);
+  }
   if (!options.get) call.reply().Ok();
+}
+
+void Set(Call& call) {
+  if (call.argc() > 3) return SetWithOptions(call);
+  const Key key = call.key(1);
+  Store(call, key, call.db().FindWrite(key, keyspace::Use::kSilent), call.arg(2), {});
+  call.reply().Ok();
 }
 
 void SetNx(Call& call) {
@@ -94,26 +115,27 @@ void SetNx(Call& call) {
 
 void StoreWithTtl(Call& call, ExpiryOption::Unit unit) {
   Args args(call, 2);
-  ExpiryOption expiry;
-  expiry.Read(args, call.now(), unit, ExpiryOption::Base::kRelative);
+  ExpiryOption expiry = ExpiryOption::In(args.Next(), unit);
+  expiry.Resolve(args, call.now());
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   Store(call, key, call.db().FindWrite(key, keyspace::Use::kSilent), call.arg(3), expiry);
+  PropagateWithExpiry(call, key, call.arg(3), expiry.at);
   call.reply().Ok();
 }
 
-void SetEx(Call& call) { StoreWithTtl(call, ExpiryOption::Unit::kSeconds); }
-void PSetEx(Call& call) { StoreWithTtl(call, ExpiryOption::Unit::kMillis); }
+void SetEx(Call& call) {
+  StoreWithTtl(call, ExpiryOption::Unit::kSeconds);
+}
+void PSetEx(Call& call) {
+  StoreWithTtl(call, ExpiryOption::Unit::kMillis);
+}
 
 void GetSet(Call& call) {
   const Key key = call.key(1);
   EntryRef entry = call.db().FindRead(key);
   if (!call.Expect(entry, types::Type::kString)) return;
-  if (entry) {
-    ReplyString(call.reply(), *entry);
-  } else {
-    call.reply().Null();
-  }
+  ReplyStringOrNull(call.reply(), entry);
   Store(call, key, entry, call.arg(2), {});
   call.Propagate({"SET", key.bytes, call.arg(2)});
 }
@@ -121,9 +143,12 @@ void GetSet(Call& call) {
 constexpr CommandSpec kTable[] = {
     {
         .name = "set",
-        .synopsis = "key value [NX|XX] [GET] [EX:integer seconds|PX:integer milliseconds|"
-                    "EXAT:unix-time unix-time-seconds|PXAT:unix-time unix-time-milliseconds|KEEPTTL]",
-        .summary = "Sets a key to a string value, whatever it held before; options decide when and for how long.",
+        .synopsis = "key value condition:[NX|XX]@2.6.12 [GET]@6.2.0 "
+                    "expiration:[EX:integer seconds@2.6.12|PX:integer milliseconds@2.6.12|"
+                    "EXAT:unix-time unix-time-seconds@6.2.0|PXAT:unix-time unix-time-milliseconds@6.2.0|"
+                    "KEEPTTL@6.0.0]",
+        .summary =
+            "Sets a key to a string value, whatever it held before; options decide when and for how long.",
         .since = "1.0.0",
         .group = "string",
         .complexity = "O(1)",
@@ -189,7 +214,7 @@ constexpr CommandSpec kTable[] = {
         .arity = 3,
         .flags = Flag::kWrite | Flag::kDenyOom | Flag::kFast,
         .keys = {dispatch::OneKey(KeyUse::kRw | KeyUse::kAccess | KeyUse::kUpdate)},
-        .replaced_by = "`SET` with the `GET` argument",
+        .replaced_by = "`SET` with the `!GET` argument",
         .deprecated_since = "6.2.0",
         .run = GetSet,
     },

@@ -1,0 +1,165 @@
+// SCAN: all keys, a few per call.
+//
+//   cursor = [ cursor within the shard's table | shard:10 ]
+//
+// Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard: what
+// is there all the time is returned. A key never changes its shard.
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/glob.h"
+#include "catalog/errors.h"
+#include "commands/generic/held_shard.h"
+#include "dispatch/args.h"
+
+namespace cinnabar::commands {
+namespace {
+
+using dispatch::Args;
+using dispatch::Call;
+using dispatch::CommandSpec;
+using keyspace::Database;
+using keyspace::Entry;
+using keyspace::Keyspace;
+namespace Flag = dispatch::Flag;
+
+constexpr int64_t kUsualCount = 10;
+// A call visits at most this many buckets for each key that was asked for.
+constexpr uint64_t kBucketsPerKey = 10;
+
+struct ScanOptions {
+  uint64_t count = kUsualCount;
+  std::optional<std::string_view> pattern;
+  std::optional<std::string_view> type;
+};
+
+// As C reads unsigned numbers, signs and leading zeros included: clients may send such cursors.
+std::optional<uint64_t> ParseCursor(std::string_view text) {
+  const std::string copy(text);
+  if (!copy.empty() && std::isspace(static_cast<unsigned char>(copy[0]))) return std::nullopt;
+  errno = 0;
+  char* end = nullptr;
+  const uint64_t value = std::strtoull(copy.c_str(), &end, 10);
+  if (errno == ERANGE || end != copy.c_str() + copy.size()) return std::nullopt;
+  return value;
+}
+
+ScanOptions ParseOptions(Args& args) {
+  ScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (args.TakeWith("COUNT")) {
+      const int64_t count = args.Int();
+      if (!args.failed() && count < 1) args.FailSyntax();
+      options.count = static_cast<uint64_t>(count);
+    } else if (args.TakeWith("MATCH")) {
+      options.pattern = args.Next();
+      if (options.pattern == "*") options.pattern.reset();
+    } else if (args.TakeWith("TYPE")) {
+      options.type = args.Next();
+    } else {
+      args.FailSyntax();
+    }
+  }
+  return options;
+}
+
+bool SameType(types::Type type, std::string_view wanted) {
+  const std::string_view name = types::TypeName(type);
+  return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
+                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + ('a' - 'A') : b); });
+}
+
+class Scanner {
+ public:
+  Scanner(Call& call, uint64_t cursor, const ScanOptions& options)
+      : call_(call),
+        options_(options),
+        database_(call.db()),
+        shard_(cursor % Keyspace::kShards),
+        position_(cursor / Keyspace::kShards) {}
+
+  void Run() {
+    if (database_.keyspace().tables_if_any(database_.index()) == nullptr) shard_ = Keyspace::kShards;
+    while (shard_ < Keyspace::kShards && !Enough()) {
+      HeldShard held(call_, shard_);
+      ScanShard(held);
+    }
+  }
+
+  // 0 when all keys were visited.
+  uint64_t cursor() const { return shard_ == Keyspace::kShards ? 0 : position_ * Keyspace::kShards + shard_; }
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  bool Enough() const { return visited_ >= options_.count || buckets_ / kBucketsPerKey >= options_.count; }
+
+  void ScanShard(HeldShard& held) {
+    Table<Entry>& table = database_.keyspace().table(database_.index(), shard_).entries;
+    const size_t size_before = table.size();
+    do {
+      expired_.clear();
+      position_ = table.Scan(position_, [&](TableSlot& slot) { Consider(*slot.entry<const Entry>()); });
+      for (const std::string& name : expired_) held.Expire(database_, name);
+      if (size_before != 0) ++buckets_;
+    } while (position_ != 0 && !Enough());
+    if (position_ == 0) ++shard_;
+  }
+
+  void Consider(const Entry& entry) {
+    ++visited_;
+    if (entry.expired(call_.now())) {
+      expired_.emplace_back(entry.key());
+    } else if ((!options_.type || SameType(entry.type(), *options_.type)) &&
+               (!options_.pattern || GlobMatch(*options_.pattern, entry.key()))) {
+      names_.emplace_back(entry.key());
+    }
+  }
+
+  Call& call_;
+  const ScanOptions& options_;
+  Database& database_;
+  size_t shard_;
+  uint64_t position_;
+  uint64_t visited_ = 0;
+  uint64_t buckets_ = 0;
+  std::vector<std::string> names_;
+  std::vector<std::string> expired_;
+};
+
+void Scan(Call& call) {
+  const auto cursor = ParseCursor(call.arg(1));
+  if (!cursor) return call.reply().Error("ERR invalid cursor");
+  Args args(call, 2);
+  const ScanOptions options = ParseOptions(args);
+  if (args.failed()) return args.Reply(call);
+  Scanner scanner(call, *cursor, options);
+  scanner.Run();
+  call.reply().Array(2);
+  call.reply().Bulk(std::to_string(scanner.cursor()));
+  call.reply().BulkArray(scanner.names());
+}
+
+constexpr CommandSpec kTable[] = {{
+    .name = "scan",
+    .synopsis = "cursor:integer [MATCH:pattern pattern] [COUNT:integer count] [TYPE:string type]",
+    .summary = "Returns a few key names and the cursor for the next call; what exists all the time is returned.",
+    .since = "2.8.0",
+    .group = "generic",
+    .complexity = "O(1) per call with a fixed COUNT; O(N) for a whole pass over N keys.",
+    .arity = -2,
+    .flags = Flag::kReadOnly | Flag::kSweep,
+    .tips = "nondeterministic_output,request_policy:special",
+    .history = "6.0.0: Added the `TYPE` subcommand.",
+    .run = Scan,
+}};
+static_assert(dispatch::Valid(kTable));
+
+}  // namespace
+
+extern const std::span<const CommandSpec> kGenericScanCommands{kTable};
+
+}  // namespace cinnabar::commands

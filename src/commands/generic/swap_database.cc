@@ -1,0 +1,65 @@
+// SWAPDB: two databases exchange their contents.
+#include <string>
+
+#include "commands/generic/database_index.h"
+
+namespace cinnabar::commands {
+namespace {
+
+using dispatch::Args;
+using dispatch::Call;
+using dispatch::CommandSpec;
+using keyspace::Database;
+using keyspace::Keyspace;
+namespace Flag = dispatch::Flag;
+
+// Removes the expired ones among the keys that somebody watches in either database: for a watcher, a name that turns
+// from absent to expired, or back, has not changed.
+void ExpireWatched(Call& call, int first, int second) {
+  Keyspace& keyspace = call.core().keyspace;
+  for (int watched : {first, second}) {
+    for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
+      const auto& watches = keyspace.table(watched, shard).watches;
+      if (watches == nullptr) continue;
+      for (const auto& [name, watchers] : *watches) {
+        const keyspace::Key key = keyspace.KeyOf(name);
+        for (int index : {first, second}) call.database(index).FindWrite(key, keyspace::Use::kSilent);
+      }
+    }
+  }
+}
+
+void SwapDb(Call& call) {
+  Args args(call);
+  // Both must be numbers before either must name a database.
+  const int first = TakeIndex(args, "ERR invalid first DB index");
+  const int second = TakeIndex(args, "ERR invalid second DB index");
+  for (int index : {first, second}) CheckDatabase(args, call, index);
+  if (args.failed()) return args.Reply(call);
+  if (first != second) {
+    ExpireWatched(call, first, second);
+    call.core().keyspace.Swap(first, second);
+  }
+  call.MarkDirty(1);
+  call.reply().Ok();
+}
+
+constexpr CommandSpec kTable[] = {{
+    .name = "swapdb",
+    .synopsis = "index1:integer index2:integer",
+    .summary = "Exchanges the contents of two databases, for all clients at once.",
+    .since = "4.0.0",
+    .group = "server",
+    .complexity = "O(N) for N keys that clients watch in the two databases.",
+    .arity = 3,
+    .flags = Flag::kWrite | Flag::kFast | Flag::kWorld,
+    .categories = "keyspace,dangerous",
+    .run = SwapDb,
+}};
+static_assert(dispatch::Valid(kTable));
+
+}  // namespace
+
+extern const std::span<const CommandSpec> kGenericSwapDatabaseCommands{kTable};
+
+}  // namespace cinnabar::commands

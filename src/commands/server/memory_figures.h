@@ -1,0 +1,42 @@
+// What the server's memory is used for, as INFO memory and MEMORY STATS show it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dispatch/services.h"
+#include "os/allocator.h"
+
+namespace cinnabar::commands {
+
+struct DatabaseMemory {
+  int index = 0;
+  uint64_t keys = 0;
+  uint64_t table_bytes = 0;
+};
+
+struct MemoryFigures {
+  uint64_t used = 0;
+  uint64_t peak = 0;
+  uint64_t startup = 0;
+  uint64_t resident = 0;
+  uint64_t clients = 0;   // buffers and state of ordinary connections
+  uint64_t overhead = 0;  // everything but keys and values: startup, tables, clients
+  uint64_t keys = 0;
+  std::vector<DatabaseMemory> databases;  // those that hold keys
+  os::AllocatorStats allocator;
+
+  uint64_t dataset() const { return used > overhead ? used - overhead : 0; }
+  // Of what came after the start.
+  double dataset_percent() const;
+  double peak_percent() const;
+  uint64_t bytes_per_key() const;
+};
+
+// REQUIRES: the world is stopped.
+MemoryFigures ReadMemoryFigures(const dispatch::Services& services);
+
+// Bytes that a connection and its buffers hold. On its own core, or with the world stopped (Clients::ForEach).
+uint64_t ClientMemory(const dispatch::Session& session);
+
+}  // namespace cinnabar::commands

@@ -1,0 +1,53 @@
+#include "commands/server/value_digest.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "keyspace/string_value.h"
+
+namespace cinnabar::commands {
+namespace {
+
+constexpr uint64_t kSeeds[3] = {0x6b8b4567327b23c6ull, 0x643c986966334873ull, 0x74b0dc5119495cffull};
+
+}  // namespace
+
+void Digest::Append(std::string_view bytes) {
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] = HashBytes(bytes, kSeeds[i] ^ words_[i]);
+}
+
+void Digest::Append(const Digest& part) {
+  char bytes[sizeof part.words_];
+  std::memcpy(bytes, part.words_.data(), sizeof bytes);
+  Append(std::string_view(bytes, sizeof bytes));
+}
+
+void Digest::Add(const Digest& part) {
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] += part.words_[i];
+}
+
+std::string Digest::Hex() const {
+  return fmt::format("{:016x}{:016x}{:08x}", words_[0], words_[1], static_cast<uint32_t>(words_[2]));
+}
+
+Digest DigestOfValue(const keyspace::Entry& entry) {
+  Digest digest;
+  digest.Append(types::TypeName(entry.type()));
+  // Strings are the only type so far: a type with parts adds the digests of its parts here.
+  CHECK(entry.type() == types::Type::kString);
+  keyspace::DigitScratch scratch;
+  digest.Append(keyspace::StringBytes(entry, scratch));
+  if (entry.has_expiry()) digest.Append("expires");
+  return digest;
+}
+
+Digest DigestOfEntry(int database, const keyspace::Entry& entry) {
+  Digest digest;
+  digest.Append(std::to_string(database));
+  digest.Append(entry.key());
+  digest.Append(DigestOfValue(entry));
+  return digest;
+}
+
+}  // namespace cinnabar::commands

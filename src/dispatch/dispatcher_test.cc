@@ -1,0 +1,291 @@
+// The gates, transactions, effects and slices of the dispatcher, with commands made for the purpose.
+#include "dispatch/dispatcher.h"
+
+#include "dispatch/services_for_test.h"
+
+namespace cinnabar::dispatch {
+namespace {
+
+void Put(Call& call) {
+  const keyspace::Key key = call.key(1);
+  auto payload = keyspace::StringPayload(call.arg(2));
+  keyspace::EntryRef entry = call.db().FindWrite(key);
+  if (entry) {
+    call.db().Replace(entry, payload);
+  } else {
+    call.db().Create(key, payload);
+  }
+  call.Changed(config::kNotifyString, "put", key);
+  call.reply().Ok();
+}
+
+void Read(Call& call) {
+  keyspace::EntryRef entry = call.db().FindRead(call.key(1));
+  if (!entry) return call.reply().Null();
+  keyspace::DigitScratch scratch;
+  call.reply().Bulk(keyspace::StringBytes(*entry, scratch));
+}
+
+// Effects other than the command itself: two for "both", none for "none".
+void Translate(Call& call) {
+  if (call.arg(2) == "both") {
+    call.Propagate({"put", call.arg(1), "a"});
+    call.Propagate({"put", call.arg(1), "b"});
+  } else {
+    call.PropagateNothing();
+  }
+  call.Changed(config::kNotifyGeneric, "translated", call.key(1));
+  call.reply().Ok();
+}
+
+void Begin(Call& call) {
+  call.session().transaction.open = true;
+  call.reply().Ok();
+}
+
+void Finish(Call& call) {
+  if (call.session().transaction.rejected) {
+    call.session().transaction.Reset();
+    return call.reply().Error("EXECABORT");
+  }
+  call.dispatcher().RunQueued(call.session());
+}
+
+class Counting final : public Continuation {
+ public:
+  Progress Step(Call& call) override {
+    if (--left_ > 0) return Progress::kMore;
+    call.reply().Simple("counted");
+    return Progress::kDone;
+  }
+
+ private:
+  int left_ = 3;
+};
+
+void Slices(Call& call) {
+  call.Suspend(std::make_unique<Counting>());
+}
+void Hello(Call& call) {
+  call.reply().Simple("hello");
+}
+void Secret(Call& call) {
+  call.Redact(1);
+  call.reply().Ok();
+}
+
+constexpr CommandSpec kCommands[] = {
+    {.name = "put",
+     .summary = "s",
+     .since = "1",
+     .group = "string",
+     .arity = 3,
+     .flags = Flag::kWrite,
+     .keys = {OneKey(KeyUse::kOw)},
+     .run = Put},
+    {.name = "read",
+     .summary = "s",
+     .since = "1",
+     .group = "string",
+     .arity = 2,
+     .flags = Flag::kReadOnly,
+     .keys = {OneKey(KeyUse::kRo)},
+     .run = Read},
+    {.name = "translate",
+     .summary = "s",
+     .since = "1",
+     .group = "string",
+     .arity = 3,
+     .flags = Flag::kWrite,
+     .keys = {OneKey(KeyUse::kRw)},
+     .run = Translate},
+    {.name = "begin",
+     .summary = "s",
+     .since = "1",
+     .group = "transactions",
+     .arity = 1,
+     .flags = Flag::kControlsTransaction,
+     .run = Begin},
+    {.name = "finish",
+     .summary = "s",
+     .since = "1",
+     .group = "transactions",
+     .arity = 1,
+     .flags = Flag::kControlsTransaction | Flag::kRunsTransaction,
+     .run = Finish},
+    {.name = "slices", .summary = "s", .since = "1", .group = "generic", .arity = 1, .run = Slices},
+    {.name = "hello",
+     .summary = "s",
+     .since = "1",
+     .group = "connection",
+     .arity = -1,
+     .flags = Flag::kNoAuth,
+     .run = Hello},
+    {.name = "alone",
+     .summary = "s",
+     .since = "1",
+     .group = "connection",
+     .arity = 1,
+     .flags = Flag::kNoMulti,
+     .run = Hello},
+    {.name = "guarded",
+     .summary = "s",
+     .since = "1",
+     .group = "server",
+     .arity = 1,
+     .flags = Flag::kProtected,
+     .run = Hello},
+    {.name = "secret", .summary = "s", .since = "1", .group = "connection", .arity = 2, .run = Secret},
+    {.name = "box", .summary = "s", .since = "1", .group = "server", .arity = -2},
+    {.name = "box|open", .summary = "s", .since = "1", .group = "server", .arity = 3, .run = Hello},
+};
+static_assert(Valid(kCommands));
+
+class DispatcherTest : public DispatchTest {
+ protected:
+  DispatcherTest() : DispatchTest(kCommands) {}
+};
+
+TEST_F(DispatcherTest, UnknownCommandsAndWrongCounts) {
+  EXPECT_EQ(Run({"nosuch", "a"}), "-ERR unknown command 'nosuch', with args beginning with: 'a' \r\n");
+  EXPECT_EQ(Run({"PUT", "a"}), "-ERR wrong number of arguments for 'put' command\r\n");
+  EXPECT_EQ(Run({"box"}), "-ERR wrong number of arguments for 'box' command\r\n");
+  EXPECT_EQ(Run({"box", "shut", "x"}), "-ERR unknown subcommand 'shut'. Try BOX HELP.\r\n");
+  EXPECT_EQ(Run({"box", "open"}), "-ERR wrong number of arguments for 'box|open' command\r\n");
+  EXPECT_EQ(Run({"BOX", "OPEN", "x"}), "+hello\r\n");
+  EXPECT_EQ(keyspace_.Size(0), 0u);
+}
+
+TEST_F(DispatcherTest, StrangersAndProtectedCommands) {
+  session_.authenticated = false;
+  EXPECT_TRUE(Run({"read", "k"}).starts_with("-NOAUTH "));
+  EXPECT_EQ(Run({"hello"}), "+hello\r\n");
+  session_.authenticated = true;
+  EXPECT_TRUE(Run({"guarded"}).starts_with("-ERR DEBUG command not allowed."));
+  config_.Mutable().security.enable_debug_command = config::Permission::kLocal;
+  EXPECT_TRUE(Run({"guarded"}).starts_with("-ERR DEBUG command not allowed."));
+  session_.facts.loopback = true;
+  EXPECT_EQ(Run({"guarded"}), "+hello\r\n");
+}
+
+TEST_F(DispatcherTest, ChangesAreJournaledNotifiedAndCounted) {
+  EXPECT_EQ(Run({"put", "k", "1"}), "+OK\r\n");
+  EXPECT_EQ(Journal(), "SELECT 0 | put k 1");
+  EXPECT_EQ(Run({"read", "k"}), "$1\r\n1\r\n");
+  EXPECT_EQ(Journal(), "");
+  session_.database = 2;
+  Run({"put", "k", "2"});
+  EXPECT_EQ(Journal(), "SELECT 2 | put k 2");
+  EXPECT_EQ(events_.seen, (std::vector<std::string>{"0 put k", "2 put k"}));
+  EXPECT_EQ(dispatcher_->counters().changes.Get(), 2u);
+}
+
+TEST_F(DispatcherTest, CommandsMayStateOtherEffects) {
+  Run({"translate", "k", "both"});
+  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | put k a | put k b | EXEC");
+  Run({"translate", "k", "none"});
+  EXPECT_EQ(Journal(), "");
+}
+
+TEST_F(DispatcherTest, TransactionsRunAtOnceAndAreOnePieceOfTheJournal) {
+  EXPECT_EQ(Run({"begin"}), "+OK\r\n");
+  EXPECT_EQ(Run({"put", "a", "1"}), "+QUEUED\r\n");
+  EXPECT_EQ(Run({"read", "a"}), "+QUEUED\r\n");
+  EXPECT_EQ(Run({"translate", "b", "both"}), "+QUEUED\r\n");
+  EXPECT_EQ(keyspace_.Size(0), 0u);
+  EXPECT_EQ(Journal(), "");
+  EXPECT_EQ(Run({"finish"}), "*3\r\n+OK\r\n$1\r\n1\r\n+OK\r\n");
+  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | put a 1 | put b a | put b b | EXEC");
+  EXPECT_FALSE(session_.in_transaction());
+  Run({"begin"});
+  Run({"put", "a", "2"});
+  Run({"finish"});
+  EXPECT_EQ(Journal(), "MULTI | put a 2 | EXEC") << "one effect of a transaction is a transaction too";
+}
+
+TEST_F(DispatcherTest, WhatCannotBeQueuedSpoilsTheTransaction) {
+  for (const std::vector<std::string>& bad :
+       {std::vector<std::string>{"put", "a"}, {"nosuch"}, {"alone"}, {"guarded"}}) {
+    Run({"begin"});
+    EXPECT_TRUE(Run(bad).starts_with("-ERR ")) << bad[0];
+    EXPECT_EQ(Run({"put", "a", "1"}), "+QUEUED\r\n");
+    EXPECT_EQ(Run({"finish"}), "-EXECABORT\r\n") << bad[0];
+  }
+  EXPECT_EQ(keyspace_.Size(0), 0u);
+}
+
+TEST_F(DispatcherTest, AWatchedKeyMakesTheWatcherDirty) {
+  const keyspace::Key key = keyspace_.KeyOf("k");
+  keyspace_.Watch(0, key, session_.transaction.watcher);
+  session_.transaction.watched.push_back({0, "k", key.hash, false});
+  Session other(2, OutputBuffer(OutputBuffer::kFixedBytesMin));
+  Run(other, {"put", "x", "1"});
+  EXPECT_FALSE(session_.transaction.watcher.dirty);
+  Run(other, {"put", "k", "1"});
+  EXPECT_TRUE(session_.transaction.watcher.dirty);
+  dispatcher_->Unwatch(session_, Dispatcher::Held::kNo);
+  EXPECT_FALSE(session_.transaction.watcher.dirty);
+  Run(other, {"put", "k", "2"});
+  EXPECT_FALSE(session_.transaction.watcher.dirty);
+}
+
+TEST_F(DispatcherTest, SlicesKeepTheSessionWaiting) {
+  EXPECT_EQ(Execute(session_, {"slices"}), Dispatcher::Outcome::kSuspended);
+  EXPECT_TRUE(session_.suspended);
+  EXPECT_FALSE(dispatcher_->Step(session_));
+  EXPECT_FALSE(dispatcher_->Step(session_));
+  EXPECT_EQ(Take(session_.output), "");
+  EXPECT_TRUE(dispatcher_->Step(session_));
+  EXPECT_EQ(Take(session_.output), "+counted\r\n");
+  EXPECT_FALSE(session_.suspended);
+}
+
+TEST_F(DispatcherTest, RepliesCanBeSwitchedOff) {
+  session_.reply_mode = ReplyMode::kSkipNext;
+  EXPECT_EQ(Run({"hello"}), "");
+  EXPECT_EQ(Run({"hello"}), "") << "SKIP is answered by silence, and so is the command behind it";
+  EXPECT_EQ(Run({"hello"}), "+hello\r\n");
+  session_.reply_mode = ReplyMode::kOff;
+  EXPECT_EQ(Run({"hello"}), "");
+  EXPECT_EQ(Run({"nosuch"}), "");
+  session_.reply_mode = ReplyMode::kOn;
+  EXPECT_EQ(Run({"hello"}), "+hello\r\n");
+}
+
+TEST_F(DispatcherTest, APausePostpones) {
+  pause_ = {.mode = PauseMode::kWrites, .until = dispatcher_->core().now + 100000};
+  EXPECT_EQ(Execute(session_, {"put", "k", "1"}), Dispatcher::Outcome::kPostponed);
+  EXPECT_EQ(Run({"read", "k"}), "$-1\r\n");
+  pause_.mode = PauseMode::kAll;
+  EXPECT_EQ(Execute(session_, {"read", "k"}), Dispatcher::Outcome::kPostponed);
+  pause_.until = dispatcher_->core().now;
+  EXPECT_EQ(Run({"read", "k"}), "$-1\r\n");
+}
+
+TEST_F(DispatcherTest, ExpiredKeysGoByThemselvesAndAreJournaled) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "k" + std::to_string(i);
+    const keyspace::Key key = keyspace_.KeyOf(name);
+    keyspace::Database database(dispatcher_->core(), 0);
+    database.Create(key, keyspace::StringPayload("v"), i < 60 ? 1 : keyspace::kNever);
+  }
+  uint64_t removed = 0;
+  for (int i = 0; i < 1000 && removed < 60; ++i) removed += dispatcher_->ExpireSome(1000000);
+  EXPECT_EQ(removed, 60u);
+  EXPECT_EQ(keyspace_.Size(0), 40u);
+  EXPECT_EQ(events_.seen.size(), 60u);
+  EXPECT_NE(Journal().find("DEL k7"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, MonitorsSeeQuotedAndRedactedArguments) {
+  monitors_ = 1;
+  Run({"put", "k", "a\n\"b\""});
+  Run({"secret", "password"});
+  ASSERT_EQ(clients_.monitored.size(), 2u);
+  EXPECT_TRUE(clients_.monitored[0].ends_with("\"put\" \"k\" \"a\\n\\\"b\\\"\"\r\n"))
+      << clients_.monitored[0];
+  EXPECT_TRUE(clients_.monitored[1].ends_with("\"secret\" \"(redacted)\"\r\n")) << clients_.monitored[1];
+}
+
+}  // namespace
+}  // namespace cinnabar::dispatch

@@ -1,0 +1,113 @@
+#include "journal/journal.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace cinnabar::journal {
+namespace {
+
+class CollectingSink final : public JournalSink {
+ public:
+  void OnBytes(uint64_t offset, std::string_view bytes) override {
+    EXPECT_EQ(offset, text.size());
+    text += bytes;
+  }
+  std::string text;
+};
+
+std::string Encoded(std::initializer_list<std::string_view> words) {
+  std::string out;
+  EncodeCommand(std::span<const std::string_view>(words.begin(), words.size()), out);
+  return out;
+}
+
+TEST(Journal, EncodesAsRequests) {
+  EXPECT_EQ(Encoded({"SET", "k", ""}), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n");
+}
+
+TEST(Journal, SelectsTheDatabaseWhenItChanges) {
+  Journal journal;
+  CollectingSink sink;
+  journal.AddSink(sink);
+  for (int database : {0, 0, 3}) {
+    Effects effects;
+    effects.Add(database, {"INCR", "n"});
+    journal.Append(effects, Grouping::kAsNeeded);
+  }
+  const std::string incr = Encoded({"INCR", "n"});
+  EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + incr + incr + Encoded({"SELECT", "3"}) + incr);
+  EXPECT_EQ(journal.offset(), sink.text.size());
+}
+
+TEST(Journal, GroupsSeveralEffectsAndTransactions) {
+  Journal journal;
+  CollectingSink sink;
+  journal.AddSink(sink);
+  Effects effects;
+  effects.Add(0, {"A"});
+  effects.Add(1, {"B"});
+  journal.Append(effects, Grouping::kAsNeeded);
+  effects.Clear();
+  EXPECT_TRUE(effects.empty());
+  effects.Add(1, {"C"});
+  const uint64_t end = journal.Append(effects, Grouping::kTransaction);
+  const std::string multi = Encoded({"MULTI"}), exec = Encoded({"EXEC"});
+  EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + multi + Encoded({"A"}) + Encoded({"SELECT", "1"}) +
+                           Encoded({"B"}) + exec + multi + Encoded({"C"}) + exec);
+  EXPECT_EQ(end, sink.text.size());
+}
+
+TEST(Journal, WithoutAReaderNothingIsProduced) {
+  Journal journal;
+  EXPECT_FALSE(journal.active());
+  Effects effects;
+  effects.Add(0, {"A"});
+  EXPECT_EQ(journal.Append(effects, Grouping::kAsNeeded), 0u);
+  CollectingSink sink;
+  journal.AddSink(sink);
+  EXPECT_TRUE(journal.active());
+  journal.RemoveSink(sink);
+  EXPECT_FALSE(journal.active());
+  EXPECT_EQ(sink.text, "");
+}
+
+// Appends of several threads stay whole, and offsets have no gaps.
+TEST(Journal, AppendsAreAtomic) {
+  constexpr int kThreads = 4, kRounds = 500;
+  Journal journal;
+  CollectingSink sink;
+  journal.AddSink(sink);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&journal, t] {
+      const std::string name = "T" + std::to_string(t);
+      for (int i = 0; i < kRounds; ++i) {
+        Effects effects;
+        effects.Add(0, {name, "1"});
+        effects.Add(0, {name, "2"});
+        journal.Append(effects, Grouping::kAsNeeded);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<std::string> pieces;
+  for (int t = 0; t < kThreads; ++t) {
+    const std::string name = "T" + std::to_string(t);
+    pieces.push_back(Encoded({"MULTI"}) + Encoded({name, "1"}) + Encoded({name, "2"}) + Encoded({"EXEC"}));
+  }
+  size_t at = Encoded({"SELECT", "0"}).size(), count = 0;
+  while (at < sink.text.size()) {
+    const bool known = std::any_of(pieces.begin(), pieces.end(), [&](const std::string& piece) {
+      return sink.text.compare(at, piece.size(), piece) == 0;
+    });
+    ASSERT_TRUE(known) << "at " << at;
+    at += pieces[0].size();
+    ++count;
+  }
+  EXPECT_EQ(count, size_t{kThreads} * kRounds);
+}
+
+}  // namespace
+}  // namespace cinnabar::journal

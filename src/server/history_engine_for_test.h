@@ -1,0 +1,83 @@
+// Engine: a server with one core and no sockets, driven command by command. It replays what a parallel run
+// recorded.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "config/config.h"
+#include "keyspace/string_value.h"
+#include "server/history_record_for_test.h"
+#include "server/server.h"
+
+namespace cinnabar::server {
+
+inline std::string TakeOutput(OutputBuffer& output) {
+  std::string text;
+  iovec parts[64];
+  while (int count = output.Gather(parts, 64)) {
+    size_t sum = 0;
+    for (int i = 0; i < count; ++i) {
+      text.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      sum += parts[i].iov_len;
+    }
+    output.Consume(sum);
+  }
+  return text;
+}
+
+// REQUIRES: nothing runs.
+inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
+  DataSet data;
+  for (int database = 0; database < keyspace.databases(); ++database) {
+    keyspace::ShardTable* tables = keyspace.tables_if_any(database);
+    for (size_t shard = 0; tables != nullptr && shard < keyspace::Keyspace::kShards; ++shard) {
+      auto& entries = tables[shard].entries;
+      for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
+        entries.VisitBucket(bucket, [&](TableSlot& slot) {
+          const auto& entry = *slot.entry<keyspace::Entry>();
+          keyspace::DigitScratch scratch;
+          data[{database, std::string(entry.key())}] = {std::string(keyspace::StringBytes(entry, scratch)),
+                                                        entry.expiry()};
+        });
+      }
+    }
+  }
+  return data;
+}
+
+class Engine {
+ public:
+  explicit Engine(journal::JournalSink* sink = nullptr) : config_(*files_) {
+    log_.SetLevel(LogLevel::kNothing);
+    config_.Mutable().general.threads = 1;
+    server_ = std::make_unique<Server>(config_, log_, ServerOptions{.program = "test", .journal_sink = sink});
+  }
+
+  // Runs one command of one session and returns its reply.
+  std::string Run(uint64_t session_id, const Words& argv) {
+    dispatch::Dispatcher& dispatcher = *server_->services().dispatchers[0];
+    auto& session = sessions_[session_id];
+    if (session == nullptr) {
+      session = std::make_unique<dispatch::Session>(session_id, OutputBuffer(OutputBuffer::kFixedBytesMin));
+    }
+    batch_.Clear();
+    for (const std::string& word : argv) batch_.arguments.push_back(word);
+    dispatcher.Prepare(batch_, *session, 0);
+    dispatcher.Execute(*session, batch_, batch_.requests[0]);
+    return TakeOutput(session->output);
+  }
+
+  DataSet Dump() { return DumpDataSet(server_->services().keyspace); }
+
+ private:
+  std::unique_ptr<config::ConfigFiles> files_ = config::MakeSystemConfigFiles();
+  config::Config config_;
+  Logger log_;
+  std::unique_ptr<Server> server_;
+  std::unordered_map<uint64_t, std::unique_ptr<dispatch::Session>> sessions_;
+  dispatch::Batch batch_;
+};
+
+}  // namespace cinnabar::server

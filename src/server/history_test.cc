@@ -1,0 +1,245 @@
+// The proof that parallel execution is strictly serialisable.
+//
+// Many clients run random commands, transactions and WATCH loops over few keys on a server with several
+// cores. The server notes, under its locks, every command with its reply in the order in which they ran, and
+// its journal. Then
+//   (a) the commands are replayed in that order on one thread: every reply must be the same, byte for byte;
+//   (b) what each client received must be what was noted for its session;
+//   (c) the journal, replayed on an empty server, must give the data set that the parallel run left;
+//   (d) the journal must hold the same transactions in one piece as that of the replay.
+//
+// CINNABAR_HISTORY_SEED repeats a run (as far as threads allow), CINNABAR_HISTORY_ROUNDS makes it longer.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "server/history_engine_for_test.h"
+#include "server/history_record_for_test.h"
+#include "server/history_workload_for_test.h"
+#include "server/server.h"
+
+namespace cinnabar::server {
+namespace {
+
+constexpr int kCores = 4;
+constexpr int kClients = 8;
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+struct ParallelRun {
+  HistoryRecorder recorder;
+  std::vector<HistoryClient::Conversation> conversations;
+  DataSet data;
+};
+
+// Runs the clients against a server with several cores, until all are done.
+void RunInParallel(uint64_t seed, int rounds, ParallelRun& run) {
+  std::string directory = ::testing::TempDir() + "cinnabar_history_XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  const std::string path = directory + "/socket";
+  auto files = config::MakeSystemConfigFiles();
+  config::Config config(*files);
+  config.Mutable().general.threads = kCores;
+  config.Mutable().network.port = 0;
+  config.Mutable().network.unixsocket = path;
+  Logger log;
+  log.SetLevel(LogLevel::kNothing);
+  {
+    Server server(config, log,
+                  ServerOptions{.program = "test", .history = &run.recorder, .journal_sink = &run.recorder});
+    const Status listening = server.Listen();
+    ASSERT_TRUE(listening.has_value()) << listening.error().message;
+    std::vector<std::unique_ptr<HistoryClient>> clients;
+    for (int i = 0; i < kClients; ++i) {
+      clients.push_back(std::make_unique<HistoryClient>(path, "client" + std::to_string(i), seed + i));
+    }
+    std::thread conductor([&] {
+      std::vector<std::thread> threads;
+      for (auto& client : clients) threads.emplace_back([&client, rounds] { client->Run(rounds); });
+      for (std::thread& thread : threads) thread.join();
+      server.Stop();
+    });
+    server.Run();
+    conductor.join();
+    for (auto& client : clients) {
+      for (const auto& conversation : client->conversations()) run.conversations.push_back(conversation);
+    }
+    run.data = DumpDataSet(server.services().keyspace);
+  }
+  std::filesystem::remove_all(directory);
+}
+
+std::string Shown(const Words& words) {
+  std::string text;
+  for (const std::string& word : words) text += ::testing::PrintToString(word.substr(0, 60)) + " ";
+  return text;
+}
+
+// The order of KEYS depends on the hash seed of the server; everything else is compared as it is.
+std::string WithSortedKeys(std::string_view reply, const std::vector<Words>& queue) {
+  const auto elements = ReplyElements(reply);
+  if (elements.size() != queue.size()) return std::string(reply);
+  std::string text;
+  for (size_t i = 0; i < elements.size(); ++i) {
+    if (queue[i][0] != "KEYS") {
+      text += elements[i];
+      continue;
+    }
+    auto keys = ReplyElements(elements[i]);
+    std::sort(keys.begin(), keys.end());
+    text += "KEYS";
+    for (std::string_view key : keys) text += key;
+  }
+  return text;
+}
+
+struct Totals {
+  size_t executed = 0;   // transactions that ran
+  size_t overtaken = 0;  // aborted because a watched key had changed
+  size_t refused = 0;    // EXECABORT
+  size_t differences = 0;
+};
+
+// (a)
+Totals ReplayHistory(const std::vector<HistoryRecord>& records, Engine& engine) {
+  Totals totals;
+  std::map<uint64_t, std::vector<Words>> queues;
+  for (size_t i = 0; i < records.size() && totals.differences < 5; ++i) {
+    const HistoryRecord& record = records[i];
+    const std::string reply = engine.Run(record.session, record.argv);
+    std::vector<Words>& queue = queues[record.session];
+    const std::string& name = record.argv[0];
+    if (name == "EXEC") {
+      totals.refused += record.reply.starts_with("-EXECABORT");
+      totals.overtaken += record.reply == "*-1\r\n" || record.reply == "_\r\n";
+      totals.executed += record.reply[0] == '*' && record.reply != "*-1\r\n";
+    }
+    if (reply != record.reply && WithSortedKeys(reply, queue) != WithSortedKeys(record.reply, queue)) {
+      ++totals.differences;
+      ADD_FAILURE() << "record " << i << ", session " << record.session << ": " << Shown(record.argv)
+                    << "\n  parallel " << ::testing::PrintToString(record.reply.substr(0, 300))  //
+                    << "\n  serial   " << ::testing::PrintToString(reply.substr(0, 300));
+    }
+    if (record.reply == "+QUEUED\r\n") {
+      queue.push_back(record.argv);
+    } else if (name == "MULTI" || name == "EXEC" || name == "DISCARD") {
+      queue.clear();
+    }
+  }
+  return totals;
+}
+
+// (b)
+void CompareConversations(const ParallelRun& run) {
+  std::map<uint64_t, std::string> noted;
+  std::map<std::string, uint64_t> session_of;
+  for (const HistoryRecord& record : run.recorder.records()) {
+    if (noted[record.session].empty()) session_of[record.argv.back()] = record.session;
+    noted[record.session] += record.reply;
+  }
+  for (const auto& conversation : run.conversations) {
+    ASSERT_TRUE(session_of.contains(conversation.tag)) << conversation.tag;
+    EXPECT_TRUE(noted[session_of[conversation.tag]] == conversation.received) << conversation.tag;
+  }
+}
+
+// The journal cut into what must stay in one piece: a transaction, or a single command. Each with its
+// database.
+std::vector<std::string> JournalPieces(const std::string& journal) {
+  std::vector<std::string> pieces;
+  std::string database = "none";
+  bool inside = false;
+  for (const Words& words : JournalCommands(journal)) {
+    if (words[0] == "SELECT") {
+      database = words[1];
+      continue;
+    }
+    if (words[0] == "MULTI") {
+      EXPECT_FALSE(inside) << "MULTI inside MULTI";
+      inside = true;
+      pieces.push_back("MULTI\n");
+    } else if (words[0] == "EXEC") {
+      EXPECT_TRUE(inside) << "EXEC without MULTI";
+      inside = false;
+    } else {
+      if (!inside) pieces.emplace_back();
+      pieces.back() += database + ": " + Shown(words) + "\n";
+    }
+  }
+  EXPECT_FALSE(inside) << "the journal ends inside a transaction";
+  return pieces;
+}
+
+// (d)
+void CompareJournals(const std::string& parallel, const std::string& serial) {
+  std::vector<std::string> mine = JournalPieces(parallel), other = JournalPieces(serial);
+  std::sort(mine.begin(), mine.end());
+  std::sort(other.begin(), other.end());
+  std::vector<std::string> only_mine, only_other;
+  std::set_difference(mine.begin(), mine.end(), other.begin(), other.end(), std::back_inserter(only_mine));
+  std::set_difference(other.begin(), other.end(), mine.begin(), mine.end(), std::back_inserter(only_other));
+  EXPECT_TRUE(only_mine.empty()) << only_mine.size() << " pieces only in the parallel journal, such as\n"
+                                 << only_mine.front();
+  EXPECT_TRUE(only_other.empty()) << only_other.size() << " pieces only in the serial journal, such as\n"
+                                  << only_other.front();
+}
+
+void CompareData(const DataSet& got, const DataSet& want, const char* what) {
+  EXPECT_EQ(got.size(), want.size()) << what;
+  for (const auto& [key, value] : want) {
+    auto found = got.find(key);
+    ASSERT_TRUE(found != got.end()) << what << ": no key " << key.second << " in database " << key.first;
+    EXPECT_TRUE(found->second.first == value.first) << what << ": another value of " << key.second;
+    EXPECT_EQ(found->second.second, value.second) << what << ": another expiry of " << key.second;
+  }
+}
+
+// (c)
+DataSet ReplayJournal(const std::string& journal) {
+  Engine engine;
+  for (const Words& words : JournalCommands(journal)) {
+    const std::string reply = engine.Run(1, words);
+    EXPECT_FALSE(reply.starts_with('-')) << "the journal's " << Shown(words) << "answers " << reply;
+    if (reply.starts_with('-')) break;
+  }
+  return engine.Dump();
+}
+
+TEST(History, ParallelRunEqualsItsSerialReplay) {
+  const uint64_t seed = FromEnvironment("CINNABAR_HISTORY_SEED", std::random_device()());
+  const int rounds = static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", 400));
+  std::cout << "repeat with CINNABAR_HISTORY_SEED=" << seed << std::endl;
+  ParallelRun run;
+  RunInParallel(seed, rounds, run);
+  if (HasFatalFailure()) return;
+
+  HistoryRecorder serial;
+  DataSet serial_data;
+  Totals totals;
+  {
+    Engine engine(&serial);
+    totals = ReplayHistory(run.recorder.records(), engine);
+    serial_data = engine.Dump();
+  }
+  std::cout << run.recorder.records().size() << " commands, " << totals.executed << " transactions, "
+            << totals.overtaken << " overtaken, " << totals.refused << " refused" << std::endl;
+  EXPECT_EQ(totals.differences, 0u);
+  // A run in which nothing met would prove nothing.
+  EXPECT_GT(totals.executed, 0u);
+  EXPECT_GT(totals.overtaken, 0u);
+  EXPECT_GT(totals.refused, 0u);
+  CompareConversations(run);
+  CompareData(serial_data, run.data, "the serial replay");
+  CompareData(ReplayJournal(run.recorder.journal()), run.data, "the replay of the journal");
+  CompareJournals(run.recorder.journal(), serial.journal());
+}
+
+}  // namespace
+}  // namespace cinnabar::server

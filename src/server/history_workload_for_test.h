@@ -1,0 +1,305 @@
+// The clients of the parallel-history test: each sends seeded random commands over a handful of keys, so that
+// nearly everything conflicts with something.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "server/history_record_for_test.h"
+
+namespace cinnabar::server {
+
+// Makes commands. Everything is deterministic for the server: no relative expiry, no random choice.
+class CommandSource {
+ public:
+  explicit CommandSource(uint64_t seed) : random_(seed) {}
+
+  Random& random() { return random_; }
+  uint64_t Below(uint64_t n) { return random_.Uniform(n); }
+  std::string Key() { return "key:" + std::to_string(Below(6)); }
+  std::string Value() {
+    switch (Below(8)) {
+      case 0:
+        return std::string(1 + Below(2000), static_cast<char>('a' + Below(26)));
+      case 1:
+        return std::string("\0\xff\r\n", 4);
+      case 2:
+      case 3:
+        return "v" + std::to_string(Below(1000));
+      default:
+        return std::to_string(Below(100));
+    }
+  }
+
+  Words Any() {
+    switch (Below(3)) {
+      case 0:
+        return ReadOne();
+      case 1:
+        return WriteOne();
+      default:
+        return Several();
+    }
+  }
+
+  // What needs the whole keyspace. KEYS and DBSIZE are atomic inside MULTI only.
+  Words World(bool in_transaction) {
+    switch (Below(in_transaction ? 5 : 3)) {
+      case 0:
+        return {"SWAPDB", "0", "1"};
+      case 1:
+        return OneIn(2) ? Words{"FLUSHDB"} : Words{"FLUSHALL"};
+      case 2:
+        return {"SELECT", std::to_string(Below(2))};
+      case 3:
+        return {"KEYS", "*"};
+      default:
+        return {"DBSIZE"};
+    }
+  }
+
+  bool OneIn(uint64_t n) { return random_.OneIn(n); }
+
+ private:
+  Words ReadOne() {
+    switch (Below(10)) {
+      case 0:
+        return {"STRLEN", Key()};
+      case 1:
+        return {"GETRANGE", Key(), "-7", "-2"};
+      case 2:
+        return {"GETBIT", Key(), std::to_string(Below(64))};
+      case 3:
+        return {"BITCOUNT", Key()};
+      case 4:
+        return {"PEXPIRETIME", Key()};
+      case 5:
+        return {"TYPE", Key()};
+      case 6:
+        return {"PFCOUNT", Key()};
+      default:
+        return {"GET", Key()};
+    }
+  }
+
+  Words WriteOne() {
+    switch (Below(20)) {
+      case 0:
+        return {"SET", Key(), Value(), "NX"};
+      case 1:
+        return {"SET", Key(), Value(), "GET"};
+      case 2:
+        return {"SET", Key(), Value(), "XX", "KEEPTTL"};
+      case 3:
+        return {"SET", Key(), Value(), "PXAT", "99999999999" + std::to_string(Below(10))};
+      case 4:
+        return {"APPEND", Key(), Value()};
+      case 5:
+        return {"INCR", Key()};
+      case 6:
+        return {"DECRBY", Key(), std::to_string(Below(50))};
+      case 7:
+        return {"INCRBYFLOAT", Key(), "0.25"};
+      case 8:
+        return {"GETDEL", Key()};
+      case 9:
+        return {"GETSET", Key(), Value()};
+      case 10:
+        return {"SETRANGE", Key(), std::to_string(Below(40)), Value()};
+      case 11:
+        return {"SETBIT", Key(), std::to_string(Below(64)), std::to_string(Below(2))};
+      case 12:
+        return {"PEXPIREAT", Key(), "99999999999" + std::to_string(Below(10))};
+      case 13:
+        return {"PERSIST", Key()};
+      case 14:
+        return {"GETEX", Key(), "PERSIST"};
+      case 15:
+        return {"PFADD", Key(), Value()};
+      case 16:
+        return {"BITFIELD", Key(), "INCRBY", "u8", "#1", "3", "SET", "i5", "0", "-1"};
+      default:
+        return {"SET", Key(), Value()};
+    }
+  }
+
+  Words Several() {
+    switch (Below(16)) {
+      case 0:
+        return {"MSETNX", Key(), Value(), Key(), Value()};
+      case 1:
+        return {"MGET", Key(), Key(), Key(), Key()};
+      case 2:
+        return {"DEL", Key(), Key()};
+      case 3:
+        return {"UNLINK", Key()};
+      case 4:
+        return {"RENAME", Key(), Key()};
+      case 5:
+        return {"RENAMENX", Key(), Key()};
+      case 6:
+        return {"COPY", Key(), Key(), "REPLACE"};
+      case 7:
+        return {"COPY", Key(), Key(), "DB", std::to_string(Below(2))};
+      case 8:
+        return {"MOVE", Key(), "1"};
+      case 9:
+        return {"BITOP", OneIn(2) ? "XOR" : "AND", Key(), Key(), Key()};
+      case 10:
+        return {"BITOP", "NOT", Key(), Key()};
+      case 11:
+        return {"EXISTS", Key(), Key(), Key()};
+      case 12:
+        return {"PFMERGE", Key(), Key()};
+      case 13:
+        return {"LCS", Key(), Key(), "LEN"};
+      default:
+        return {"MSET", Key(), Value(), Key(), Value(), Key(), Value()};
+    }
+  }
+
+  Random random_;
+};
+
+// A client: keeps every byte it received, connection by connection.
+class HistoryClient {
+ public:
+  HistoryClient(std::string socket_path, std::string name, uint64_t seed)
+      : path_(std::move(socket_path)), name_(std::move(name)), source_(seed) {}
+  ~HistoryClient() { Disconnect(); }
+
+  struct Conversation {
+    std::string tag;  // the argument of the PING it began with
+    std::string received;
+  };
+  const std::vector<Conversation>& conversations() const { return conversations_; }
+
+  void Run(int rounds) {
+    Connect();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const uint64_t choice = source_.Below(100);
+      if (choice < 50) {
+        Pipeline();
+      } else if (choice < 75) {
+        Transaction();
+      } else if (choice < 95) {
+        WatchLoop();
+      } else if (choice < 98) {
+        Exchange({source_.World(false)});
+      } else {
+        Leave();
+      }
+    }
+    Disconnect();
+  }
+
+ private:
+  void Connect() {
+    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
+    ASSERT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << strerror(errno);
+    conversations_.push_back({name_ + "/" + std::to_string(conversations_.size()), {}});
+    Exchange({{"PING", conversations_.back().tag}});
+    if (source_.OneIn(2)) Exchange({{"HELLO", "3"}});
+  }
+  void Disconnect() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+  // Goes away with a transaction or a watch open, and comes back.
+  void Leave() {
+    if (source_.OneIn(2)) Exchange({{"WATCH", source_.Key()}});
+    if (source_.OneIn(2)) Exchange({{"MULTI"}, source_.Any()});
+    Disconnect();
+    Connect();
+  }
+
+  void Pipeline() {
+    std::vector<Words> commands;
+    for (uint64_t i = 0; i <= source_.Below(6); ++i) commands.push_back(source_.Any());
+    Exchange(commands);
+  }
+
+  void AppendBody(std::vector<Words>& commands) {
+    for (uint64_t i = 0; i <= source_.Below(6); ++i) commands.push_back(source_.Any());
+    if (source_.OneIn(12)) commands.push_back(source_.World(true));
+    if (source_.OneIn(25)) commands.push_back({"GET"});  // cannot be queued: EXEC must abort
+  }
+
+  void Transaction() {
+    std::vector<Words> commands = {{"MULTI"}};
+    AppendBody(commands);
+    if (source_.OneIn(3)) {  // in two parts, so that others come between
+      Exchange(commands);
+      commands.clear();
+    }
+    commands.push_back({source_.OneIn(10) ? "DISCARD" : "EXEC"});
+    Exchange(commands);
+  }
+
+  // Reads under WATCH and writes back what it made of it.
+  void WatchLoop() {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const std::string key = source_.Key();
+      Exchange({{"WATCH", key, source_.Key()}, {"GET", key}});
+      if (source_.OneIn(20)) Exchange({{"UNWATCH"}});
+      std::vector<Words> commands = {{"MULTI"}, {"SET", key, source_.Value()}};
+      AppendBody(commands);
+      commands.push_back({"EXEC"});
+      const std::string last = Exchange(commands);
+      if (last[0] == '*' && last != "*-1\r\n") return;
+    }
+  }
+
+  // Sends all at once, waits for all replies, returns the last one.
+  std::string Exchange(const std::vector<Words>& commands) {
+    if (fd_ < 0) return "?";
+    std::string out;
+    for (const Words& words : commands) out += EncodeWords(words);
+    for (size_t sent = 0; sent < out.size();) {
+      const ssize_t count = send(fd_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) return Broken("send");
+      sent += static_cast<size_t>(count);
+    }
+    std::string got;
+    size_t begin = 0, end = 0;
+    char buffer[16384];
+    for (size_t replies = 0; replies < commands.size();) {
+      const size_t next = end < got.size() ? ReplyEnd(got, end) : std::string::npos;
+      if (next != std::string::npos) {
+        begin = end;
+        end = next;
+        ++replies;
+        continue;
+      }
+      const ssize_t count = read(fd_, buffer, sizeof buffer);
+      if (count <= 0) return Broken("read");
+      got.append(buffer, static_cast<size_t>(count));
+    }
+    conversations_.back().received += got;
+    return got.substr(begin, end - begin);
+  }
+
+  std::string Broken(const char* call) {
+    ADD_FAILURE() << name_ << ": " << call << ": " << strerror(errno);
+    Disconnect();
+    return "?";
+  }
+
+  std::string path_;
+  std::string name_;
+  CommandSource source_;
+  int fd_ = -1;
+  std::vector<Conversation> conversations_;
+};
+
+}  // namespace cinnabar::server

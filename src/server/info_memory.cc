@@ -1,0 +1,78 @@
+// INFO memory.
+#include "commands/server/memory_figures.h"
+#include "os/memory_info.h"
+#include "server/info.h"
+#include "server/server.h"
+
+namespace cinnabar::server {
+namespace {
+
+double Ratio(uint64_t value, uint64_t of) {
+  return of == 0 ? 0.0 : static_cast<double>(value) / static_cast<double>(of);
+}
+
+int64_t Difference(uint64_t value, uint64_t from) { return static_cast<int64_t>(value) - static_cast<int64_t>(from); }
+
+std::string_view PolicyName(config::EvictionPolicy policy) {
+  switch (policy) {
+    case config::EvictionPolicy::kVolatileLru: return "volatile-lru";
+    case config::EvictionPolicy::kVolatileLfu: return "volatile-lfu";
+    case config::EvictionPolicy::kVolatileRandom: return "volatile-random";
+    case config::EvictionPolicy::kVolatileTtl: return "volatile-ttl";
+    case config::EvictionPolicy::kAllKeysLru: return "allkeys-lru";
+    case config::EvictionPolicy::kAllKeysLfu: return "allkeys-lfu";
+    case config::EvictionPolicy::kAllKeysRandom: return "allkeys-random";
+    case config::EvictionPolicy::kNoEviction: return "noeviction";
+  }
+  return "noeviction";
+}
+
+}  // namespace
+
+void InfoReport::MemorySection() {
+  const commands::MemoryFigures figures = commands::ReadMemoryFigures(server_.services_);
+  const os::AllocatorStats& allocator = figures.allocator;
+  Bytes("used_memory", figures.used);
+  Bytes("used_memory_rss", figures.resident);
+  Bytes("used_memory_peak", figures.peak);
+  Field("used_memory_peak_perc", fmt::format("{:.2f}%", figures.peak_percent()));
+  Field("used_memory_overhead", figures.overhead);
+  Field("used_memory_startup", figures.startup);
+  Field("used_memory_dataset", figures.dataset());
+  Field("used_memory_dataset_perc", fmt::format("{:.2f}%", figures.dataset_percent()));
+  Field("allocator_allocated", allocator.allocated);
+  Field("allocator_active", allocator.active);
+  Field("allocator_resident", allocator.resident);
+  Field("allocator_muzzy", 0);
+  Bytes("total_system_memory", os::TotalSystemBytes());
+  MemoryOfScripts();
+  Bytes("maxmemory", static_cast<uint64_t>(server_.settings_.memory.maxmemory_bytes));
+  Field("maxmemory_policy", PolicyName(server_.settings_.memory.maxmemory_policy));
+  Ratio("allocator_frag_ratio", server::Ratio(allocator.active, allocator.allocated));
+  Field("allocator_frag_bytes", Difference(allocator.active, allocator.allocated));
+  Ratio("allocator_rss_ratio", server::Ratio(allocator.resident, allocator.active));
+  Field("allocator_rss_bytes", Difference(allocator.resident, allocator.active));
+  Ratio("rss_overhead_ratio", server::Ratio(figures.resident, allocator.resident));
+  Field("rss_overhead_bytes", Difference(figures.resident, allocator.resident));
+  Ratio("mem_fragmentation_ratio", server::Ratio(figures.resident, figures.used));
+  Field("mem_fragmentation_bytes", Difference(figures.resident, figures.used));
+  Zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"});
+  Field("mem_clients_normal", figures.clients);
+  Zeros({"mem_cluster_links", "mem_aof_buffer"});
+  Field("mem_allocator", os::AllocatorName());
+  Field("mem_overhead_db_hashtable_rehashing", 0);
+  Field("active_defrag_running", 0);
+  Field("lazyfree_pending_objects", server_.lazyfree_pending_.load(std::memory_order_relaxed));
+  Field("lazyfreed_objects", server_.lazyfreed_.load(std::memory_order_relaxed));
+}
+
+void InfoReport::MemoryOfScripts() {
+  Bytes("used_memory_lua", 0);
+  Zeros({"used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
+         "number_of_libraries", "used_memory_vm_functions"});
+  Bytes("used_memory_vm_total", 0);
+  Zeros({"used_memory_functions"});
+  Bytes("used_memory_scripts", 0);
+}
+
+}  // namespace cinnabar::server

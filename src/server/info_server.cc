@@ -1,0 +1,143 @@
+// The sections of INFO about the process and its place among others.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "keyspace/access_clock.h"
+#include "os/memory_info.h"
+#include "server/info.h"
+#include "server/server.h"
+
+namespace cinnabar::server {
+namespace {
+
+std::string Seconds(Micros micros) { return fmt::format("{}.{:06}", micros / 1'000'000, micros % 1'000'000); }
+
+std::string_view SupervisedName(config::Supervised supervised) {
+  switch (supervised) {
+    case config::Supervised::kSystemd: return "systemd";
+    case config::Supervised::kUpstart: return "upstart";
+    default: return "no";
+  }
+}
+
+}  // namespace
+
+void InfoReport::ServerSection() {
+  const config::Settings& settings = server_.settings_;
+  utsname system{};
+  uname(&system);
+  const Millis now = server_.dispatchers_[0]->core().now;
+  const Millis uptime = std::max<Millis>(SystemWallNanos() / kNanosPerMilli - server_.started_at_, 0);
+  Field("redis_version", config::RedisVersion(settings.general.compat_version));
+  Field("server_name", "cinnabar");
+  Field("cinnabar_version", server_.options_.version);
+  Field("redis_git_sha1", "00000000");
+  Field("redis_git_dirty", 0);
+  Field("redis_build_id", "c1aabac1aabac1aa");
+  Field("redis_mode", settings.cluster.enabled ? "cluster" : "standalone");
+  Field("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
+  Field("arch_bits", sizeof(void*) * 8);
+  Field("monotonic_clock", server_.dispatchers_[0]->clock().uses_tsc() ? "X86 TSC" : "POSIX clock_gettime");
+  Field("multiplexing_api", "epoll");
+  Field("atomicvar_api", "c++20-atomic");
+  Field("gcc_version", fmt::format("{}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__));
+  Field("process_id", getpid());
+  Field("process_supervised", SupervisedName(server_.supervised_));
+  Field("run_id", server_.run_id_);
+  Field("tcp_port", settings.network.port != 0 ? settings.network.port : settings.tls.port);
+  Field("server_time_usec", SystemWallNanos() / kNanosPerMicro);
+  Field("uptime_in_seconds", uptime / 1000);
+  Field("uptime_in_days", uptime / (1000 * 60 * 60 * 24));
+  Field("hz", settings.general.hz);
+  Field("configured_hz", settings.general.hz);
+  Field("lru_clock", keyspace::LruClock(now));
+  Field("executable", server_.options_.executable);
+  Field("config_file", server_.config_.path());
+  Field("io_threads_active", server_.cores_.size() > 1 ? 1 : 0);
+  Field("threads", server_.cores_.size());
+  int index = 0;
+  for (const auto& listener : server_.listeners_) {
+    if (listener->fd < 0) continue;
+    Field(fmt::format("listener{}", index++), fmt::format("name={},bind={}", listener->unix_socket ? "unix" : "tcp",
+                                                          listener->address));
+  }
+}
+
+void InfoReport::ClientsSection() {
+  size_t input_max = 0, output_max = 0, held_back = 0;
+  uint64_t watching = 0, watched_keys = 0;
+  for (auto& core : server_.cores_) {
+    held_back += core->postponed_count();
+    core->ForEachConnection([&](Connection& connection) {
+      const auto& watched = connection.session.transaction.watched;
+      input_max = std::max(input_max, connection.input.capacity());
+      output_max = std::max(output_max, connection.session.output.chunk_memory());
+      watching += watched.empty() ? 0 : 1;
+      watched_keys += watched.size();
+    });
+  }
+  Field("connected_clients", server_.Count());
+  Zeros({"cluster_connections"});
+  Field("maxclients", server_.settings_.clients.maxclients);
+  Field("client_recent_max_input_buffer", input_max);
+  Field("client_recent_max_output_buffer", output_max);
+  Field("blocked_clients", held_back);
+  Zeros({"tracking_clients", "pubsub_clients"});
+  Field("watching_clients", watching);
+  Zeros({"clients_in_timeout_table"});
+  Field("total_watched_keys", watched_keys);
+  Zeros({"total_blocking_keys", "total_blocking_keys_on_nokey"});
+}
+
+void InfoReport::PersistenceSection() {
+  uint64_t changes = 0;
+  for (dispatch::Dispatcher* dispatcher : server_.dispatchers_) changes += dispatcher->counters().changes.Get();
+  Zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
+  Field("current_fork_perc", "0.00");
+  Zeros({"current_save_keys_processed", "current_save_keys_total"});
+  Field("rdb_changes_since_last_save", changes);
+  Field("rdb_bgsave_in_progress", 0);
+  Field("rdb_last_save_time", server_.started_at_ / 1000);
+  Field("rdb_last_bgsave_status", "ok");
+  Field("rdb_last_bgsave_time_sec", -1);
+  Field("rdb_current_bgsave_time_sec", -1);
+  Zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded", "aof_enabled",
+         "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
+  Field("aof_last_rewrite_time_sec", -1);
+  Field("aof_current_rewrite_time_sec", -1);
+  Field("aof_last_bgrewrite_status", "ok");
+  Zeros({"aof_rewrites", "aof_rewrites_consecutive_failures"});
+  Field("aof_last_write_status", "ok");
+  Zeros({"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
+}
+
+void InfoReport::ReplicationSection() {
+  Field("role", "master");
+  Field("connected_slaves", 0);
+  Field("master_failover_state", "no-failover");
+  Field("master_replid", server_.replication_id_);
+  Field("master_replid2", std::string(40, '0'));
+  Field("master_repl_offset", server_.journal_.offset());
+  Field("second_repl_offset", -1);
+  Field("repl_backlog_active", 0);
+  Field("repl_backlog_size", server_.settings_.replication.repl_backlog_size_bytes);
+  Zeros({"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
+}
+
+void InfoReport::CpuSection() {
+  const os::CpuTimes process = os::ReadCpuTimes(os::CpuTimesOf::kProcess);
+  const os::CpuTimes children = os::ReadCpuTimes(os::CpuTimesOf::kChildren);
+  const os::CpuTimes thread = os::ReadCpuTimes(os::CpuTimesOf::kThread);
+  Field("used_cpu_sys", Seconds(process.system));
+  Field("used_cpu_user", Seconds(process.user));
+  Field("used_cpu_sys_children", Seconds(children.system));
+  Field("used_cpu_user_children", Seconds(children.user));
+  Field("used_cpu_sys_main_thread", Seconds(thread.system));
+  Field("used_cpu_user_main_thread", Seconds(thread.user));
+}
+
+void InfoReport::ClusterSection() { Field("cluster_enabled", server_.settings_.cluster.enabled ? 1 : 0); }
+
+}  // namespace cinnabar::server

@@ -1,0 +1,148 @@
+// The sections of INFO about what was done: totals of all cores, per command, per error, per database.
+#include <memory>
+
+#include "server/info.h"
+#include "server/server.h"
+#include "telemetry/error_stats.h"
+
+namespace cinnabar::server {
+namespace {
+
+using dispatch::Command;
+using dispatch::Dispatcher;
+using keyspace::Entry;
+
+// How many entries, and buckets, are looked at to estimate the mean time to live of a database.
+constexpr size_t kTtlSamples = 128;
+constexpr size_t kTtlBuckets = 4096;
+
+Millis MeanTimeToLive(keyspace::Keyspace& keyspace, int database, Millis now) {
+  keyspace::ShardTable* tables = keyspace.tables_if_any(database);
+  size_t samples = 0, buckets = 0;
+  Millis sum = 0;
+  for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
+    auto& entries = tables[shard].entries;
+    if (entries.marked() == 0) continue;
+    for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
+      entries.VisitBucket(bucket, [&](TableSlot& slot) {
+        if (!slot.marked() || !slot.entry<Entry>()->has_expiry()) return;
+        sum += std::max<Millis>(slot.entry<Entry>()->expiry() - now, 0);
+        ++samples;
+      });
+      if (samples >= kTtlSamples || ++buckets >= kTtlBuckets) break;
+    }
+    if (samples >= kTtlSamples || buckets >= kTtlBuckets) break;
+  }
+  return samples == 0 ? 0 : sum / static_cast<Millis>(samples);
+}
+
+}  // namespace
+
+void InfoReport::StatsSection() {
+  uint64_t commands = 0, hits = 0, misses = 0, expired = 0, errors = 0;
+  for (Dispatcher* dispatcher : server_.dispatchers_) {
+    commands += dispatcher->counters().commands.Get();
+    hits += dispatcher->core().hits;
+    misses += dispatcher->core().misses;
+    expired += dispatcher->core().expired;
+    errors += dispatcher->error_stats().Total();
+  }
+  Field("total_connections_received", server_.connections_received_);
+  Field("total_commands_processed", commands);
+  Field("instantaneous_ops_per_sec", server_.commands_rate_.PerSecond());
+  StatsOfNetwork();
+  Field("rejected_connections", server_.connections_rejected_);
+  Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
+  Field("expired_keys", expired);
+  Field("expired_stale_perc", "0.00");
+  Zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds", "evicted_keys", "evicted_clients",
+         "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
+  Field("keyspace_hits", hits);
+  Field("keyspace_misses", misses);
+  Zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
+         "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
+         "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
+         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes",
+         "unexpected_error_replies"});
+  Field("total_error_replies", errors);
+  uint64_t reads = 0, writes = 0;
+  for (auto& core : server_.cores_) {
+    reads += core->figures().reads.Get();
+    writes += core->figures().writes.Get();
+  }
+  Zeros({"dump_payload_sanitizations"});
+  Field("total_reads_processed", reads);
+  Field("total_writes_processed", writes);
+  Zeros({"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
+         "reply_buffer_expands", "acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key",
+         "acl_access_denied_channel"});
+}
+
+void InfoReport::StatsOfNetwork() {
+  uint64_t in = 0, out = 0;
+  for (auto& core : server_.cores_) {
+    in += core->figures().bytes_in.Get();
+    out += core->figures().bytes_out.Get();
+  }
+  Field("total_net_input_bytes", in);
+  Field("total_net_output_bytes", out);
+  Zeros({"total_net_repl_input_bytes", "total_net_repl_output_bytes"});
+  Ratio("instantaneous_input_kbps", static_cast<double>(server_.input_rate_.PerSecond()) / 1024);
+  Ratio("instantaneous_output_kbps", static_cast<double>(server_.output_rate_.PerSecond()) / 1024);
+  Field("instantaneous_input_repl_kbps", "0.00");
+  Field("instantaneous_output_repl_kbps", "0.00");
+}
+
+void InfoReport::CommandStatsSection() {
+  const TickClock& clock = server_.dispatchers_[0]->clock();
+  for (const Command* command : server_.registry_.all()) {
+    telemetry::CommandTotals totals;
+    for (Dispatcher* dispatcher : server_.dispatchers_) totals += dispatcher->command_stats().Read(command->id);
+    if (totals.Untouched()) continue;
+    const Micros micros = clock.ToMicros(totals.ticks);
+    const double mean = totals.calls == 0 ? 0.0 : static_cast<double>(micros) / static_cast<double>(totals.calls);
+    Field(fmt::format("cmdstat_{}", command->name),
+          fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}", totals.calls, micros,
+                      mean, totals.rejected, totals.failed));
+  }
+}
+
+void InfoReport::ErrorStatsSection() {
+  std::vector<const telemetry::ErrorStats*> cores;
+  for (Dispatcher* dispatcher : server_.dispatchers_) cores.push_back(&dispatcher->error_stats());
+  for (const auto& [code, count] : telemetry::MergeErrorStats(cores)) {
+    Field(fmt::format("errorstat_{}", code), fmt::format("count={}", count));
+  }
+}
+
+void InfoReport::LatencyStatsSection() {
+  const std::vector<double>& percentiles = server_.settings_.observation.latency_tracking_info_percentiles;
+  for (const Command* command : server_.registry_.all()) {
+    LatencyHistogram merged;
+    for (Dispatcher* dispatcher : server_.dispatchers_) {
+      if (const LatencyHistogram* histogram = dispatcher->histogram(command->id)) merged.Merge(*histogram);
+    }
+    if (merged.TotalCount() == 0) continue;
+    std::string figures;
+    for (double percentile : percentiles) {
+      if (!figures.empty()) figures += ',';
+      figures += fmt::format("p{:g}={:.3f}", percentile, static_cast<double>(merged.NanosAtPercentile(percentile)) / 1000);
+    }
+    Field(fmt::format("latency_percentiles_usec_{}", command->name), figures);
+  }
+}
+
+void InfoReport::KeyspaceSection() {
+  keyspace::Keyspace& keyspace = *server_.keyspace_;
+  const Millis now = server_.dispatchers_[0]->core().now;
+  for (int database = 0; database < keyspace.databases(); ++database) {
+    if (keyspace.tables_if_any(database) == nullptr) continue;
+    const size_t keys = keyspace.Size(database);
+    if (keys == 0) continue;
+    Field(fmt::format("db{}", database),
+          fmt::format("keys={},expires={},avg_ttl={}", keys, keyspace.VolatileSize(database),
+                      MeanTimeToLive(keyspace, database, now)));
+  }
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,83 @@
+// The server as a process: signals, watchdogs, the kernel's out-of-memory score, and what a crash report says.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "server/server.h"
+
+namespace cinnabar::server {
+namespace {
+
+os::OomScoreMode ModeOf(config::OomScoreAdj mode) {
+  switch (mode) {
+    case config::OomScoreAdj::kNo: return os::OomScoreMode::kNo;
+    case config::OomScoreAdj::kRelative: return os::OomScoreMode::kRelative;
+    case config::OomScoreAdj::kAbsolute: return os::OomScoreMode::kAbsolute;
+  }
+  return os::OomScoreMode::kNo;
+}
+
+}  // namespace
+
+void Server::OnSignalAgain(void* context, int signal, int unanswered) {
+  const Server& server = *static_cast<const Server*>(context);
+  if (signal != SIGINT || (unanswered < 2 && !server.stopping_.load())) return;
+  RawWriter(server.log_.fd()).Prefix().Text("You insist... exiting now.").EndLine();
+  _exit(1);
+}
+
+void Server::RunCore(size_t index) {
+  ThreadGuards guards(log_);
+  guards_[index] = &guards;
+  ApplyWatchdog(index);
+  cores_[index]->Run();
+  guards_[index] = nullptr;
+}
+
+void Server::ApplyWatchdog(size_t index) {
+  Millis period = settings_.testing.watchdog_period_millis;
+  // It is wound up once per cron tick.
+  if (period > 0) period = std::max<Millis>(period, 2 * 1000 / std::max<int64_t>(settings_.general.hz, 1));
+  guards_[index]->watchdog.SetPeriod(period);
+}
+
+Status Server::ApplyOomScore(const config::Settings& settings) {
+  const auto& wanted = settings.general.oom_score_adj_values;
+  const os::OomScore::Values values = {static_cast<int>(wanted[0]), static_cast<int>(wanted[1]),
+                                       static_cast<int>(wanted[2])};
+  Status applied = oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values, os::OomScoreRole::kMaster);
+  if (applied) return {};
+  log_.Warning("Unable to write oom_score_adj: {}", applied.error().message);
+  return Fail("Failed to apply new oom_score_adj configuration, check server logs.");
+}
+
+void Server::RegisterProcessAppliers() {
+  config_.RegisterApplier({"oom-score-adj", "oom-score-adj-values"},
+                          [this](const config::Settings&, config::Settings& now) { return ApplyOomScore(now); });
+  // Each thread arms its own timer, before it takes further requests.
+  config_.RegisterApplier({"watchdog-period"}, [this](const config::Settings&, config::Settings&) -> Status {
+    for (size_t i = 0; i < cores_.size(); ++i) {
+      cores_[i]->Post([this, i] { ApplyWatchdog(i); });
+    }
+    return {};
+  });
+}
+
+void Server::WriteCrashSections(RawWriter& out) const {
+  out.Text("\n------ INFO OUTPUT ------").EndLine();
+  out.Text("redis_version:").Text(config::RedisVersion(settings_.general.compat_version)).EndLine();
+  out.Text("cinnabar_version:").Text(options_.version).EndLine();
+  out.Text("run_id:").Text(run_id_).EndLine();
+  out.Text("tcp_port:").Number(settings_.network.port).EndLine();
+  out.Text("uptime_in_seconds:").Number((SystemWallNanos() / kNanosPerMilli - started_at_) / 1000).EndLine();
+  out.Text("used_memory_peak:").Number(static_cast<int64_t>(peak_memory_)).EndLine();
+  out.Text("total_connections_received:").Number(static_cast<int64_t>(connections_received_)).EndLine();
+  for (size_t i = 0; i < cores_.size(); ++i) {
+    out.Text("core").Number(static_cast<int64_t>(i));
+    out.Text(":connections=").Number(static_cast<int64_t>(cores_[i]->connection_count()));
+    out.Text(",commands=").Number(static_cast<int64_t>(dispatchers_[i]->counters().commands.Get())).EndLine();
+  }
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,1 @@
+"""The language of the conformance scripts; see ../README.md."""
