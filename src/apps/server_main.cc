@@ -10,7 +10,8 @@
 namespace {
 
 int NotBuiltYet(std::string_view tool) {
-  std::fprintf(stderr, "%.*s: this part of Cinnabar is not built yet.\n", static_cast<int>(tool.size()), tool.data());
+  std::fprintf(stderr, "%.*s: this part of Cinnabar is not built yet.\n", static_cast<int>(tool.size()),
+               tool.data());
   return 1;
 }
 
@@ -18,7 +19,8 @@ int NotBuiltYet(std::string_view tool) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv, argv + argc);
-  std::string_view name = arguments.empty() ? std::string_view("cinnabar-server") : std::string_view(arguments[0]);
+  std::string_view name =
+      arguments.empty() ? std::string_view("cinnabar-server") : std::string_view(arguments[0]);
   name = name.substr(name.rfind('/') + 1);
   for (std::string_view tool : {"redis-check-rdb", "redis-check-aof", "redis-sentinel"}) {
     if (name.find(tool) != std::string_view::npos) return NotBuiltYet(tool);

@@ -38,7 +38,8 @@ std::string ReadStandardInput() {
 
 int PrintVersion() {
   fmt::print("Redis server v={} sha=00000000:0 malloc={} bits={} build=cinnabar-{}\n",
-             config::RedisVersion(config::CompatVersion::k72), os::AllocatorName(), sizeof(void*) * 8, kVersion);
+             config::RedisVersion(config::CompatVersion::k72), os::AllocatorName(), sizeof(void*) * 8,
+             kVersion);
   return 0;
 }
 
@@ -74,18 +75,21 @@ void LogBanner(const config::Config& config, Logger& log) {
   log.Notice("Cinnabar version={}, Redis compatibility={}, bits={}, pid={}, just started", kVersion,
              config::RedisVersion(settings.general.compat_version), sizeof(void*) * 8, getpid());
   if (config.path().empty()) {
-    log.Warning("Warning: no config file specified, using the default config. In order to specify a config file use "
-                "cinnabar-server /path/to/redis.conf");
+    log.Warning(
+        "Warning: no config file specified, using the default config. In order to specify a config file use "
+        "cinnabar-server /path/to/redis.conf");
   } else {
     log.Notice("Configuration loaded");
   }
-  const bool logo = settings.general.always_show_logo ||
-                    (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
+  const bool logo =
+      settings.general.always_show_logo ||
+      (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
   if (!logo) {
     log.Notice("Running mode=standalone, port={}.", settings.network.port);
     return;
   }
-  log.WriteRaw(LogLevel::kNotice, fmt::format("\n"
+  log.WriteRaw(LogLevel::kNotice,
+               fmt::format("\n"
                            "     /\\        Cinnabar {} ({} bit)\n"
                            "    /::\\       Redis {} protocol, commands and files\n"
                            "   /::::\\      Running in standalone mode\n"
@@ -110,14 +114,16 @@ bool AdjustLimits(config::Config& config, Logger& log) {
 // As syslog(3) counts them.
 int FacilityNumber(const config::Logging& logging) {
   if (logging.syslog_facility == config::SyslogFacility::kUser) return LOG_USER;
-  const int local = static_cast<int>(logging.syslog_facility) - static_cast<int>(config::SyslogFacility::kLocal0);
+  const int local =
+      static_cast<int>(logging.syslog_facility) - static_cast<int>(config::SyslogFacility::kLocal0);
   return LOG_LOCAL0 + (LOG_LOCAL1 - LOG_LOCAL0) * local;
 }
 
 Status PrepareLog(const config::Settings& settings, Logger& log) {
   log.SetLevel(settings.logging.loglevel);
   if (!settings.logging.logfile.empty()) TRY_STATUS(log.SetFile(settings.logging.logfile));
-  if (settings.logging.syslog_enabled) log.EnableSyslog(settings.logging.syslog_ident, FacilityNumber(settings.logging));
+  if (settings.logging.syslog_enabled)
+    log.EnableSyslog(settings.logging.syslog_ident, FacilityNumber(settings.logging));
   return {};
 }
 
@@ -136,10 +142,11 @@ std::unique_ptr<os::CrashReport> MakeCrashReport(const config::Settings& setting
   if (!settings.logging.crash_log_enabled) return nullptr;
   using OnCheckFailure = os::CrashReport::Options::OnCheckFailure;
   return std::make_unique<os::CrashReport>(
-      log, os::CrashReport::Options{
-               .sections = CrashContext::Write,
-               .context = &context,
-               .on_check_failure = settings.testing.use_exit_on_panic ? OnCheckFailure::kExit : OnCheckFailure::kAbort});
+      log, os::CrashReport::Options{.sections = CrashContext::Write,
+                                    .context = &context,
+                                    .on_check_failure = settings.testing.use_exit_on_panic
+                                                            ? OnCheckFailure::kExit
+                                                            : OnCheckFailure::kAbort});
 }
 
 int Serve(config::Config& config, Logger& log, server::ServerOptions options, CrashContext& crash) {
@@ -175,13 +182,17 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
 int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
   const config::CommandLine line = config::ParseCommandLine(arguments.subspan(1));
   switch (line.action) {
-    case config::CommandLine::Action::kVersion: return PrintVersion();
-    case config::CommandLine::Action::kHelp: return PrintHelp();
-    case config::CommandLine::Action::kCheckSystem: return CheckSystem();
+    case config::CommandLine::Action::kVersion:
+      return PrintVersion();
+    case config::CommandLine::Action::kHelp:
+      return PrintHelp();
+    case config::CommandLine::Action::kCheckSystem:
+      return CheckSystem();
     case config::CommandLine::Action::kTestMemory:
       fmt::print(stderr, "The memory test is not part of Cinnabar; use memtester.\n");
       return 1;
-    case config::CommandLine::Action::kRun: break;
+    case config::CommandLine::Action::kRun:
+      break;
   }
   if (line.sentinel) {
     fmt::print(stderr, "redis-sentinel: this part of Cinnabar is not built yet.\n");
@@ -208,7 +219,8 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
     return 1;
   }
   os::ProcessTitle title(argc, argv);
-  const bool supervised = server::DetectSupervision(config.settings().general.supervised) != config::Supervised::kNo;
+  const bool supervised =
+      server::DetectSupervision(config.settings().general.supervised) != config::Supervised::kNo;
   if (config.settings().general.daemonize && !supervised) {
     if (Status detached = os::Daemonize(); !detached) {
       log.Warning("Can't daemonize: {}", detached.error().message);

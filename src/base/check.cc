@@ -9,7 +9,9 @@ namespace {
 std::atomic<CheckFailureHandler> failure_handler{nullptr};
 }  // namespace
 
-void SetCheckFailureHandler(CheckFailureHandler handler) { failure_handler = handler; }
+void SetCheckFailureHandler(CheckFailureHandler handler) {
+  failure_handler = handler;
+}
 
 void CheckFailed(const char* file, int line, const char* condition) {
   if (CheckFailureHandler handler = failure_handler.exchange(nullptr)) handler(file, line, condition);

@@ -34,12 +34,14 @@ class FlatVector {
 
   void clear() { size_ = 0; }
   void push_back(const T& value) {
-    if (size_ == capacity_) [[unlikely]] Grow(size_ + 1);
+    if (size_ == capacity_) [[unlikely]]
+      Grow(size_ + 1);
     data_[size_++] = value;
   }
   // Appends `count` elements that hold anything until the caller has written them; returns the first.
   T* Extend(size_t count) {
-    if (capacity_ - size_ < count) [[unlikely]] Grow(size_ + count);
+    if (capacity_ - size_ < count) [[unlikely]]
+      Grow(size_ + count);
     T* first = data_ + size_;
     size_ += count;
     return first;

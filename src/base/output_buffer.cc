@@ -13,7 +13,9 @@ constexpr size_t kBlockOverhead = sizeof(SharedBytes::Block);
 OutputBuffer::OutputBuffer(size_t fixed_capacity)
     : fixed_(static_cast<char*>(std::malloc(fixed_capacity))), fixed_capacity_(fixed_capacity) {}
 
-OutputBuffer::OutputBuffer(OutputBuffer&& other) noexcept { *this = std::move(other); }
+OutputBuffer::OutputBuffer(OutputBuffer&& other) noexcept {
+  *this = std::move(other);
+}
 
 OutputBuffer& OutputBuffer::operator=(OutputBuffer&& other) noexcept {
   std::swap(fixed_, other.fixed_);
@@ -26,7 +28,9 @@ OutputBuffer& OutputBuffer::operator=(OutputBuffer&& other) noexcept {
   return *this;
 }
 
-OutputBuffer::~OutputBuffer() { std::free(fixed_); }
+OutputBuffer::~OutputBuffer() {
+  std::free(fixed_);
+}
 
 void OutputBuffer::PushChunk(SharedBytes bytes, bool writable) {
   chunk_bytes_ += bytes.size();

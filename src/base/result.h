@@ -25,11 +25,11 @@ inline std::unexpected<Error> Fail(std::string message, int code = 0) {
 }  // namespace cinnabar
 
 // Yields the value of a Result, or returns its error from the enclosing function.
-#define TRY(expression)                                              \
-  ({                                                                 \
-    auto try_result_ = (expression);                                 \
+#define TRY(expression)                                                       \
+  ({                                                                          \
+    auto try_result_ = (expression);                                          \
     if (!try_result_) return std::unexpected(std::move(try_result_).error()); \
-    std::move(try_result_).value();                                  \
+    std::move(try_result_).value();                                           \
   })
 
 // The same for a Status, which carries no value.

@@ -1,8 +1,9 @@
 // SharedBytes: one heap block of bytes with a count of owners.
 //
-// A large string value is such a block, and a reply that carries it holds a second reference instead of a copy:
-// the socket may drain it long after the command has run. Whoever wants to change the bytes must be the only
-// owner (`unique()`), else it changes a clone. The count is atomic because the last reader may sit on another core.
+// A large string value is such a block, and a reply that carries it holds a second reference instead of a
+// copy: the socket may drain it long after the command has run. Whoever wants to change the bytes must be the
+// only owner (`unique()`), else it changes a clone. The count is atomic because the last reader may sit on
+// another core.
 #pragma once
 
 #include <atomic>
@@ -56,7 +57,9 @@ class SharedBytes {
   size_t size() const { return block_ == nullptr ? 0 : block_->size; }
   size_t capacity() const { return block_ == nullptr ? 0 : block_->capacity; }
   char* data() { return block_->data; }
-  std::string_view view() const { return block_ == nullptr ? std::string_view() : std::string_view(block_->data, block_->size); }
+  std::string_view view() const {
+    return block_ == nullptr ? std::string_view() : std::string_view(block_->data, block_->size);
+  }
   // REQUIRES: unique(), size <= capacity().
   void set_size(size_t size) { block_->size = size; }
 

@@ -16,7 +16,8 @@ bool SameWord(std::string_view word, std::string_view upper) {
   return true;
 }
 
-Args::Args(const Call& call, size_t next) : argv_(call.argv()), next_(next), command_name_(call.command().name) {}
+Args::Args(const Call& call, size_t next)
+    : argv_(call.argv()), next_(next), command_name_(call.command().name) {}
 
 std::string_view Args::Next() {
   if (!more()) {
@@ -62,8 +63,12 @@ void Args::Fail(std::string_view error) {
   if (error_.empty()) error_ = error;
 }
 
-void Args::FailSyntax() { Fail(errors::kSyntax); }
+void Args::FailSyntax() {
+  Fail(errors::kSyntax);
+}
 
-void Args::Reply(Call& call) const { call.reply().Error(error_); }
+void Args::Reply(Call& call) const {
+  call.reply().Error(error_);
+}
 
 }  // namespace cinnabar::dispatch

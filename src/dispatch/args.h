@@ -1,5 +1,5 @@
-// Args: a cursor over the arguments of a command. The first error is kept, later reads return zero values, and
-// the handler asks once at the end:
+// Args: a cursor over the arguments of a command. The first error is kept, later reads return zero values,
+// and the handler asks once at the end:
 //
 //   Args args(call);
 //   int64_t count = args.Int("COUNT");  ...

@@ -5,9 +5,13 @@
 
 namespace cinnabar::dispatch {
 
-Services& Call::services() const { return dispatcher_->services(); }
+Services& Call::services() const {
+  return dispatcher_->services();
+}
 
-bool Call::in_transaction() const { return dispatcher_->running_transaction(); }
+bool Call::in_transaction() const {
+  return dispatcher_->running_transaction();
+}
 
 keyspace::Key Call::FindKey(size_t index) {
   for (size_t i = 0; i < keys_.size(); ++i) {
@@ -48,6 +52,8 @@ void Call::Redact(size_t index) {
   if (index < 64) redacted_ |= uint64_t{1} << index;
 }
 
-void Call::ReplyWrongType() { reply().Error(errors::kWrongType); }
+void Call::ReplyWrongType() {
+  reply().Error(errors::kWrongType);
+}
 
 }  // namespace cinnabar::dispatch

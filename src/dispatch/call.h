@@ -39,9 +39,11 @@ class Call {
   Session& session() const { return *session_; }
   protocol::ReplyWriter& reply() const { return session_->reply; }
 
-  // The key at an argument position, with its hash (computed already when the command's key specifications name it).
+  // The key at an argument position, with its hash (computed already when the command's key specifications
+  // name it).
   keyspace::Key key(size_t index) {
-    if (next_key_ < keys_.size() && keys_[next_key_].index == index) [[likely]] return keys_[next_key_++].key;
+    if (next_key_ < keys_.size() && keys_[next_key_].index == index) [[likely]]
+      return keys_[next_key_++].key;
     return FindKey(index);
   }
 
@@ -56,8 +58,8 @@ class Call {
   // Whether the command runs inside EXEC.
   bool in_transaction() const;
 
-  // Says that a key was changed: counts it, marks its watchers, sends the notification. The command itself becomes
-  // the journal record, unless Propagate or PropagateNothing says otherwise.
+  // Says that a key was changed: counts it, marks its watchers, sends the notification. The command itself
+  // becomes the journal record, unless Propagate or PropagateNothing says otherwise.
   void Changed(uint32_t event_class, std::string_view event, const keyspace::Key& key) {
     ChangedIn(database_, event_class, event, key);
   }
@@ -85,7 +87,8 @@ class Call {
 
   // Whether the entry has the type; writes the WRONGTYPE error if not. A missing entry passes.
   bool Expect(const keyspace::EntryRef& entry, types::Type type) {
-    if (!entry || entry->type() == type) [[likely]] return true;
+    if (!entry || entry->type() == type) [[likely]]
+      return true;
     ReplyWrongType();
     return false;
   }

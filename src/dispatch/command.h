@@ -73,12 +73,13 @@ enum : uint16_t {
 // container's name still is argument 0).
 struct KeySpec {
   uint16_t use = 0;  // 0: no such specification
-  // The first key's position, or where to look for it: after `keyword`, searched from `first` (from the end if < 0).
+  // The first key's position, or where to look for it: after `keyword`, searched from `first` (from the end
+  // if < 0).
   int8_t first = 0;
   std::string_view keyword = {};
   enum class Find : uint8_t { kRange, kKeyNumber, kUnknown } find = Find::kRange;
-  // kRange: the last key relative to the first (-1: the last argument, -2: the one before it ...), the step between
-  // keys, and the divisor of what is left (0: none).
+  // kRange: the last key relative to the first (-1: the last argument, -2: the one before it ...), the step
+  // between keys, and the divisor of what is left (0: none).
   int8_t last = 0;
   int8_t step = 1;
   int8_t limit = 0;
@@ -99,12 +100,13 @@ struct CommandSpec {
   std::string_view complexity;
   int arity = 0;  // exact number of arguments with the name, or minus the least number
   uint64_t flags = 0;
-  // ACL categories beyond those that follow from flags and group: "dangerous"; "=connection": instead of the group's.
+  // ACL categories beyond those that follow from flags and group: "dangerous"; "=connection": instead of the
+  // group's.
   std::string_view categories = {};
   KeySpec keys[kKeySpecsMax] = {};
-  std::string_view tips = {};      // comma-separated
-  std::string_view history = {};   // "6.2.0: text|7.0.0: text"
-  std::string_view replaced_by = {};       // for deprecated commands
+  std::string_view tips = {};         // comma-separated
+  std::string_view history = {};      // "6.2.0: text|7.0.0: text"
+  std::string_view replaced_by = {};  // for deprecated commands
   std::string_view deprecated_since = {};
   bool for_system_only = false;  // COMMAND DOCS flags it "syscmd": not meant for applications
   // What is done to the keys of a specification with kVariableFlags, given the arguments.

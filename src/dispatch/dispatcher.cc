@@ -1,8 +1,8 @@
 #include "dispatch/dispatcher.h"
 
 #include <algorithm>
-#include <utility>
 #include <cstring>
+#include <utility>
 
 #include "base/same_bytes.h"
 #include "catalog/errors.h"
@@ -41,10 +41,13 @@ void Dispatcher::SettingsChanged() {
   const int64_t latency_millis = settings.observation.latency_monitor_threshold_millis;
   slow_ticks_ = ~Ticks{0};
   latency_tracking_ = settings.observation.latency_tracking;
+  writes_guarded_ = settings.memory.maxmemory_bytes > 0 || settings.replication.min_replicas_to_write > 0;
   if (slow_micros >= 0) slow_ticks_ = clock_.ToTicks(slow_micros * kNanosPerMicro);
-  if (latency_millis > 0) slow_ticks_ = std::min(slow_ticks_, clock_.ToTicks(latency_millis * kNanosPerMilli));
+  if (latency_millis > 0)
+    slow_ticks_ = std::min(slow_ticks_, clock_.ToTicks(latency_millis * kNanosPerMilli));
   const auto policy = settings.memory.maxmemory_policy;
-  core_.access.SetLfu(policy == config::EvictionPolicy::kAllKeysLfu || policy == config::EvictionPolicy::kVolatileLfu);
+  core_.access.SetLfu(policy == config::EvictionPolicy::kAllKeysLfu ||
+                      policy == config::EvictionPolicy::kVolatileLfu);
   core_.access.lfu_log_factor = settings.memory.lfu_log_factor;
   core_.access.lfu_decay_minutes = settings.memory.lfu_decay_time_minutes;
 }
@@ -53,9 +56,11 @@ void Dispatcher::SettingsChanged() {
 [[gnu::always_inline]] inline const Command* Dispatcher::Lookup(std::span<const std::string_view> argv) {
   const std::string_view name = argv[0];
   if (name.size() > sizeof(NamedCommand::name) || name.empty()) return services_.registry.Resolve(argv);
-  NamedCommand& recent = recent_[(static_cast<size_t>(name[0]) * 5 + name.size() + static_cast<size_t>(name.back())) %
-                                 kNamedCommands];
-  if (recent.size == name.size() && SameBytes(recent.name, name.data(), name.size())) [[likely]] return recent.command;
+  NamedCommand& recent =
+      recent_[(static_cast<size_t>(name[0]) * 5 + name.size() + static_cast<size_t>(name.back())) %
+              kNamedCommands];
+  if (recent.size == name.size() && SameBytes(recent.name, name.data(), name.size())) [[likely]]
+    return recent.command;
   const Command* command = services_.registry.Resolve(argv);
   if (command != nullptr && command->parent == nullptr && command->subcommands.empty()) {
     recent.size = name.size();
@@ -65,7 +70,8 @@ void Dispatcher::SettingsChanged() {
   return command;
 }
 
-[[gnu::always_inline]] inline void Dispatcher::AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes) {
+[[gnu::always_inline]] inline void Dispatcher::AddKey(Batch& batch, const Session& session, uint32_t index,
+                                                      std::string_view bytes) {
   const keyspace::Key key = core_.keyspace.KeyOf(bytes);
   batch.keys.push_back({index, key});
   const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
@@ -88,7 +94,8 @@ void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument
       positions_.clear();
       FindKeys(*command, argv, positions_);
       for (const KeyPosition& position : positions_) {
-        if ((position.use & KeyUse::kNotKey) == 0) AddKey(batch, session, position.index, argv[position.index]);
+        if ((position.use & KeyUse::kNotKey) == 0)
+          AddKey(batch, session, position.index, argv[position.index]);
       }
     }
   }
@@ -119,9 +126,11 @@ void Dispatcher::AfterReply(Session& session) {
   if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
 }
 
-[[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
-                         std::span<const PlacedKey> keys) {
-  if (services_.history != nullptr) [[unlikely]] return RunObserved(session, command, argv, keys);
+[[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command,
+                                                       std::span<const std::string_view> argv,
+                                                       std::span<const PlacedKey> keys) {
+  if (services_.history != nullptr) [[unlikely]]
+    return RunObserved(session, command, argv, keys);
   CallHandler(session, command, argv, keys);
   if (!effects_.empty()) FlushEffects();
 }
@@ -129,10 +138,12 @@ void Dispatcher::AfterReply(Session& session) {
 Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, const Request& request) {
   const auto argv = batch.argv(request);
   const Command* command = request.command;
-  const bool plain = session.authenticated && !session.transaction.open && session.reply_mode == ReplyMode::kOn &&
-                     !session.no_touch && services_.pause.mode == PauseMode::kNone;
+  const bool plain = session.authenticated && !session.transaction.open &&
+                     session.reply_mode == ReplyMode::kOn && !session.no_touch &&
+                     services_.pause.mode == PauseMode::kNone && !writes_guarded_;
   // What no gate can stop.
-  if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size())) [[likely]] {
+  if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size()))
+      [[likely]] {
     if (request.key_count == 1) [[likely]] {
       const PlacedKey& placed = batch.keys[request.first_key];
       const size_t shard = keyspace::Keyspace::ShardOf(placed.key.hash);
@@ -299,18 +310,23 @@ void Dispatcher::Account(Session& session, const Command& command, const Call& c
   const Ticks ended = clock_.Now();
   const Ticks spent = ended - started;
   last_tick_ = ended;
-  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]] UpdateTime();
+  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]]
+    UpdateTime();
   counters_.commands.Add();
   ++session.commands;
   command_stats_.AddCall(command.id, spent);
-  if (session.reply.errors() != errors_before) [[unlikely]] AccountError(session, command);
+  if (session.reply.errors() != errors_before) [[unlikely]]
+    AccountError(session, command);
   if (latency_tracking_) {
     auto& histogram = histograms_[command.id];
-    if (histogram == nullptr) [[unlikely]] histogram = std::make_unique<LatencyHistogram>();
+    if (histogram == nullptr) [[unlikely]]
+      histogram = std::make_unique<LatencyHistogram>();
     histogram->Record(static_cast<uint64_t>(clock_.ToNanos(spent)));
   }
-  if (spent >= slow_ticks_) [[unlikely]] ReportSlow(session, command, call, clock_.ToMicros(spent));
-  if (services_.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]] FeedMonitors(session, call);
+  if (spent >= slow_ticks_) [[unlikely]]
+    ReportSlow(session, command, call, clock_.ToMicros(spent));
+  if (services_.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    FeedMonitors(session, call);
 }
 
 void Dispatcher::ReportSlow(Session& session, const Command& command, const Call& call, Micros duration) {

@@ -1,7 +1,9 @@
-// Dispatcher: executes requests on one core. It walks the gates in one order, takes the locks that the command's
-// keys ask for, runs the handler, appends the effects to the journal, and keeps the statistics (DESIGN §4, §5).
+// Dispatcher: executes requests on one core. It walks the gates in one order, takes the locks that the
+// command's keys ask for, runs the handler, appends the effects to the journal, and keeps the statistics
+// (DESIGN §4, §5).
 //
-// One per core, used by that core's thread only; its statistics may be read by others while the world is stopped.
+// One per core, used by that core's thread only; its statistics may be read by others while the world is
+// stopped.
 #pragma once
 
 #include <array>
@@ -77,8 +79,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   Dispatcher(Services& services, int core, uint64_t random_seed);
 
-  // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and starts
-  // fetching their buckets.
+  // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and
+  // starts fetching their buckets.
   void Prepare(Batch& batch, Session& session, uint32_t first_argument);
   // Once buckets have arrived: starts fetching the entries of the batch's keys.
   void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
@@ -143,7 +145,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
                        std::span<const PlacedKey> keys);
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   bool Reject(Session& session, const Command* command, std::string_view error);
-  bool OutOfMemory(const Session& session, const Command& command) const;
+  std::string_view WriteRefusal(const Session& session, const Command& command) const;
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   void RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -161,7 +163,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
                    std::span<const PlacedKey> keys);
   void CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
-  void Account(Session& session, const Command& command, const Call& call, Ticks started, uint64_t errors_before);
+  void Account(Session& session, const Command& command, const Call& call, Ticks started,
+               uint64_t errors_before);
   void AccountError(const Session& session, const Command& command);
   void ReportSlow(Session& session, const Command& command, const Call& call, Micros duration);
   void FeedMonitors(Session& session, const Call& call);
@@ -176,7 +179,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   keyspace::CoreState core_;
   TickClock clock_;
   Ticks last_tick_ = 0;
-  Ticks time_step_ = 0;        // refresh the wall time when this much has passed
+  Ticks time_step_ = 0;  // refresh the wall time when this much has passed
   Ticks time_read_at_ = 0;
   Ticks slow_ticks_ = ~Ticks{0};  // commands slower than this are looked at closely
   bool running_transaction_ = false;
@@ -194,6 +197,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   static constexpr size_t kNamedCommands = 16;
   std::array<NamedCommand, kNamedCommands> recent_{};
   bool latency_tracking_ = true;
+  bool writes_guarded_ = false;  // settings may refuse writes for want of memory or of replicas
   OutputBuffer discarded_;
   telemetry::CommandStats command_stats_;
   telemetry::ErrorStats error_stats_;

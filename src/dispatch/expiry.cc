@@ -1,8 +1,8 @@
 // Active expiry: removes keys whose time has come although nobody asks for them.
 //
 // Each core sweeps its own share of the shards. A shard remembers a moment before which none of its entries
-// expires, so that a sweep skips the quiet ones without reading them; within a shard the marks in the buckets name
-// the entries that can expire. One shard is held at a time, outside any command.
+// expires, so that a sweep skips the quiet ones without reading them; within a shard the marks in the buckets
+// name the entries that can expire. One shard is held at a time, outside any command.
 #include <algorithm>
 
 #include "dispatch/dispatcher.h"

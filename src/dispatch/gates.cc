@@ -14,7 +14,8 @@ std::string UnknownCommand(std::span<const std::string_view> argv) {
   for (size_t i = 1; i < argv.size() && shown.size() < kShownBytes; ++i) {
     shown += fmt::format("'{}' ", argv[i].substr(0, kShownBytes - shown.size()));
   }
-  return fmt::format("ERR unknown command '{}', with args beginning with: {}", argv[0].substr(0, kShownBytes), shown);
+  return fmt::format("ERR unknown command '{}', with args beginning with: {}", argv[0].substr(0, kShownBytes),
+                     shown);
 }
 
 std::string UnknownSubcommand(const Command& container, std::string_view name) {
@@ -26,11 +27,35 @@ std::string UnknownSubcommand(const Command& container, std::string_view name) {
 }  // namespace
 
 bool Dispatcher::Reject(Session& session, const Command* command, std::string_view error) {
-  session.reply.Error(error);
+  if (command != nullptr && command->Is(Flag::kRunsTransaction) && session.in_transaction()) {
+    session.transaction.Reset();
+    Unwatch(session, Held::kNo);
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    session.reply.Error(fmt::format("EXECABORT Transaction discarded because of: {}", error));
+  } else {
+    session.reply.Error(error);
+  }
   error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
   if (command != nullptr) command_stats_.AddRejected(command->id);
   if (session.in_transaction()) session.transaction.rejected = true;
   return false;
+}
+
+// Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
+std::string_view Dispatcher::WriteRefusal(const Session& session, const Command& command) const {
+  uint64_t flags = command.flags;
+  if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
+  const auto memory_max = static_cast<uint64_t>(services_.settings.memory.maxmemory_bytes);
+  if ((flags & Flag::kDenyOom) != 0 && memory_max > 0 && services_.control.UsedMemory() > memory_max) {
+    return "OOM command not allowed when used memory > 'maxmemory'.";
+  }
+  const config::Replication& replication = services_.settings.replication;
+  // There are no replicas yet.
+  if ((flags & Flag::kWrite) != 0 && replication.min_replicas_to_write > 0 &&
+      replication.min_replicas_max_lag_seconds > 0) {
+    return "NOREPLICAS Not enough good replicas to write.";
+  }
+  return {};
 }
 
 bool Dispatcher::Admit(Session& session, const Command* command, std::span<const std::string_view> argv) {
@@ -52,33 +77,28 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
     const config::Permission permission = services_.settings.security.enable_debug_command;
     const bool local = session.facts.unix_socket || session.facts.loopback;
     if (permission == config::Permission::kNo || (permission == config::Permission::kLocal && !local)) {
-      return Reject(session, command,
-                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
-                    "can run it from a local connection, otherwise you need to set this option in the "
-                    "configuration file, and then restart the server.");
+      return Reject(
+          session, command,
+          "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+          "can run it from a local connection, otherwise you need to set this option in the "
+          "configuration file, and then restart the server.");
     }
   }
   // 3. What a transaction cannot hold.
   if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
     return Reject(session, command, "ERR Command not allowed inside a transaction");
   }
-  // 4. Memory.
-  if (services_.settings.memory.maxmemory_bytes > 0 && OutOfMemory(session, *command)) [[unlikely]] {
-    return Reject(session, command, "OOM command not allowed when used memory > 'maxmemory'.");
+  // 4. Memory and replicas.
+  if (std::string_view refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
+    return Reject(session, command, refusal);
   }
   return true;
 }
 
-// CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they are.
+// CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they
+// are.
 void Dispatcher::KeepClocks(const Session& session, const Command& command) {
   core_.access.SetQuiet(session.no_touch && command.name != "touch");
-}
-
-// Whether the command may need memory although there is too little of it already.
-bool Dispatcher::OutOfMemory(const Session& session, const Command& command) const {
-  const uint64_t flags = command.Is(Flag::kRunsTransaction) ? session.transaction.flags : command.flags;
-  if ((flags & Flag::kDenyOom) == 0) return false;
-  return services_.control.UsedMemory() > static_cast<uint64_t>(services_.settings.memory.maxmemory_bytes);
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.
@@ -88,7 +108,8 @@ bool Dispatcher::Paused(const Session& session, const Command& command) const {
   if (pause.mode == PauseMode::kAll) return true;
   constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
   if (command.Is(kWriting)) return true;
-  return session.in_transaction() && command.Is(Flag::kRunsTransaction) && (session.transaction.flags & kWriting) != 0;
+  return session.in_transaction() && command.Is(Flag::kRunsTransaction) &&
+         (session.transaction.flags & kWriting) != 0;
 }
 
 }  // namespace cinnabar::dispatch

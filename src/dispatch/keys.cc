@@ -52,7 +52,8 @@ bool FindCounted(const KeySpec& spec, size_t begin, std::span<const std::string_
 
 }  // namespace
 
-bool FindKeys(const Command& command, std::span<const std::string_view> argv, std::vector<KeyPosition>& keys) {
+bool FindKeys(const Command& command, std::span<const std::string_view> argv,
+              std::vector<KeyPosition>& keys) {
   for (int i = 0; i < command.key_specs; ++i) {
     const KeySpec& spec = command.spec->keys[i];
     const size_t begin = BeginOf(spec, argv);
@@ -64,7 +65,8 @@ bool FindKeys(const Command& command, std::span<const std::string_view> argv, st
       case KeySpec::Find::kKeyNumber:
         if (!FindCounted(spec, begin, argv, keys)) return false;
         break;
-      case KeySpec::Find::kUnknown: break;
+      case KeySpec::Find::kUnknown:
+        break;
     }
   }
   return true;

@@ -16,8 +16,8 @@ struct KeyPosition {
   uint16_t use;    // KeyUse bits of its specification
 };
 
-// Appends the positions of all keys, in the order of the specifications. False when the arguments do not fit a
-// specification (a number of keys that is no number or too large): the handler will answer with the error.
+// Appends the positions of all keys, in the order of the specifications. False when the arguments do not fit
+// a specification (a number of keys that is no number or too large): the handler will answer with the error.
 bool FindKeys(const Command& command, std::span<const std::string_view> argv, std::vector<KeyPosition>& keys);
 
 // A key argument with its hash.

@@ -9,7 +9,9 @@
 namespace cinnabar::dispatch {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 std::string Lowered(std::string_view text) {
   std::string lowered(text);
@@ -47,7 +49,8 @@ NameWords WordsOf(std::string_view name) {
 }
 uint64_t NameHash(std::string_view name) {
   const NameWords words = WordsOf(name);
-  const uint64_t hash = (words.first * 0x9e3779b97f4a7c15ull ^ words.last) * 0xd6e8feb86659fd93ull + name.size();
+  const uint64_t hash =
+      (words.first * 0x9e3779b97f4a7c15ull ^ words.last) * 0xd6e8feb86659fd93ull + name.size();
   return hash ^ hash >> 32;
 }
 
@@ -75,26 +78,64 @@ constexpr BitName kFlagNames[] = {
 };
 
 enum Category : uint64_t {
-  kCatKeyspace = 1 << 0, kCatRead = 1 << 1, kCatWrite = 1 << 2, kCatSet = 1 << 3, kCatSortedSet = 1 << 4,
-  kCatList = 1 << 5, kCatHash = 1 << 6, kCatString = 1 << 7, kCatBitmap = 1 << 8, kCatHyperLogLog = 1 << 9,
-  kCatGeo = 1 << 10, kCatStream = 1 << 11, kCatPubsub = 1 << 12, kCatAdmin = 1 << 13, kCatFast = 1 << 14,
-  kCatSlow = 1 << 15, kCatBlocking = 1 << 16, kCatDangerous = 1 << 17, kCatConnection = 1 << 18,
-  kCatTransaction = 1 << 19, kCatScripting = 1 << 20,
+  kCatKeyspace = 1 << 0,
+  kCatRead = 1 << 1,
+  kCatWrite = 1 << 2,
+  kCatSet = 1 << 3,
+  kCatSortedSet = 1 << 4,
+  kCatList = 1 << 5,
+  kCatHash = 1 << 6,
+  kCatString = 1 << 7,
+  kCatBitmap = 1 << 8,
+  kCatHyperLogLog = 1 << 9,
+  kCatGeo = 1 << 10,
+  kCatStream = 1 << 11,
+  kCatPubsub = 1 << 12,
+  kCatAdmin = 1 << 13,
+  kCatFast = 1 << 14,
+  kCatSlow = 1 << 15,
+  kCatBlocking = 1 << 16,
+  kCatDangerous = 1 << 17,
+  kCatConnection = 1 << 18,
+  kCatTransaction = 1 << 19,
+  kCatScripting = 1 << 20,
 };
 
 constexpr BitName kCategoryNames[] = {
-    {kCatKeyspace, "keyspace"}, {kCatRead, "read"}, {kCatWrite, "write"}, {kCatSet, "set"},
-    {kCatSortedSet, "sortedset"}, {kCatList, "list"}, {kCatHash, "hash"}, {kCatString, "string"},
-    {kCatBitmap, "bitmap"}, {kCatHyperLogLog, "hyperloglog"}, {kCatGeo, "geo"}, {kCatStream, "stream"},
-    {kCatPubsub, "pubsub"}, {kCatAdmin, "admin"}, {kCatFast, "fast"}, {kCatSlow, "slow"},
-    {kCatBlocking, "blocking"}, {kCatDangerous, "dangerous"}, {kCatConnection, "connection"},
-    {kCatTransaction, "transaction"}, {kCatScripting, "scripting"},
+    {kCatKeyspace, "keyspace"},
+    {kCatRead, "read"},
+    {kCatWrite, "write"},
+    {kCatSet, "set"},
+    {kCatSortedSet, "sortedset"},
+    {kCatList, "list"},
+    {kCatHash, "hash"},
+    {kCatString, "string"},
+    {kCatBitmap, "bitmap"},
+    {kCatHyperLogLog, "hyperloglog"},
+    {kCatGeo, "geo"},
+    {kCatStream, "stream"},
+    {kCatPubsub, "pubsub"},
+    {kCatAdmin, "admin"},
+    {kCatFast, "fast"},
+    {kCatSlow, "slow"},
+    {kCatBlocking, "blocking"},
+    {kCatDangerous, "dangerous"},
+    {kCatConnection, "connection"},
+    {kCatTransaction, "transaction"},
+    {kCatScripting, "scripting"},
 };
 
 constexpr BitName kKeyUseNames[] = {
-    {KeyUse::kRo, "RO"}, {KeyUse::kRw, "RW"}, {KeyUse::kOw, "OW"}, {KeyUse::kRm, "RM"},
-    {KeyUse::kAccess, "access"}, {KeyUse::kUpdate, "update"}, {KeyUse::kInsert, "insert"},
-    {KeyUse::kDelete, "delete"}, {KeyUse::kNotKey, "not_key"}, {KeyUse::kIncomplete, "incomplete"},
+    {KeyUse::kRo, "RO"},
+    {KeyUse::kRw, "RW"},
+    {KeyUse::kOw, "OW"},
+    {KeyUse::kRm, "RM"},
+    {KeyUse::kAccess, "access"},
+    {KeyUse::kUpdate, "update"},
+    {KeyUse::kInsert, "insert"},
+    {KeyUse::kDelete, "delete"},
+    {KeyUse::kNotKey, "not_key"},
+    {KeyUse::kIncomplete, "incomplete"},
     {KeyUse::kVariableFlags, "variable_flags"},
 };
 
@@ -103,10 +144,20 @@ struct GroupCategory {
   uint64_t category;
 };
 constexpr GroupCategory kGroupCategories[] = {
-    {"generic", kCatKeyspace}, {"string", kCatString}, {"list", kCatList}, {"set", kCatSet},
-    {"sorted-set", kCatSortedSet}, {"hash", kCatHash}, {"bitmap", kCatBitmap},
-    {"hyperloglog", kCatHyperLogLog}, {"geo", kCatGeo}, {"stream", kCatStream}, {"pubsub", kCatPubsub},
-    {"connection", kCatConnection}, {"transactions", kCatTransaction}, {"scripting", kCatScripting},
+    {"generic", kCatKeyspace},
+    {"string", kCatString},
+    {"list", kCatList},
+    {"set", kCatSet},
+    {"sorted-set", kCatSortedSet},
+    {"hash", kCatHash},
+    {"bitmap", kCatBitmap},
+    {"hyperloglog", kCatHyperLogLog},
+    {"geo", kCatGeo},
+    {"stream", kCatStream},
+    {"pubsub", kCatPubsub},
+    {"connection", kCatConnection},
+    {"transactions", kCatTransaction},
+    {"scripting", kCatScripting},
 };
 
 uint64_t CategoriesOf(const CommandSpec& spec) {
@@ -130,9 +181,15 @@ uint64_t CategoriesOf(const CommandSpec& spec) {
 
 }  // namespace
 
-std::span<const BitName> FlagNames() { return kFlagNames; }
-std::span<const BitName> CategoryNames() { return kCategoryNames; }
-std::span<const BitName> KeyUseNames() { return kKeyUseNames; }
+std::span<const BitName> FlagNames() {
+  return kFlagNames;
+}
+std::span<const BitName> CategoryNames() {
+  return kCategoryNames;
+}
+std::span<const BitName> KeyUseNames() {
+  return kKeyUseNames;
+}
 
 std::string_view ShortName(const Command& command) {
   std::string_view name = command.name;
@@ -202,7 +259,8 @@ void Registry::Index() {
 
 const Command* Registry::Find(std::string_view name) const {
   const uint64_t hash = NameHash(name);
-  for (size_t at = hash & (index_.size() - 1); index_[at].command != nullptr; at = (at + 1) & (index_.size() - 1)) {
+  for (size_t at = hash & (index_.size() - 1); index_[at].command != nullptr;
+       at = (at + 1) & (index_.size() - 1)) {
     if (index_[at].hash == hash && SameName(name, called_[index_[at].command->id])) return index_[at].command;
   }
   return nullptr;
@@ -234,7 +292,8 @@ Status Registry::Rename(std::string_view name, std::string_view new_name) {
   const Command* command = Find(name);
   if (command == nullptr) return Fail("No such command in rename-command");
   const Command* holder = Find(new_name);
-  if (!new_name.empty() && holder != nullptr && holder != command) return Fail("Target command name already exists");
+  if (!new_name.empty() && holder != nullptr && holder != command)
+    return Fail("Target command name already exists");
   if (new_name.empty()) {
     std::erase(top_, command);
   } else {

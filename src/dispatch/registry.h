@@ -18,8 +18,8 @@ namespace cinnabar::dispatch {
 // A command or subcommand as registered. Addresses are stable.
 struct Command {
   const CommandSpec* spec = nullptr;
-  std::string name;            // "get", "client|list"; what statistics and COMMAND show
-  uint32_t id = 0;             // dense, for per-core counters
+  std::string name;  // "get", "client|list"; what statistics and COMMAND show
+  uint32_t id = 0;   // dense, for per-core counters
   const Command* parent = nullptr;
   std::vector<const Command*> subcommands;
   int key_specs = 0;
@@ -34,9 +34,7 @@ struct Command {
   uint64_t categories = 0;  // ACL categories, bits as in CategoryNames()
 
   bool Is(uint64_t flag) const { return (flags & flag) != 0; }
-  bool AcceptsArgumentCount(size_t count) const {
-    return count >= arguments_min && count <= arguments_max;
-  }
+  bool AcceptsArgumentCount(size_t count) const { return count >= arguments_min && count <= arguments_max; }
 };
 
 class Registry {

@@ -1,5 +1,5 @@
-// Services: what a handler may ask of the server beyond its keys. Each is a small class or port of its own; the
-// composition root (server/) makes them and hands them to every core.
+// Services: what a handler may ask of the server beyond its keys. Each is a small class or port of its own;
+// the composition root (server/) makes them and hands them to every core.
 #pragma once
 
 #include <atomic>
@@ -73,8 +73,8 @@ class ServerControl {
   // Begins an orderly shutdown; an error says why it cannot be. The process ends after the current command.
   virtual Status Shutdown(const ShutdownRequest& request) = 0;
   virtual bool AbortShutdown() = 0;
-  // Applies what follows from a change of the pause: keys expire or not, postponed clients wake. With the world
-  // stopped.
+  // Applies what follows from a change of the pause: keys expire or not, postponed clients wake. With the
+  // world stopped.
   virtual void PauseChanged() = 0;
   // INFO text for the given sections, in order. `all`, `default` and `everything` are understood.
   virtual std::string Info(const std::vector<std::string>& sections) = 0;
@@ -96,14 +96,16 @@ class HistoryObserver {
  public:
   virtual ~HistoryObserver() = default;
   // Called while the command's shards are held.
-  virtual void OnCommand(const Session& session, std::span<const std::string_view> argv, std::string_view reply) = 0;
+  virtual void OnCommand(const Session& session, std::span<const std::string_view> argv,
+                         std::string_view reply) = 0;
 };
 
 // Receives keyspace notifications; called while the key's shard is held.
 class KeyspaceNotifier {
  public:
   virtual ~KeyspaceNotifier() = default;
-  virtual void OnKeyspaceEvent(uint32_t event_class, std::string_view event, int database, std::string_view key) = 0;
+  virtual void OnKeyspaceEvent(uint32_t event_class, std::string_view event, int database,
+                               std::string_view key) = 0;
 };
 
 // Switches that DEBUG turns, for tests of clients and of the server. Changed with the world stopped.

@@ -1,6 +1,8 @@
-// Session: one client as the commands see it: who it is, which database it uses, its transaction, its replies.
+// Session: one client as the commands see it: who it is, which database it uses, its transaction, its
+// replies.
 //
-// Owned by the core that serves the connection. Other cores read or change it only while the world is stopped.
+// Owned by the core that serves the connection. Other cores read or change it only while the world is
+// stopped.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +75,7 @@ struct ConnectionFacts {
   int core = 0;
   bool unix_socket = false;
   bool loopback = false;
-  std::string peer;   // "127.0.0.1:50000", or the path of the Unix socket with ":0"
+  std::string peer;  // "127.0.0.1:50000", or the path of the Unix socket with ":0"
   std::string local;
   size_t query_bytes = 0;       // read and not consumed
   size_t query_free_bytes = 0;  // room left in the query buffer
@@ -100,8 +102,8 @@ struct Session {
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
-  bool suspended = false;     // a Continuation runs: no further requests are taken
-  bool postponed = false;     // waits for the end of a CLIENT PAUSE
+  bool suspended = false;  // a Continuation runs: no further requests are taken
+  bool postponed = false;  // waits for the end of a CLIENT PAUSE
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
   std::string name;

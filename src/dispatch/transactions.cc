@@ -1,4 +1,5 @@
-// MULTI, EXEC, WATCH: what the dispatcher does for them. The commands themselves are in commands/transactions.
+// MULTI, EXEC, WATCH: what the dispatcher does for them. The commands themselves are in
+// commands/transactions.
 #include <algorithm>
 
 #include "dispatch/dispatcher.h"

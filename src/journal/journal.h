@@ -1,8 +1,9 @@
 // The journal: one ordered stream of effects (DESIGN §6).
 //
 // Every change to the data set becomes one record of RESP bytes; its offset in the stream is the replication
-// offset. Records are appended while the shards of the change are held, so that their order is a serial order.
-// Sinks read the stream: the append-only file, the backlog of replicas, a test. Without a sink nothing is produced.
+// offset. Records are appended while the shards of the change are held, so that their order is a serial
+// order. Sinks read the stream: the append-only file, the backlog of replicas, a test. Without a sink nothing
+// is produced.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +47,8 @@ class Effects {
 class JournalSink {
  public:
   virtual ~JournalSink() = default;
-  // Called in stream order under the journal's lock: copy and return. `offset` is the stream offset of bytes[0].
+  // Called in stream order under the journal's lock: copy and return. `offset` is the stream offset of
+  // bytes[0].
   virtual void OnBytes(uint64_t offset, std::string_view bytes) = 0;
 };
 
@@ -60,8 +62,9 @@ class Journal {
   void RemoveSink(JournalSink& sink);
   bool active() const { return !sinks_.empty(); }
 
-  // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records (around a
-  // single one as well when it is a transaction). Returns the offset behind them. Any core; takes the leaf lock.
+  // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records
+  // (around a single one as well when it is a transaction). Returns the offset behind them. Any core; takes
+  // the leaf lock.
   uint64_t Append(const Effects& effects, Grouping grouping);
   uint64_t offset() const;
 

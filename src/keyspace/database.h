@@ -109,7 +109,8 @@ class Database {
   // Marks the watchers of a key that was changed.
   void MarkChanged(const Key& key) {
     ShardTable& shard = ShardTableOf(key);
-    if (shard.watches != nullptr) [[unlikely]] MarkWatchers(shard, key);
+    if (shard.watches != nullptr) [[unlikely]]
+      MarkWatchers(shard, key);
   }
 
   // REQUIRES: the shard is held. Whether the slot's entry has expired.
@@ -124,7 +125,8 @@ class Database {
  private:
   EntryRef FindLive(const Key& key) {
     ShardTable& shard = ShardTableOf(key);
-    TableSlot* slot = shard.entries.Find(key.hash, [&](const Entry& e) { return SameBytes(e.key(), key.bytes); });
+    TableSlot* slot =
+        shard.entries.Find(key.hash, [&](const Entry& e) { return SameBytes(e.key(), key.bytes); });
     if (slot == nullptr) return EntryRef();
     if (slot->marked() && slot->entry<Entry>()->expired(core_->now)) [[unlikely]] {
       if (core_->may_expire) RemoveExpired(key, EntryRef(slot));
@@ -134,7 +136,8 @@ class Database {
   }
   void Touch(Entry& entry) {
     if (core_->access.special) [[unlikely]] {
-      if (!core_->access.quiet) entry.set_clock(UsedClock(entry.clock(), core_->now, core_->access, core_->random));
+      if (!core_->access.quiet)
+        entry.set_clock(UsedClock(entry.clock(), core_->now, core_->access, core_->random));
     } else {
       if (entry.clock() != core_->lru_clock) entry.set_clock(core_->lru_clock);
     }

@@ -54,7 +54,9 @@ void Entry::Destroy(Entry* entry) {
   std::free(entry);
 }
 
-void Entry::Release(Entry* entry) { std::free(entry); }
+void Entry::Release(Entry* entry) {
+  std::free(entry);
+}
 
 Entry* Entry::Replace(Entry* entry, const Payload& payload) {
   FreeValue(entry);

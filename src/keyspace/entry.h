@@ -8,9 +8,11 @@
 // kind   = type (low 4 bits) and where the value is (high 4 bits, `Place`).
 // clock  = 24 bits for the eviction policy: seconds of last access (LRU) or minutes and a counter (LFU).
 // key len is one byte; 255 means that four bytes before the key hold it. Multi-byte fields are little-endian
-// and unaligned. The expiry field may be present and unused (kNever): it is not removed before a reallocation.
+// and unaligned. The expiry field may be present and unused (kNever): it is not removed before a
+// reallocation.
 //
-// An Entry is plain memory: created, resized and freed through the functions here, by the holder of its shard.
+// An Entry is plain memory: created, resized and freed through the functions here, by the holder of its
+// shard.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +54,8 @@ class Entry {
   // Frees the entry alone; its value was taken out.
   static void Release(Entry* entry);
 
-  // Puts a new value in place of the old one (which is freed) and returns the entry, perhaps at a new address.
-  // The key and the expiry stay.
+  // Puts a new value in place of the old one (which is freed) and returns the entry, perhaps at a new
+  // address. The key and the expiry stay.
   [[nodiscard]] static Entry* Replace(Entry* entry, const Payload& payload);
   // Changes the length of an inline value; new bytes are zero.
   [[nodiscard]] static Entry* ResizeInline(Entry* entry, size_t size);
@@ -107,7 +109,9 @@ class Entry {
   }
 
   // Bytes of the allocation itself.
-  size_t size() const { return static_cast<size_t>(value() - reinterpret_cast<const char*>(this)) + value_bytes(); }
+  size_t size() const {
+    return static_cast<size_t>(value() - reinterpret_cast<const char*>(this)) + value_bytes();
+  }
 
  private:
   static constexpr uint8_t kLongKey = 255;

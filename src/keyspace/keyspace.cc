@@ -18,7 +18,8 @@ void TouchWatchers(Keyspace& keyspace, ShardTable& watched, ShardTable& table) {
   if (watched.watches == nullptr) return;
   for (auto& [name, watchers] : *watched.watches) {
     std::string_view wanted = name;
-    TableSlot* slot = table.entries.Find(keyspace.HashOf(name), [&](const Entry& e) { return e.key() == wanted; });
+    TableSlot* slot =
+        table.entries.Find(keyspace.HashOf(name), [&](const Entry& e) { return e.key() == wanted; });
     if (slot == nullptr) continue;
     for (Watcher* watcher : watchers) watcher->dirty = true;
   }

@@ -1,8 +1,8 @@
 // Keyspace: every key of the server, split into shards, in one table per shard and database.
 //
-// A key's hash chooses its shard. Whoever touches a shard's tables holds the shard's lock, or the world gate, or
-// runs where there is one core only. `Database` (database.h) is what commands use; the functions here are for
-// dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
+// A key's hash chooses its shard. Whoever touches a shard's tables holds the shard's lock, or the world gate,
+// or runs where there is one core only. `Database` (database.h) is what commands use; the functions here are
+// for dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,8 @@ struct Key {
   uint64_t hash = 0;
 };
 
-// One session's WATCH. The keyspace sets `dirty` when a watched key changes; EXEC reads it with all locks held.
+// One session's WATCH. The keyspace sets `dirty` when a watched key changes; EXEC reads it with all locks
+// held.
 struct Watcher {
   std::atomic<bool> dirty{false};
 };
@@ -75,20 +76,26 @@ class Keyspace {
   // Never null: the tables of a database are made when it is first used.
   ShardTable& table(int database, size_t shard) {
     ShardTable* tables = databases_[database].load(std::memory_order_acquire);
-    if (tables == nullptr) [[unlikely]] tables = MakeTables(database);
+    if (tables == nullptr) [[unlikely]]
+      tables = MakeTables(database);
     return tables[shard];
   }
   // Null when the database was never used.
-  ShardTable* tables_if_any(int database) const { return databases_[database].load(std::memory_order_acquire); }
+  ShardTable* tables_if_any(int database) const {
+    return databases_[database].load(std::memory_order_acquire);
+  }
 
   // REQUIRES: the shard is held, or nothing else runs.
-  uint64_t HashOfEntry(const Entry& entry) const { return HashOf(entry.key()); }
+  uint64_t HashOfEntry(const Entry& entry) const {
+    return HashOf(entry.key());
+  }
 
   // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
   void Watch(int database, const Key& key, Watcher& watcher);
   void Unwatch(int database, const Key& key, Watcher& watcher);
 
-  // A lower bound of the expiry times in the shards that one sweeper (a core) looks after. REQUIRES: the shard is held.
+  // A lower bound of the expiry times in the shards that one sweeper (a core) looks after. REQUIRES: the
+  // shard is held.
   void NoteExpiry(int database, size_t shard, Millis expiry) {
     ShardTable& held = table(database, shard);
     if (expiry >= held.next_expiry) return;

@@ -1,5 +1,6 @@
-// ShardLock: the lock of one shard. It tries, spins briefly, then sleeps in the kernel; never pure spin, since a
-// holder that lost its processor would cost the spinner a whole time slice (DESIGN §5). One per cache line.
+// ShardLock: the lock of one shard. It tries, spins briefly, then sleeps in the kernel; never pure spin,
+// since a holder that lost its processor would cost the spinner a whole time slice (DESIGN §5). One per cache
+// line.
 #pragma once
 
 #include <atomic>
@@ -33,7 +34,9 @@ class alignas(64) ShardLock {
   }
 
 #ifndef NDEBUG
-  bool HeldByCaller() const { return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  bool HeldByCaller() const {
+    return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 #endif
 
  private:
@@ -41,7 +44,9 @@ class alignas(64) ShardLock {
 
   void LockSlow();
 #ifndef NDEBUG
-  void NoteOwner(std::thread::id id) { owner_.store(id, std::memory_order_relaxed); }
+  void NoteOwner(std::thread::id id) {
+    owner_.store(id, std::memory_order_relaxed);
+  }
   std::atomic<std::thread::id> owner_{};
 #else
   void NoteOwner(std::thread::id) {}

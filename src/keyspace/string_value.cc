@@ -25,9 +25,12 @@ Entry::Payload StringPayload(std::string_view bytes) {
 
 std::string_view StringBytes(const Entry& entry, DigitScratch& scratch) {
   switch (entry.place()) {
-    case Place::kInline: return entry.inline_bytes();
-    case Place::kInteger: return {scratch.digits, FormatInt64(entry.integer(), scratch.digits)};
-    default: return {entry.block()->data, entry.block()->size};
+    case Place::kInline:
+      return entry.inline_bytes();
+    case Place::kInteger:
+      return {scratch.digits, FormatInt64(entry.integer(), scratch.digits)};
+    default:
+      return {entry.block()->data, entry.block()->size};
   }
 }
 
@@ -44,7 +47,8 @@ std::optional<int64_t> StringInteger(const Entry& entry) {
 
 std::string_view StringEncoding(const Entry& entry) {
   if (entry.place() == Place::kInteger) return "int";
-  if (entry.place() == Place::kInline && entry.inline_bytes().size() <= kEmbeddedMax && !entry.raw()) return "embstr";
+  if (entry.place() == Place::kInline && entry.inline_bytes().size() <= kEmbeddedMax && !entry.raw())
+    return "embstr";
   return "raw";
 }
 

@@ -1,8 +1,8 @@
 // Strings in entries: how bytes become an entry's value and back.
 //
-// A string that is the canonical text of an int64 is kept as a number, one of up to Entry::kInlineMax bytes inside
-// the entry, a longer one in a shared block. OBJECT ENCODING keeps Redis's names: int, embstr (at most 44 bytes and
-// never changed in place), raw.
+// A string that is the canonical text of an int64 is kept as a number, one of up to Entry::kInlineMax bytes
+// inside the entry, a longer one in a shared block. OBJECT ENCODING keeps Redis's names: int, embstr (at most
+// 44 bytes and never changed in place), raw.
 #pragma once
 
 #include <optional>
@@ -31,8 +31,8 @@ std::optional<int64_t> StringInteger(const Entry& entry);
 // "int", "embstr" or "raw".
 std::string_view StringEncoding(const Entry& entry);
 
-// Makes the value `size` bytes of writable memory (new bytes are zero) that nobody shares, and returns it. The
-// content stays as far as it fits. The view is valid until the entry changes.
+// Makes the value `size` bytes of writable memory (new bytes are zero) that nobody shares, and returns it.
+// The content stays as far as it fits. The view is valid until the entry changes.
 char* MutableString(EntryRef& entry, size_t size);
 
 }  // namespace cinnabar::keyspace

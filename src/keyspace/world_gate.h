@@ -1,9 +1,9 @@
-// WorldGate: lets one core run alone. Every core marks on its own cache line that it is inside a batch; whoever
-// closes the gate keeps newcomers out and waits until the others have stepped out. Cost: one exchange per batch
-// for everybody, O(cores) for the closer (DESIGN §5; the figures are in docs/design/locks.md).
+// WorldGate: lets one core run alone. Every core marks on its own cache line that it is inside a batch;
+// whoever closes the gate keeps newcomers out and waits until the others have stepped out. Cost: one exchange
+// per batch for everybody, O(cores) for the closer (DESIGN §5; the figures are in docs/design/locks.md).
 //
-// While the gate is closed nothing else runs: its holder needs no shard lock and may read and write the state of
-// every core. A core never closes the gate while it holds a shard.
+// While the gate is closed nothing else runs: its holder needs no shard lock and may read and write the state
+// of every core. A core never closes the gate while it holds a shard.
 #pragma once
 
 #include <atomic>
@@ -24,12 +24,14 @@ class WorldGate {
   void Enter(int core) {
     if (cores_ == 1) return;
     lanes_[core].inside.exchange(1, std::memory_order_seq_cst);
-    if (closed_.load(std::memory_order_seq_cst)) [[unlikely]] EnterSlow(core);
+    if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
+      EnterSlow(core);
   }
   void Leave(int core) {
     if (cores_ == 1) return;
     lanes_[core].inside.store(0, std::memory_order_seq_cst);
-    if (closed_.load(std::memory_order_seq_cst)) [[unlikely]] lanes_[core].inside.notify_all();
+    if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
+      lanes_[core].inside.notify_all();
   }
 
   // REQUIRES: `core` is inside a batch. Steps out of it until Open.

@@ -30,7 +30,8 @@ class EpollReactor final : public Reactor {
 
   Status Add(int fd, uint32_t interest, void* token) override {
     epoll_event event{ToEpoll(interest), {.ptr = token}};
-    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return Fail("epoll_ctl: " + std::string(strerror(errno)), errno);
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0)
+      return Fail("epoll_ctl: " + std::string(strerror(errno)), errno);
     return {};
   }
   void Change(int fd, uint32_t interest, void* token) override {

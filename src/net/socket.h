@@ -17,7 +17,7 @@ struct Accepted {
   int fd = -1;
   bool unix_socket = false;
   bool loopback = false;
-  std::string peer;   // "address:port"; for a Unix socket "path:0"
+  std::string peer;  // "address:port"; for a Unix socket "path:0"
   std::string local;
 };
 

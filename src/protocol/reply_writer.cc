@@ -83,9 +83,13 @@ void ReplyWriter::BulkInteger(int64_t value) {
   Bulk(std::string_view(digits, FormatInt64(value, digits)));
 }
 
-void ReplyWriter::Null() { output_->Append(version_ == Resp::k3 ? "_\r\n" : "$-1\r\n"); }
+void ReplyWriter::Null() {
+  output_->Append(version_ == Resp::k3 ? "_\r\n" : "$-1\r\n");
+}
 
-void ReplyWriter::NullArray() { output_->Append(version_ == Resp::k3 ? "_\r\n" : "*-1\r\n"); }
+void ReplyWriter::NullArray() {
+  output_->Append(version_ == Resp::k3 ? "_\r\n" : "*-1\r\n");
+}
 
 void ReplyWriter::Double(double value) {
   char digits[64];
@@ -141,9 +145,15 @@ void ReplyWriter::End(size_t count) {
   open_.pop_back();
   output_ = open->outer;
   switch (open->kind) {
-    case Aggregate::kArray: Array(count); break;
-    case Aggregate::kMap: Map(count); break;
-    case Aggregate::kSet: Set(count); break;
+    case Aggregate::kArray:
+      Array(count);
+      break;
+    case Aggregate::kMap:
+      Map(count);
+      break;
+    case Aggregate::kSet:
+      Set(count);
+      break;
   }
   output_->Splice(std::move(open->inner));
 }

@@ -1,8 +1,8 @@
 // ReplyWriter: writes replies in the RESP version of the session, so that no command knows which it is.
 //
-// RESP3 types fall back in RESP2 as Redis defines it: maps become flat arrays, sets arrays, doubles bulk strings,
-// booleans integers, verbatim strings bulk strings, nulls the bulk or array null.
-// Spec: https://redis.io/docs/reference/protocol-spec/
+// RESP3 types fall back in RESP2 as Redis defines it: maps become flat arrays, sets arrays, doubles bulk
+// strings, booleans integers, verbatim strings bulk strings, nulls the bulk or array null. Spec:
+// https://redis.io/docs/reference/protocol-spec/
 #pragma once
 
 #include <cstdint>

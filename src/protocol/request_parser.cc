@@ -57,7 +57,9 @@ int HexDigit(char c) {
   return -1;
 }
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool IsSpace(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 // Reads one escape of a double-quoted word at `i` (on the backslash); returns the index after it.
 size_t ReadEscape(std::string_view line, size_t i, std::string& word) {
@@ -66,12 +68,23 @@ size_t ReadEscape(std::string_view line, size_t i, std::string& word) {
     return i + 4;
   }
   switch (line[i + 1]) {
-    case 'n': word += '\n'; break;
-    case 'r': word += '\r'; break;
-    case 't': word += '\t'; break;
-    case 'b': word += '\b'; break;
-    case 'a': word += '\a'; break;
-    default: word += line[i + 1];
+    case 'n':
+      word += '\n';
+      break;
+    case 'r':
+      word += '\r';
+      break;
+    case 't':
+      word += '\t';
+      break;
+    case 'b':
+      word += '\b';
+      break;
+    case 'a':
+      word += '\a';
+      break;
+    default:
+      word += line[i + 1];
   }
   return i + 2;
 }
@@ -121,8 +134,8 @@ RequestParser::Outcome RequestParser::Reject(std::string text) {
   return Outcome::kError;
 }
 
-// The usual request: an array of few short strings, all of it in the buffer. False (with nothing changed) leaves it
-// to the general path, which knows all the limits and errors.
+// The usual request: an array of few short strings, all of it in the buffer. False (with nothing changed)
+// leaves it to the general path, which knows all the limits and errors.
 bool RequestParser::ParseWhole(std::string_view input, const ParseLimits& limits, Sink sink) {
   constexpr size_t kFewArguments = 64;
   const char* const end = input.data() + input.size();
@@ -133,8 +146,8 @@ bool RequestParser::ParseWhole(std::string_view input, const ParseLimits& limits
   std::string_view* argument = sink.arguments.Extend(count);
   for (size_t i = 0; i < count; ++i, ++argument) {
     size_t size = 0;
-    if (p == end || *p != '$' || !ReadSmallLength(++p, end, size) || static_cast<size_t>(end - p) < size + 2 ||
-        size > static_cast<size_t>(limits.bulk_bytes_max)) {
+    if (p == end || *p != '$' || !ReadSmallLength(++p, end, size) ||
+        static_cast<size_t>(end - p) < size + 2 || size > static_cast<size_t>(limits.bulk_bytes_max)) {
       sink.arguments.Truncate(first);
       return false;
     }
@@ -164,7 +177,8 @@ void RequestParser::Reset() {
   partial_bytes_ = wanted_ = 0;
 }
 
-RequestParser::Outcome RequestParser::ParseInline(std::string_view input, const ParseLimits& limits, Sink sink) {
+RequestParser::Outcome RequestParser::ParseInline(std::string_view input, const ParseLimits& limits,
+                                                  Sink sink) {
   const size_t newline = input.find('\n');
   if (newline == std::string_view::npos) {
     if (input.size() > limits.inline_bytes_max) return Reject("too big inline request");
@@ -225,8 +239,8 @@ RequestParser::Outcome RequestParser::ParseBulkLength(std::string_view input, co
   return Outcome::kComplete;
 }
 
-RequestParser::Outcome RequestParser::ParseArguments(std::string_view input, const ParseLimits& limits, Sink sink,
-                                                     bool fresh) {
+RequestParser::Outcome RequestParser::ParseArguments(std::string_view input, const ParseLimits& limits,
+                                                     Sink sink, bool fresh) {
   const size_t first = sink.arguments.size();
   const char* const end = input.data() + input.size();
   while (remaining_ > 0) {
@@ -269,8 +283,8 @@ RequestParser::Outcome RequestParser::ParseArguments(std::string_view input, con
 }
 
 // The request is cut off: remembers as offsets what a fresh run has collected as views.
-RequestParser::Outcome RequestParser::Stop(std::string_view input, const ParseLimits&, Sink sink, size_t first,
-                                           bool fresh) {
+RequestParser::Outcome RequestParser::Stop(std::string_view input, const ParseLimits&, Sink sink,
+                                           size_t first, bool fresh) {
   if (fresh) {
     for (size_t i = first; i < sink.arguments.size(); ++i) {
       const std::string_view argument = sink.arguments[i];

@@ -2,8 +2,8 @@
 //
 // A request is either an array of bulk strings  *2\r\n$3\r\nGET\r\n$1\r\nk\r\n  or an inline line  GET k\r\n.
 // Arguments are views into the input wherever possible: nothing is copied while a request is complete in the
-// buffer. A request that is cut off is resumed where it was cut, so that the cost is linear in its size however
-// it arrives. Spec: https://redis.io/docs/reference/protocol-spec/
+// buffer. A request that is cut off is resumed where it was cut, so that the cost is linear in its size
+// however it arrives. Spec: https://redis.io/docs/reference/protocol-spec/
 //
 // One parser belongs to one connection. Errors are the client's: the connection must be closed after one.
 #pragma once
@@ -31,15 +31,16 @@ class RequestParser {
  public:
   enum class Outcome { kComplete, kIncomplete, kError };
 
-  // Where arguments are collected. `storage` keeps the text of inline arguments, which may have been unescaped.
+  // Where arguments are collected. `storage` keeps the text of inline arguments, which may have been
+  // unescaped.
   struct Sink {
     FlatVector<std::string_view>& arguments;
     std::deque<std::string>& storage;
   };
 
   // Parses one request at the start of `input`, of which a part may have been seen by earlier calls.
-  // kComplete: appends its arguments (none for an empty line) and sets consumed(). kIncomplete: call again with
-  // the same bytes and more. kError: see error().
+  // kComplete: appends its arguments (none for an empty line) and sets consumed(). kIncomplete: call again
+  // with the same bytes and more. kError: see error().
   Outcome Parse(std::string_view input, const ParseLimits& limits, Sink sink) {
     if (state_ == State::kIdle && limits.authenticated && !input.empty() && input[0] == '*' &&
         ParseWhole(input, limits, sink)) [[likely]] {
@@ -54,7 +55,8 @@ class RequestParser {
   size_t consumed() const { return consumed_; }
   // Without the leading "ERR ".
   const std::string& error() const { return error_; }
-  // While a request is cut off: how many bytes of it must be in the buffer before the next call can get further.
+  // While a request is cut off: how many bytes of it must be in the buffer before the next call can get
+  // further.
   size_t wanted_bytes() const { return wanted_; }
   // Whether a request has begun and is not complete.
   bool in_request() const { return state_ != State::kIdle; }
@@ -78,9 +80,9 @@ class RequestParser {
   Outcome Reject(std::string text);
 
   State state_ = State::kIdle;
-  int64_t remaining_ = 0;     // arguments still to come
-  int64_t bulk_size_ = -1;    // of the argument being read; -1 = its length line is still to come
-  size_t position_ = 0;       // next byte of the request to look at
+  int64_t remaining_ = 0;      // arguments still to come
+  int64_t bulk_size_ = -1;     // of the argument being read; -1 = its length line is still to come
+  size_t position_ = 0;        // next byte of the request to look at
   std::vector<Piece> pieces_;  // arguments seen before the cut
   size_t partial_bytes_ = 0;
   size_t consumed_ = 0;
@@ -88,8 +90,8 @@ class RequestParser {
   std::string error_;
 };
 
-// Splits a line into words as Redis does: "..." with \n \r \t \b \a \\ \" \xHH, '...' with \'. False when a quote
-// is not closed or is followed by something else than a space.
+// Splits a line into words as Redis does: "..." with \n \r \t \b \a \\ \" \xHH, '...' with \'. False when a
+// quote is not closed or is followed by something else than a space.
 bool SplitWords(std::string_view line, std::deque<std::string>& words);
 
 }  // namespace cinnabar::protocol

@@ -11,8 +11,8 @@
 
 namespace cinnabar::server {
 
-// Bytes that were read and not consumed, kept between two turns. What it has allocated stays with it for the next
-// large request, until the core's cron finds it unused.
+// Bytes that were read and not consumed, kept between two turns. What it has allocated stays with it for the
+// next large request, until the core's cron finds it unused.
 class InputBuffer {
  public:
   InputBuffer() = default;
@@ -57,10 +57,10 @@ struct Connection {
   protocol::RequestParser parser;
   InputBuffer input;
   bool writable_armed = false;
-  bool reading = true;      // the reactor reports readability
-  bool runnable = false;    // in the core's list of connections with work left
-  bool doomed = false;      // somebody else has closed it: no longer counted nor shown
-  size_t reply_peak = 0;    // since the reply buffer was last looked at
+  bool reading = true;    // the reactor reports readability
+  bool runnable = false;  // in the core's list of connections with work left
+  bool doomed = false;    // somebody else has closed it: no longer counted nor shown
+  size_t reply_peak = 0;  // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };
 

@@ -73,11 +73,13 @@ int Core::WaitMillis() {
 Millis Core::CronIntervalMillis() {
   const Millis usual = 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
   if (!owner_.Quiet()) return usual;
-  return std::clamp<Millis>(dispatcher_.NextExpiry() - dispatcher_.core().now, usual, std::max(usual, kQuietCronMillis));
+  return std::clamp<Millis>(dispatcher_.NextExpiry() - dispatcher_.core().now, usual,
+                            std::max(usual, kQuietCronMillis));
 }
 
 void Core::ResetFigures() {
-  for (telemetry::Counter* counter : {&figures_.bytes_in, &figures_.bytes_out, &figures_.reads, &figures_.writes}) {
+  for (telemetry::Counter* counter :
+       {&figures_.bytes_in, &figures_.bytes_out, &figures_.reads, &figures_.writes}) {
     counter->Set(0);
   }
 }
@@ -123,7 +125,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
   request_ends_.clear();
   for (size_t slot = 0; slot < events.size(); ++slot) {
     const net::Event& event = events[slot];
-    if (!listeners_.empty() && std::find(listeners_.begin(), listeners_.end(), event.token) != listeners_.end()) {
+    if (!listeners_.empty() &&
+        std::find(listeners_.begin(), listeners_.end(), event.token) != listeners_.end()) {
       owner_.OnListenerReady(event.token);
       continue;
     }
@@ -250,11 +253,13 @@ void Core::ExecuteTurn(Turn& turn) {
     StopReading(connection);
     return;
   }
-  if (turn.end_request != turn.first_request && !turn.more && !turn.failed && !connection.parser.in_request()) {
+  if (turn.end_request != turn.first_request && !turn.more && !turn.failed &&
+      !connection.parser.in_request()) {
     turn.consumed = request_ends_[turn.end_request - 1];
   }
   if (!turn.failed || session.closing != Closing::kNo) return;
-  services_.log.Verbose("Protocol error ({}) from client: id={} addr={}", turn.error, session.id, session.facts.peer);
+  services_.log.Verbose("Protocol error ({}) from client: id={} addr={}", turn.error, session.id,
+                        session.facts.peer);
   session.reply.Error("ERR " + turn.error);
   session.closing = Closing::kAfterReply;
 }
@@ -294,14 +299,15 @@ void Core::KeepRest(Turn& turn) {
 void Core::StopReading(Connection& connection) {
   if (!connection.reading) return;
   connection.reading = false;
-  reactor_->Change(connection.session.facts.fd, connection.writable_armed ? uint32_t{net::kWritable} : 0u, &connection);
+  reactor_->Change(connection.session.facts.fd, connection.writable_armed ? uint32_t{net::kWritable} : 0u,
+                   &connection);
 }
 
 void Core::StartReading(Connection& connection) {
   if (connection.reading) return;
   connection.reading = true;
-  reactor_->Change(connection.session.facts.fd, net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u),
-                   &connection);
+  reactor_->Change(connection.session.facts.fd,
+                   net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u), &connection);
 }
 
 bool Core::WriteSome(Connection& connection) {
@@ -319,8 +325,9 @@ bool Core::WriteSome(Connection& connection) {
     msghdr message{};
     message.msg_iov = vectors;
     message.msg_iovlen = static_cast<size_t>(count);
-    const ssize_t sent = count == 1 ? send(session.facts.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                                    : sendmsg(session.facts.fd, &message, MSG_NOSIGNAL);
+    const ssize_t sent = count == 1
+                             ? send(session.facts.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                             : sendmsg(session.facts.fd, &message, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN;
@@ -340,7 +347,8 @@ bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
   if (session.output.chunk_memory() != 0) {
-    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been used up.
+    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been
+    // used up.
     connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_capacity());
     if (!CheckOutputLimits(connection)) return false;
   }
@@ -362,8 +370,10 @@ bool Core::Flush(Connection& connection) {
   if (!empty && !CheckOutputLimits(connection)) return false;
   if (empty == connection.writable_armed) {
     connection.writable_armed = !empty;
-    reactor_->Change(session.facts.fd, (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
-                     &connection);
+    reactor_->Change(
+        session.facts.fd,
+        (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
+        &connection);
   }
   return true;
 }
@@ -384,8 +394,9 @@ bool Core::CheckOutputLimits(Connection& connection) {
     session.soft_limit_since = 0;
   }
   if (!over) return true;
-  services_.log.Warning("Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                        session.id, session.facts.peer);
+  services_.log.Warning(
+      "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
+      session.facts.peer);
   Close(connection);
   return false;
 }
@@ -412,15 +423,17 @@ void Core::Doom(uint64_t id) {
 }
 
 void Core::RefreshFacts() {
-  // A connection without a buffer of its own reads into this core's scratch; it counts as the connection's room as
-  // long as it is in use, which is what clients know from a server with one buffer for each connection.
+  // A connection without a buffer of its own reads into this core's scratch; it counts as the connection's
+  // room as long as it is in use, which is what clients know from a server with one buffer for each
+  // connection.
   const Millis recent = dispatcher_.core().now - 2 * kMillisPerSecond;
   for (auto& [id, connection] : connections_) {
     dispatch::ConnectionFacts& facts = connection->session.facts;
     facts.query_bytes = connection->input.size();
     facts.query_memory = connection->input.capacity();
     facts.query_free_bytes = connection->input.room();
-    if (facts.query_memory == 0 && connection->session.last_active > recent) facts.query_free_bytes = kScratchBytes;
+    if (facts.query_memory == 0 && connection->session.last_active > recent)
+      facts.query_free_bytes = kScratchBytes;
     facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
     facts.reply_peak_bytes = connection->reply_peak;
     facts.reading = connection->reading;
@@ -494,7 +507,8 @@ void Core::RunRunnable() {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
     connection->runnable = false;
-    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0) continue;
+    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0)
+      continue;
     turns_.clear();
     batch_.Clear();
     request_ends_.clear();

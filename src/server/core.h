@@ -3,7 +3,8 @@
 //   wait -> [ enter gate: read + parse + prefetch all | execute all | write all : leave gate ] x chunks
 //        -> slices of suspended commands -> mailbox -> cron
 //
-// Everything here is the core thread's own, except Post and the figures that others read with the world stopped.
+// Everything here is the core thread's own, except Post and the figures that others read with the world
+// stopped.
 #pragma once
 
 #include <atomic>
@@ -49,7 +50,8 @@ struct CoreFigures {
 
 class Core {
  public:
-  Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed, std::unique_ptr<net::Reactor> reactor);
+  Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
+       std::unique_ptr<net::Reactor> reactor);
   ~Core();
 
   // Runs until Stop. On the thread of the core.
@@ -91,7 +93,7 @@ class Core {
   struct Turn {
     Connection* connection;
     std::string_view input;
-    bool borrowed;      // input is the scratch of this turn, not the connection's buffer
+    bool borrowed;  // input is the scratch of this turn, not the connection's buffer
     size_t consumed = 0;
     uint32_t first_request = 0;
     uint32_t end_request = 0;

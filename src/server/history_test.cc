@@ -214,7 +214,7 @@ DataSet ReplayJournal(const std::string& journal) {
 
 TEST(History, ParallelRunEqualsItsSerialReplay) {
   const uint64_t seed = FromEnvironment("CINNABAR_HISTORY_SEED", std::random_device()());
-  const int rounds = static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", 400));
+  const int rounds = static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", 1200));
   std::cout << "repeat with CINNABAR_HISTORY_SEED=" << seed << std::endl;
   ParallelRun run;
   RunInParallel(seed, rounds, run);

@@ -98,7 +98,7 @@ class CommandSource {
       case 2:
         return {"SET", Key(), Value(), "XX", "KEEPTTL"};
       case 3:
-        return {"SET", Key(), Value(), "PXAT", "99999999999" + std::to_string(Below(10))};
+        return {"SET", Key(), Value(), "PXAT", "999999999999" + std::to_string(Below(10))};
       case 4:
         return {"APPEND", Key(), Value()};
       case 5:
@@ -116,7 +116,7 @@ class CommandSource {
       case 11:
         return {"SETBIT", Key(), std::to_string(Below(64)), std::to_string(Below(2))};
       case 12:
-        return {"PEXPIREAT", Key(), "99999999999" + std::to_string(Below(10))};
+        return {"PEXPIREAT", Key(), "999999999999" + std::to_string(Below(10))};
       case 13:
         return {"PERSIST", Key()};
       case 14:

@@ -24,7 +24,9 @@ const InfoReport::Section InfoReport::kSections[] = {
 };
 
 std::string InfoReport::Text(const std::vector<std::string>& names) {
-  const auto named = [&](std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  const auto named = [&](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   const bool all = named("all") || named("everything");
   const bool usual = names.empty() || named("default");
   for (const Section& section : kSections) {
@@ -45,13 +47,16 @@ void InfoReport::Bytes(std::string_view name, uint64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  Field(fmt::format("{}_human", name), unit == 0 ? fmt::format("{}B", bytes) : fmt::format("{:.2f}{}", value, kUnits[unit]));
+  Field(fmt::format("{}_human", name),
+        unit == 0 ? fmt::format("{}B", bytes) : fmt::format("{:.2f}{}", value, kUnits[unit]));
 }
 
 void InfoReport::Zeros(std::initializer_list<std::string_view> names) {
   for (std::string_view name : names) Field(name, 0);
 }
 
-std::string Server::Info(const std::vector<std::string>& sections) { return InfoReport(*this).Text(sections); }
+std::string Server::Info(const std::vector<std::string>& sections) {
+  return InfoReport(*this).Text(sections);
+}
 
 }  // namespace cinnabar::server

@@ -1,5 +1,5 @@
-// InfoReport: the text of INFO, section by section. Made for one call, with the world stopped, so that the figures
-// of all cores belong together.
+// InfoReport: the text of INFO, section by section. Made for one call, with the world stopped, so that the
+// figures of all cores belong together.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,8 +18,9 @@ class InfoReport {
   // REQUIRES: the world is stopped.
   explicit InfoReport(Server& server) : server_(server) {}
 
-  // The named sections (lower case) in the order of the report, whatever the order of the names. Without names,
-  // or with `default`: the usual ones. `all` and `everything` are understood; unknown names are not an error.
+  // The named sections (lower case) in the order of the report, whatever the order of the names. Without
+  // names, or with `default`: the usual ones. `all` and `everything` are understood; unknown names are not an
+  // error.
   std::string Text(const std::vector<std::string>& names);
 
  private:

@@ -11,18 +11,28 @@ double Ratio(uint64_t value, uint64_t of) {
   return of == 0 ? 0.0 : static_cast<double>(value) / static_cast<double>(of);
 }
 
-int64_t Difference(uint64_t value, uint64_t from) { return static_cast<int64_t>(value) - static_cast<int64_t>(from); }
+int64_t Difference(uint64_t value, uint64_t from) {
+  return static_cast<int64_t>(value) - static_cast<int64_t>(from);
+}
 
 std::string_view PolicyName(config::EvictionPolicy policy) {
   switch (policy) {
-    case config::EvictionPolicy::kVolatileLru: return "volatile-lru";
-    case config::EvictionPolicy::kVolatileLfu: return "volatile-lfu";
-    case config::EvictionPolicy::kVolatileRandom: return "volatile-random";
-    case config::EvictionPolicy::kVolatileTtl: return "volatile-ttl";
-    case config::EvictionPolicy::kAllKeysLru: return "allkeys-lru";
-    case config::EvictionPolicy::kAllKeysLfu: return "allkeys-lfu";
-    case config::EvictionPolicy::kAllKeysRandom: return "allkeys-random";
-    case config::EvictionPolicy::kNoEviction: return "noeviction";
+    case config::EvictionPolicy::kVolatileLru:
+      return "volatile-lru";
+    case config::EvictionPolicy::kVolatileLfu:
+      return "volatile-lfu";
+    case config::EvictionPolicy::kVolatileRandom:
+      return "volatile-random";
+    case config::EvictionPolicy::kVolatileTtl:
+      return "volatile-ttl";
+    case config::EvictionPolicy::kAllKeysLru:
+      return "allkeys-lru";
+    case config::EvictionPolicy::kAllKeysLfu:
+      return "allkeys-lfu";
+    case config::EvictionPolicy::kAllKeysRandom:
+      return "allkeys-random";
+    case config::EvictionPolicy::kNoEviction:
+      return "noeviction";
   }
   return "noeviction";
 }
@@ -56,7 +66,8 @@ void InfoReport::MemorySection() {
   Field("rss_overhead_bytes", Difference(figures.resident, allocator.resident));
   Ratio("mem_fragmentation_ratio", server::Ratio(figures.resident, figures.used));
   Field("mem_fragmentation_bytes", Difference(figures.resident, figures.used));
-  Zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"});
+  Zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
+         "mem_clients_slaves"});
   Field("mem_clients_normal", figures.clients);
   Zeros({"mem_cluster_links", "mem_aof_buffer"});
   Field("mem_allocator", os::AllocatorName());

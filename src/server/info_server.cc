@@ -12,13 +12,18 @@
 namespace cinnabar::server {
 namespace {
 
-std::string Seconds(Micros micros) { return fmt::format("{}.{:06}", micros / 1'000'000, micros % 1'000'000); }
+std::string Seconds(Micros micros) {
+  return fmt::format("{}.{:06}", micros / 1'000'000, micros % 1'000'000);
+}
 
 std::string_view SupervisedName(config::Supervised supervised) {
   switch (supervised) {
-    case config::Supervised::kSystemd: return "systemd";
-    case config::Supervised::kUpstart: return "upstart";
-    default: return "no";
+    case config::Supervised::kSystemd:
+      return "systemd";
+    case config::Supervised::kUpstart:
+      return "upstart";
+    default:
+      return "no";
   }
 }
 
@@ -60,8 +65,8 @@ void InfoReport::ServerSection() {
   int index = 0;
   for (const auto& listener : server_.listeners_) {
     if (listener->fd < 0) continue;
-    Field(fmt::format("listener{}", index++), fmt::format("name={},bind={}", listener->unix_socket ? "unix" : "tcp",
-                                                          listener->address));
+    Field(fmt::format("listener{}", index++),
+          fmt::format("name={},bind={}", listener->unix_socket ? "unix" : "tcp", listener->address));
   }
 }
 
@@ -93,7 +98,8 @@ void InfoReport::ClientsSection() {
 
 void InfoReport::PersistenceSection() {
   uint64_t changes = 0;
-  for (dispatch::Dispatcher* dispatcher : server_.dispatchers_) changes += dispatcher->counters().changes.Get();
+  for (dispatch::Dispatcher* dispatcher : server_.dispatchers_)
+    changes += dispatcher->counters().changes.Get();
   Zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
   Field("current_fork_perc", "0.00");
   Zeros({"current_save_keys_processed", "current_save_keys_total"});
@@ -103,8 +109,8 @@ void InfoReport::PersistenceSection() {
   Field("rdb_last_bgsave_status", "ok");
   Field("rdb_last_bgsave_time_sec", -1);
   Field("rdb_current_bgsave_time_sec", -1);
-  Zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded", "aof_enabled",
-         "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
+  Zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
+         "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
   Field("aof_last_rewrite_time_sec", -1);
   Field("aof_current_rewrite_time_sec", -1);
   Field("aof_last_bgrewrite_status", "ok");
@@ -138,6 +144,8 @@ void InfoReport::CpuSection() {
   Field("used_cpu_user_main_thread", Seconds(thread.user));
 }
 
-void InfoReport::ClusterSection() { Field("cluster_enabled", server_.settings_.cluster.enabled ? 1 : 0); }
+void InfoReport::ClusterSection() {
+  Field("cluster_enabled", server_.settings_.cluster.enabled ? 1 : 0);
+}
 
 }  // namespace cinnabar::server

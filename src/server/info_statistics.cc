@@ -62,8 +62,8 @@ void InfoReport::StatsSection() {
   Zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
          "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
          "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
-         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes",
-         "unexpected_error_replies"});
+         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items",
+         "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : server_.cores_) {
@@ -97,13 +97,15 @@ void InfoReport::CommandStatsSection() {
   const TickClock& clock = server_.dispatchers_[0]->clock();
   for (const Command* command : server_.registry_.all()) {
     telemetry::CommandTotals totals;
-    for (Dispatcher* dispatcher : server_.dispatchers_) totals += dispatcher->command_stats().Read(command->id);
+    for (Dispatcher* dispatcher : server_.dispatchers_)
+      totals += dispatcher->command_stats().Read(command->id);
     if (totals.Untouched()) continue;
     const Micros micros = clock.ToMicros(totals.ticks);
-    const double mean = totals.calls == 0 ? 0.0 : static_cast<double>(micros) / static_cast<double>(totals.calls);
+    const double mean =
+        totals.calls == 0 ? 0.0 : static_cast<double>(micros) / static_cast<double>(totals.calls);
     Field(fmt::format("cmdstat_{}", command->name),
-          fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}", totals.calls, micros,
-                      mean, totals.rejected, totals.failed));
+          fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}", totals.calls,
+                      micros, mean, totals.rejected, totals.failed));
   }
 }
 
@@ -126,7 +128,8 @@ void InfoReport::LatencyStatsSection() {
     std::string figures;
     for (double percentile : percentiles) {
       if (!figures.empty()) figures += ',';
-      figures += fmt::format("p{:g}={:.3f}", percentile, static_cast<double>(merged.NanosAtPercentile(percentile)) / 1000);
+      figures += fmt::format("p{:g}={:.3f}", percentile,
+                             static_cast<double>(merged.NanosAtPercentile(percentile)) / 1000);
     }
     Field(fmt::format("latency_percentiles_usec_{}", command->name), figures);
   }

@@ -22,7 +22,8 @@ Result<std::vector<Server::Listener>> Server::OpenTcp(const config::Settings& se
     }
     const int code = fd.error().code;
     if (optional && (code == EADDRNOTAVAIL || code == EAFNOSUPPORT || code == EPROTONOSUPPORT)) continue;
-    log_.Warning("Warning: Could not create server TCP listening socket {}:{}: {}", address, port, fd.error().message);
+    log_.Warning("Warning: Could not create server TCP listening socket {}:{}: {}", address, port,
+                 fd.error().message);
     for (Listener& listener : opened) close(listener.fd);
     return Fail(fmt::format("Failed listening on port {} (tcp), aborting.", port), code);
   }
@@ -90,12 +91,15 @@ Status Server::ApplyListening(const config::Settings& old, const config::Setting
     if (!added && added.error().code != EEXIST) return added;
   }
   if (!opened) {
-    return Fail(same_port ? "Failed to bind to specified addresses." : "Unable to listen on this port. Check server logs.");
+    return Fail(same_port ? "Failed to bind to specified addresses."
+                          : "Unable to listen on this port. Check server logs.");
   }
   UpdateTitle();
   return {};
 }
 
-int Server::port() const { return static_cast<int>(settings_.network.port); }
+int Server::port() const {
+  return static_cast<int>(settings_.network.port);
+}
 
 }  // namespace cinnabar::server

@@ -7,8 +7,8 @@
 
 namespace cinnabar::server {
 
-// Gives commands the names that the configuration wants; an empty one removes a command. The error is the complete
-// text for standard error.
+// Gives commands the names that the configuration wants; an empty one removes a command. The error is the
+// complete text for standard error.
 Status RenameCommands(const config::Config& config, dispatch::Registry& registry);
 
 }  // namespace cinnabar::server

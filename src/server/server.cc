@@ -13,8 +13,8 @@
 #include "commands/command_tables.h"
 #include "os/cpus.h"
 #include "os/process_title.h"
-#include "server/supervision.h"
 #include "server/renamed_commands.h"
+#include "server/supervision.h"
 
 namespace cinnabar::server {
 namespace {
@@ -48,8 +48,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       options_(std::move(options)),
       main_thread_memory_(meter_),
       registry_(commands::CommandTables()),
-      keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases), RandomSeed(),
-                                                     CoreCount(settings_))),
+      keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases),
+                                                     RandomSeed(), CoreCount(settings_))),
       slow_log_(settings_.observation.slowlog_log_slower_than_micros,
                 static_cast<size_t>(settings_.observation.slowlog_max_len)),
       services_{.config = config_,
@@ -139,9 +139,11 @@ void Server::OnSignal() {
   log_.Warning("Received {} scheduling shutdown...", name);
   const config::ShutdownChoices& chosen =
       signal == SIGINT ? settings_.general.shutdown_on_sigint : settings_.general.shutdown_on_sigterm;
-  Status status = Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
-  if (!status) log_.Warning("{} received but errors trying to shut down the server, check the logs for more information",
-                            name);
+  Status status =
+      Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
+  if (!status)
+    log_.Warning("{} received but errors trying to shut down the server, check the logs for more information",
+                 name);
 }
 
 Status Server::Shutdown(const dispatch::ShutdownRequest&) {
@@ -181,7 +183,8 @@ void Server::AcceptSome(Listener& listener) {
     if (target == cores_[0].get()) {
       target->Adopt(std::move(*accepted));
     } else {
-      target->Post([target, connection = std::move(*accepted)]() mutable { target->Adopt(std::move(connection)); });
+      target->Post(
+          [target, connection = std::move(*accepted)]() mutable { target->Adopt(std::move(connection)); });
     }
   }
 }
@@ -192,19 +195,25 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
   if (Count() >= static_cast<size_t>(settings_.clients.maxclients)) {
     refusal = "-ERR max number of clients reached\r\n";
     ++connections_rejected_;
-  } else if (settings_.network.protected_mode && settings_.security.requirepass.empty() && !accepted.unix_socket &&
-             !accepted.loopback) {
+  } else if (settings_.network.protected_mode && settings_.security.requirepass.empty() &&
+             !accepted.unix_socket && !accepted.loopback) {
     refusal =
-        "-DENIED The server is running in protected mode because protected mode is enabled and no password is set "
-        "for the default user. In this mode connections are only accepted from the loopback interface. To connect "
-        "from other computers, do one of the following: 1) Send 'CONFIG SET protected-mode no' from the loopback "
-        "interface, after making sure that the server is not reachable from the internet; use CONFIG REWRITE to "
-        "make the change permanent. 2) Set protected-mode to no in the configuration file and restart. 3) Start the "
+        "-DENIED The server is running in protected mode because protected mode is enabled and no password "
+        "is set "
+        "for the default user. In this mode connections are only accepted from the loopback interface. To "
+        "connect "
+        "from other computers, do one of the following: 1) Send 'CONFIG SET protected-mode no' from the "
+        "loopback "
+        "interface, after making sure that the server is not reachable from the internet; use CONFIG REWRITE "
+        "to "
+        "make the change permanent. 2) Set protected-mode to no in the configuration file and restart. 3) "
+        "Start the "
         "server with '--protected-mode no'. 4) Set a password for the default user.\r\n";
     ++connections_rejected_;
   }
   if (refusal.empty()) return false;
-  [[maybe_unused]] ssize_t sent = send(accepted.fd, refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  [[maybe_unused]] ssize_t sent =
+      send(accepted.fd, refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   close(accepted.fd);
   return true;
 }
@@ -305,7 +314,8 @@ void Server::ResetStatistics() {
 }
 
 bool Server::Quiet() const {
-  return Count() == 0 && settings_.testing.watchdog_period_millis == 0 && pause_.mode == dispatch::PauseMode::kNone;
+  return Count() == 0 && settings_.testing.watchdog_period_millis == 0 &&
+         pause_.mode == dispatch::PauseMode::kNone;
 }
 
 void Server::OnCron(int core) {

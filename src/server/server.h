@@ -1,5 +1,5 @@
-// Server: the composition root. It makes every part, plugs them together, owns the cores, the listeners and the
-// cron, and ends the process in order.
+// Server: the composition root. It makes every part, plugs them together, owns the cores, the listeners and
+// the cron, and ends the process in order.
 //
 // Made and run on the main thread, which becomes core 0.
 #pragma once

@@ -1,4 +1,5 @@
-// The server as a process: signals, watchdogs, the kernel's out-of-memory score, and what a crash report says.
+// The server as a process: signals, watchdogs, the kernel's out-of-memory score, and what a crash report
+// says.
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +12,12 @@ namespace {
 
 os::OomScoreMode ModeOf(config::OomScoreAdj mode) {
   switch (mode) {
-    case config::OomScoreAdj::kNo: return os::OomScoreMode::kNo;
-    case config::OomScoreAdj::kRelative: return os::OomScoreMode::kRelative;
-    case config::OomScoreAdj::kAbsolute: return os::OomScoreMode::kAbsolute;
+    case config::OomScoreAdj::kNo:
+      return os::OomScoreMode::kNo;
+    case config::OomScoreAdj::kRelative:
+      return os::OomScoreMode::kRelative;
+    case config::OomScoreAdj::kAbsolute:
+      return os::OomScoreMode::kAbsolute;
   }
   return os::OomScoreMode::kNo;
 }
@@ -46,15 +50,17 @@ Status Server::ApplyOomScore(const config::Settings& settings) {
   const auto& wanted = settings.general.oom_score_adj_values;
   const os::OomScore::Values values = {static_cast<int>(wanted[0]), static_cast<int>(wanted[1]),
                                        static_cast<int>(wanted[2])};
-  Status applied = oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values, os::OomScoreRole::kMaster);
+  Status applied =
+      oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values, os::OomScoreRole::kMaster);
   if (applied) return {};
   log_.Warning("Unable to write oom_score_adj: {}", applied.error().message);
   return Fail("Failed to apply new oom_score_adj configuration, check server logs.");
 }
 
 void Server::RegisterProcessAppliers() {
-  config_.RegisterApplier({"oom-score-adj", "oom-score-adj-values"},
-                          [this](const config::Settings&, config::Settings& now) { return ApplyOomScore(now); });
+  config_.RegisterApplier(
+      {"oom-score-adj", "oom-score-adj-values"},
+      [this](const config::Settings&, config::Settings& now) { return ApplyOomScore(now); });
   // Each thread arms its own timer, before it takes further requests.
   config_.RegisterApplier({"watchdog-period"}, [this](const config::Settings&, config::Settings&) -> Status {
     for (size_t i = 0; i < cores_.size(); ++i) {

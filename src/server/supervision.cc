@@ -13,10 +13,14 @@ Supervised DetectSupervision(Supervised wanted) {
   const bool systemd = std::getenv("NOTIFY_SOCKET") != nullptr;
   const bool upstart = std::getenv("UPSTART_JOB") != nullptr;
   switch (wanted) {
-    case Supervised::kNo: return Supervised::kNo;
-    case Supervised::kSystemd: return systemd ? Supervised::kSystemd : Supervised::kNo;
-    case Supervised::kUpstart: return upstart ? Supervised::kUpstart : Supervised::kNo;
-    case Supervised::kAuto: return upstart ? Supervised::kUpstart : systemd ? Supervised::kSystemd : Supervised::kNo;
+    case Supervised::kNo:
+      return Supervised::kNo;
+    case Supervised::kSystemd:
+      return systemd ? Supervised::kSystemd : Supervised::kNo;
+    case Supervised::kUpstart:
+      return upstart ? Supervised::kUpstart : Supervised::kNo;
+    case Supervised::kAuto:
+      return upstart ? Supervised::kUpstart : systemd ? Supervised::kSystemd : Supervised::kNo;
   }
   return Supervised::kNo;
 }

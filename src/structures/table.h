@@ -3,11 +3,11 @@
 //   bucket (64 bytes):  [slot 0][slot 1] ... [slot 6][slot 7 | link to overflow bucket]
 //   slot (64 bits):     [tag:15][mark:1][pointer:48]           0 = free
 //
-// Growth is linear hashing (Litwin, VLDB 1980): with n buckets and 2^L <= n < 2^(L+1), the buckets below n - 2^L
-// have been split and are addressed by L+1 bits of the hash, the others by L bits. An insert that makes the
-// table too full splits one bucket, an erase that makes it too empty merges one: no step ever touches more than
-// a few entries, and the load, so the memory per entry, is the same at every size. Buckets live in segments of
-// 16, found through a small directory.
+// Growth is linear hashing (Litwin, VLDB 1980): with n buckets and 2^L <= n < 2^(L+1), the buckets below n -
+// 2^L have been split and are addressed by L+1 bits of the hash, the others by L bits. An insert that makes
+// the table too full splits one bucket, an erase that makes it too empty merges one: no step ever touches
+// more than a few entries, and the load, so the memory per entry, is the same at every size. Buckets live in
+// segments of 16, found through a small directory.
 //
 // The tag holds 14 bits of the hash, so that a look-up reads an entry only when it is almost surely the right
 // one: two cache misses for a hit, one for a miss. The mark is one bit of the caller's (an entry that may
@@ -17,7 +17,8 @@
 // whatever is inserted or erased between. The cursor counts with its bits reversed, so that a split or merged
 // bucket is met where its parts would have been.
 //
-// Not thread-safe: the caller holds the lock of the table's shard. Slot pointers die with the next Insert/Erase.
+// Not thread-safe: the caller holds the lock of the table's shard. Slot pointers die with the next
+// Insert/Erase.
 #pragma once
 
 #include <smmintrin.h>
@@ -116,7 +117,8 @@ class Table {
     return nullptr;
   }
 
-  // REQUIRES: no entry with this key. `hash_of(const Entry&)` recomputes an entry's hash when a bucket splits.
+  // REQUIRES: no entry with this key. `hash_of(const Entry&)` recomputes an entry's hash when a bucket
+  // splits.
   template <typename HashOf>
   void Insert(uint64_t hash, Entry* entry, bool mark, HashOf&& hash_of) {
     if (bucket_count_ == 0) AddFirstBucket();
@@ -168,7 +170,8 @@ class Table {
   Slot* Sample(Random&& random) {
     while (true) {
       Bucket* bucket = BucketAt(random(bucket_count_));
-      // A place in the chain is drawn among more places than any likely chain has; an empty one is drawn again.
+      // A place in the chain is drawn among more places than any likely chain has; an empty one is drawn
+      // again.
       uint64_t place = random(kSamplePlaces);
       while (place >= kSlots && bucket != nullptr) {
         bucket = bucket->overflow();
@@ -188,12 +191,13 @@ class Table {
     }
   };
   static constexpr size_t kSegmentBuckets = 16;
-  static constexpr size_t kLoadTwice = 13;     // twice the mean number of entries per bucket: 6.5
+  static constexpr size_t kLoadTwice = 13;  // twice the mean number of entries per bucket: 6.5
   static constexpr uint64_t kSamplePlaces = 4 * kSlots;
 
   static Slot MakeSlot(uint64_t hash, const Entry* entry, bool mark) {
     Slot slot;
-    slot.bits = Slot::TagOf(hash) << Slot::kTagShift | (mark ? Slot::kMark : 0) | reinterpret_cast<uint64_t>(entry);
+    slot.bits =
+        Slot::TagOf(hash) << Slot::kTagShift | (mark ? Slot::kMark : 0) | reinterpret_cast<uint64_t>(entry);
     return slot;
   }
 
@@ -250,7 +254,8 @@ class Table {
     SetBucketCount(1);
   }
 
-  // Makes room for bucket number bucket_count_. The first segment grows by doubling, so that small tables are small.
+  // Makes room for bucket number bucket_count_. The first segment grows by doubling, so that small tables are
+  // small.
   void AddBucket() {
     const size_t count = bucket_count_;
     if (count < kSegmentBuckets) {
@@ -289,8 +294,8 @@ class Table {
     }
   }
 
-  // Moves an entry of the chain's last bucket into the freed slot, so that only the last bucket has holes that
-  // cost memory, and drops that bucket when it is empty.
+  // Moves an entry of the chain's last bucket into the freed slot, so that only the last bucket has holes
+  // that cost memory, and drops that bucket when it is empty.
   void FillHole(Bucket* head, Slot* hole) {
     Bucket* parent = nullptr;
     Bucket* last = head;

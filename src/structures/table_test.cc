@@ -21,7 +21,9 @@ struct Item {
 uint64_t HashOfKey(uint64_t key) {
   return HashBytes(std::string_view(reinterpret_cast<const char*>(&key), sizeof key), 42);
 }
-uint64_t HashOfItem(const Item& item) { return HashOfKey(item.key); }
+uint64_t HashOfItem(const Item& item) {
+  return HashOfKey(item.key);
+}
 
 // The table and the naive model side by side.
 class Pair {

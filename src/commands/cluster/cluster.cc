@@ -8,7 +8,9 @@ using dispatch::Call;
 using dispatch::CommandSpec;
 namespace Flag = dispatch::Flag;
 
-void Disabled(Call& call) { call.reply().Error("ERR This instance has cluster support disabled"); }
+void Disabled(Call& call) {
+  call.reply().Error("ERR This instance has cluster support disabled");
+}
 
 constexpr CommandSpec kTable[] = {
     {

@@ -12,13 +12,16 @@ namespace Flag = dispatch::Flag;
 
 void Ping(Call& call) {
   if (call.argc() > 2) {
-    return call.reply().Error(fmt::format("ERR wrong number of arguments for '{}' command", call.command().name));
+    return call.reply().Error(
+        fmt::format("ERR wrong number of arguments for '{}' command", call.command().name));
   }
   if (call.argc() == 2) return call.reply().Bulk(call.arg(1));
   call.reply().Simple("PONG");
 }
 
-void Echo(Call& call) { call.reply().Bulk(call.arg(1)); }
+void Echo(Call& call) {
+  call.reply().Bulk(call.arg(1));
+}
 
 constexpr CommandSpec kTable[] = {
     {

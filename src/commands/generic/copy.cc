@@ -1,5 +1,5 @@
-// COPY and MOVE: a value into another key or database. A key's shard is the same in every database, so that the
-// key specifications lock both sides.
+// COPY and MOVE: a value into another key or database. A key's shard is the same in every database, so that
+// the key specifications lock both sides.
 #include "commands/generic/database_index.h"
 #include "commands/generic/removal.h"
 #include "keyspace/access_clock.h"

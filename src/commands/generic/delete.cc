@@ -28,7 +28,9 @@ void Del(Call& call) {
   RemoveAll(call, call.settings().memory.lazyfree_lazy_user_del ? Freeing::kInBackground : Freeing::kAtOnce);
 }
 
-void Unlink(Call& call) { RemoveAll(call, Freeing::kInBackground); }
+void Unlink(Call& call) {
+  RemoveAll(call, Freeing::kInBackground);
+}
 
 constexpr CommandSpec kTable[] = {
     {

@@ -1,7 +1,7 @@
 // EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT: when a key dies.
 //
-// Whatever unit and base a client chose, the journal gets PEXPIREAT with the moment itself, or the removal when that
-// moment is past.
+// Whatever unit and base a client chose, the journal gets PEXPIREAT with the moment itself, or the removal
+// when that moment is past.
 #include <fmt/format.h>
 
 #include <limits>
@@ -109,10 +109,18 @@ void SetExpiry(Call& call, Unit unit, Base base) {
   call.reply().Integer(1);
 }
 
-void Expire(Call& call) { SetExpiry(call, Unit::kSeconds, Base::kNow); }
-void PExpire(Call& call) { SetExpiry(call, Unit::kMillis, Base::kNow); }
-void ExpireAt(Call& call) { SetExpiry(call, Unit::kSeconds, Base::kEpoch); }
-void PExpireAt(Call& call) { SetExpiry(call, Unit::kMillis, Base::kEpoch); }
+void Expire(Call& call) {
+  SetExpiry(call, Unit::kSeconds, Base::kNow);
+}
+void PExpire(Call& call) {
+  SetExpiry(call, Unit::kMillis, Base::kNow);
+}
+void ExpireAt(Call& call) {
+  SetExpiry(call, Unit::kSeconds, Base::kEpoch);
+}
+void PExpireAt(Call& call) {
+  SetExpiry(call, Unit::kMillis, Base::kEpoch);
+}
 
 constexpr std::string_view kHistory = "7.0.0: Added options: `NX`, `XX`, `GT` and `LT`.";
 
@@ -132,13 +140,13 @@ constexpr CommandSpec Spec(std::string_view name, std::string_view synopsis, std
 }
 
 constexpr CommandSpec kTable[] = {
-    Spec("expire", "key seconds:integer condition:[NX|XX|GT|LT]",
+    Spec("expire", "key seconds:integer condition:[NX|XX|GT|LT]@7.0.0",
          "Lets a key expire after a number of seconds.", "1.0.0", Expire),
-    Spec("pexpire", "key milliseconds:integer condition:[NX|XX|GT|LT]",
+    Spec("pexpire", "key milliseconds:integer condition:[NX|XX|GT|LT]@7.0.0",
          "Lets a key expire after a number of milliseconds.", "2.6.0", PExpire),
-    Spec("expireat", "key unix-time-seconds:unix-time condition:[NX|XX|GT|LT]",
+    Spec("expireat", "key unix-time-seconds:unix-time condition:[NX|XX|GT|LT]@7.0.0",
          "Lets a key expire at a moment given in seconds since 1970.", "1.2.0", ExpireAt),
-    Spec("pexpireat", "key unix-time-milliseconds:unix-time condition:[NX|XX|GT|LT]",
+    Spec("pexpireat", "key unix-time-milliseconds:unix-time condition:[NX|XX|GT|LT]@7.0.0",
          "Lets a key expire at a moment given in milliseconds since 1970.", "2.6.0", PExpireAt),
 };
 static_assert(dispatch::Valid(kTable));

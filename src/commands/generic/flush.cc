@@ -1,5 +1,6 @@
-// FLUSHDB and FLUSHALL: the tables are taken out while the world is stopped, which is quick; freeing what was in them
-// is not, and happens while others work: on a worker thread (ASYNC), or in slices before the reply (SYNC).
+// FLUSHDB and FLUSHALL: the tables are taken out while the world is stopped, which is quick; freeing what was
+// in them is not, and happens while others work: on a worker thread (ASYNC), or in slices before the reply
+// (SYNC).
 #include <memory>
 #include <vector>
 
@@ -74,13 +75,17 @@ void Flush(Call& call, int first, int end) {
   Empty(call, first, end, mode);
 }
 
-void FlushDb(Call& call) { Flush(call, call.db().index(), call.db().index() + 1); }
-void FlushAll(Call& call) { Flush(call, 0, call.core().keyspace.databases()); }
+void FlushDb(Call& call) {
+  Flush(call, call.db().index(), call.db().index() + 1);
+}
+void FlushAll(Call& call) {
+  Flush(call, 0, call.core().keyspace.databases());
+}
 
 constexpr CommandSpec Spec(std::string_view name, std::string_view summary, std::string_view complexity,
                            dispatch::Handler run) {
   return {.name = name,
-          .synopsis = "async:[ASYNC|SYNC]",
+          .synopsis = "async:[ASYNC@4.0.0|SYNC@6.2.0]",
           .summary = summary,
           .since = "1.0.0",
           .group = "server",
@@ -90,8 +95,9 @@ constexpr CommandSpec Spec(std::string_view name, std::string_view summary, std:
           .categories = "keyspace,dangerous",
           .keys = {},
           .tips = "request_policy:all_shards,response_policy:all_succeeded",
-          .history = "4.0.0: Added the `ASYNC` flushing mode modifier.|"
-                     "6.2.0: Added the `SYNC` flushing mode modifier.",
+          .history =
+              "4.0.0: Added the `ASYNC` flushing mode modifier.|"
+              "6.2.0: Added the `SYNC` flushing mode modifier.",
           .run = run};
 }
 

@@ -1,7 +1,7 @@
 // HeldShard: one shard of a sweep over the keyspace, held for as long as the object lives.
 //
-// Inside a transaction the world is stopped and nothing needs to be locked. Outside, what happened under the lock
-// (keys that turned out to have expired) reaches the journal before the lock is released.
+// Inside a transaction the world is stopped and nothing needs to be locked. Outside, what happened under the
+// lock (keys that turned out to have expired) reaches the journal before the lock is released.
 #pragma once
 
 #include "dispatch/call.h"

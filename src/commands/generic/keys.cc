@@ -1,9 +1,9 @@
 // KEYS: every key name that matches a pattern.
 //
 // A large keyspace is read in slices between other commands: one shard at a time, its lock released every few
-// buckets, so that nobody waits for the sweep. A key that is there from the first slice to the last is returned at
-// least once; if its shard's table grows or shrinks meanwhile it may be returned twice. Inside a transaction the
-// world is stopped anyway, and the answer is exact.
+// buckets, so that nobody waits for the sweep. A key that is there from the first slice to the last is
+// returned at least once; if its shard's table grows or shrinks meanwhile it may be returned twice. Inside a
+// transaction the world is stopped anyway, and the answer is exact.
 #include <limits>
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
-// A look-up that leaves the access clock alone but counts as a hit or a miss: what commands do that only ask about
-// a key (EXISTS, TTL, TYPE, OBJECT).
+// A look-up that leaves the access clock alone but counts as a hit or a miss: what commands do that only ask
+// about a key (EXISTS, TTL, TYPE, OBJECT).
 #pragma once
 
 #include "dispatch/call.h"

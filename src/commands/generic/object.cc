@@ -24,19 +24,23 @@ void Encoding(Call& call) {
   call.reply().Bulk(entry->object()->encoding());
 }
 
-// Small integers answer as the shared objects that they are in Redis, under the conditions in which it shares them.
+// Small integers answer as the shared objects that they are in Redis, under the conditions in which it shares
+// them.
 bool AnswersAsShared(const Entry& entry, const config::Memory& memory) {
   constexpr int64_t kSharedIntegers = 10000;
   if (entry.type() != types::Type::kString) return false;
   const auto number = keyspace::StringInteger(entry);
-  if (entry.place() != keyspace::Place::kInteger || !number || *number < 0 || *number >= kSharedIntegers) return false;
+  if (entry.place() != keyspace::Place::kInteger || !number || *number < 0 || *number >= kSharedIntegers)
+    return false;
   if (memory.maxmemory_bytes == 0) return true;
   switch (memory.maxmemory_policy) {
     case EvictionPolicy::kVolatileLru:
     case EvictionPolicy::kVolatileLfu:
     case EvictionPolicy::kAllKeysLru:
-    case EvictionPolicy::kAllKeysLfu: return false;
-    default: return true;
+    case EvictionPolicy::kAllKeysLfu:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -52,7 +56,8 @@ void IdleTime(Call& call) {
   if (!entry) return call.reply().Null();
   if (call.core().access.lfu) {
     return call.reply().Error(
-        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+        "between "
         "policies at runtime LRU and LFU data will take some time to adjust.");
   }
   call.reply().Integer(static_cast<int64_t>(keyspace::IdleSeconds(entry->clock(), call.now())));
@@ -63,7 +68,8 @@ void Freq(Call& call) {
   if (!entry) return call.reply().Null();
   if (!call.core().access.lfu) {
     return call.reply().Error(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+        "switching "
         "between policies at runtime LRU and LFU data will take some time to adjust.");
   }
   call.reply().Integer(keyspace::LfuCounter(entry->clock(), call.now(), call.core().access));
@@ -123,7 +129,8 @@ constexpr CommandSpec kTable[] = {
         .run = Help,
     },
     Subcommand("object|idletime", "Returns for how many seconds a key has not been used.", "2.2.3", IdleTime),
-    Subcommand("object|refcount", "Returns the number of references to the value of a key.", "2.2.3", RefCount),
+    Subcommand("object|refcount", "Returns the number of references to the value of a key.", "2.2.3",
+               RefCount),
 };
 static_assert(dispatch::Valid(kTable));
 

@@ -68,7 +68,9 @@ void RandomKey(Call& call) {
   call.reply().Null();
 }
 
-void DbSize(Call& call) { call.reply().Integer(static_cast<int64_t>(ShardSizes(call).total())); }
+void DbSize(Call& call) {
+  call.reply().Integer(static_cast<int64_t>(ShardSizes(call).total()));
+}
 
 constexpr CommandSpec kTable[] = {
     {

@@ -11,9 +11,12 @@ constexpr size_t kSmallBytes = 64 * 1024;
 
 bool Large(const Entry& entry) {
   switch (entry.place()) {
-    case keyspace::Place::kObject: return entry.object()->free_effort() > kSmallEffort;
-    case keyspace::Place::kShared: return entry.block()->size > kSmallBytes;
-    default: return false;
+    case keyspace::Place::kObject:
+      return entry.object()->free_effort() > kSmallEffort;
+    case keyspace::Place::kShared:
+      return entry.block()->size > kSmallBytes;
+    default:
+      return false;
   }
 }
 

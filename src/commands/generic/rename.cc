@@ -70,7 +70,8 @@ constexpr CommandSpec kTable[] = {
         .flags = Flag::kWrite | Flag::kFast,
         .keys = {dispatch::OneKey(KeyUse::kRw | KeyUse::kAccess | KeyUse::kDelete, 1),
                  dispatch::OneKey(KeyUse::kOw | KeyUse::kInsert, 2)},
-        .history = "3.2.0: The command no longer returns an error when source and destination names are the same.",
+        .history =
+            "3.2.0: The command no longer returns an error when source and destination names are the same.",
         .run = RenameNx,
     },
 };

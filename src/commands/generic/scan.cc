@@ -2,8 +2,8 @@
 //
 //   cursor = [ cursor within the shard's table | shard:10 ]
 //
-// Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard: what
-// is there all the time is returned. A key never changes its shard.
+// Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
+// what is there all the time is returned. A key never changes its shard.
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -145,8 +145,9 @@ void Scan(Call& call) {
 
 constexpr CommandSpec kTable[] = {{
     .name = "scan",
-    .synopsis = "cursor:integer [MATCH:pattern pattern] [COUNT:integer count] [TYPE:string type]",
-    .summary = "Returns a few key names and the cursor for the next call; what exists all the time is returned.",
+    .synopsis = "cursor:integer [MATCH:pattern pattern] [COUNT:integer count] [TYPE:string type]@6.0.0",
+    .summary =
+        "Returns a few key names and the cursor for the next call; what exists all the time is returned.",
     .since = "2.8.0",
     .group = "generic",
     .complexity = "O(1) per call with a fixed COUNT; O(N) for a whole pass over N keys.",

@@ -13,8 +13,8 @@ using keyspace::Database;
 using keyspace::Keyspace;
 namespace Flag = dispatch::Flag;
 
-// Removes the expired ones among the keys that somebody watches in either database: for a watcher, a name that turns
-// from absent to expired, or back, has not changed.
+// Removes the expired ones among the keys that somebody watches in either database: for a watcher, a name
+// that turns from absent to expired, or back, has not changed.
 void ExpireWatched(Call& call, int first, int second) {
   Keyspace& keyspace = call.core().keyspace;
   for (int watched : {first, second}) {

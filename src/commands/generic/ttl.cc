@@ -29,10 +29,18 @@ void ReplyExpiry(Call& call, Unit unit, Base base) {
   call.reply().Integer(unit == Unit::kSeconds ? value / 1000 + (value % 1000 >= 500 ? 1 : 0) : value);
 }
 
-void Ttl(Call& call) { ReplyExpiry(call, Unit::kSeconds, Base::kNow); }
-void PTtl(Call& call) { ReplyExpiry(call, Unit::kMillis, Base::kNow); }
-void ExpireTime(Call& call) { ReplyExpiry(call, Unit::kSeconds, Base::kEpoch); }
-void PExpireTime(Call& call) { ReplyExpiry(call, Unit::kMillis, Base::kEpoch); }
+void Ttl(Call& call) {
+  ReplyExpiry(call, Unit::kSeconds, Base::kNow);
+}
+void PTtl(Call& call) {
+  ReplyExpiry(call, Unit::kMillis, Base::kNow);
+}
+void ExpireTime(Call& call) {
+  ReplyExpiry(call, Unit::kSeconds, Base::kEpoch);
+}
+void PExpireTime(Call& call) {
+  ReplyExpiry(call, Unit::kMillis, Base::kEpoch);
+}
 
 void Persist(Call& call) {
   const Key key = call.key(1);
@@ -65,12 +73,13 @@ constexpr std::string_view kHistory = "2.8.0: Added the -2 reply.";
 constexpr CommandSpec kTable[] = {
     Spec("ttl", "Returns how many seconds a key has left to live; -1 for ever, -2 for no such key.", "1.0.0",
          kChanging, kHistory, Ttl),
-    Spec("pttl", "Returns how many milliseconds a key has left to live; -1 for ever, -2 for no such key.", "2.6.0",
-         kChanging, kHistory, PTtl),
+    Spec("pttl", "Returns how many milliseconds a key has left to live; -1 for ever, -2 for no such key.",
+         "2.6.0", kChanging, kHistory, PTtl),
     Spec("expiretime", "Returns when a key expires, in seconds since 1970; -1 for never, -2 for no such key.",
          "7.0.0", "", "", ExpireTime),
-    Spec("pexpiretime", "Returns when a key expires, in milliseconds since 1970; -1 for never, -2 for no such key.",
-         "7.0.0", "", "", PExpireTime),
+    Spec("pexpiretime",
+         "Returns when a key expires, in milliseconds since 1970; -1 for never, -2 for no such key.", "7.0.0",
+         "", "", PExpireTime),
     {
         .name = "persist",
         .synopsis = "key",

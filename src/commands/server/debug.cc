@@ -1,4 +1,5 @@
-// DEBUG: what tests and the curious ask of a server. One plain command, as in Redis, whose first argument chooses.
+// DEBUG: what tests and the curious ask of a server. One plain command, as in Redis, whose first argument
+// chooses.
 #include "commands/server/debug.h"
 
 #include <fmt/format.h>
@@ -43,8 +44,9 @@ const DebugSubcommand* Find(std::string_view name, size_t arguments) {
 extern "C" [[gnu::noinline]] void debugCommand(Call& call) {
   const DebugSubcommand* subcommand = Find(call.arg(1), call.argc() - 2);
   if (subcommand == nullptr) {
-    return call.reply().Error(fmt::format(
-        "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.", call.arg(1).substr(0, 128)));
+    return call.reply().Error(
+        fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
+                    call.arg(1).substr(0, 128)));
   }
   subcommand->run(call);
   // Not a tail call, which would take this frame off the stack.

@@ -1,5 +1,5 @@
-// The parts of DEBUG. Every subcommand runs with the world stopped and answers for itself; debug.cc finds it and
-// has checked the number of its arguments.
+// The parts of DEBUG. Every subcommand runs with the world stopped and answers for itself; debug.cc finds it
+// and has checked the number of its arguments.
 #pragma once
 
 #include <span>

@@ -55,10 +55,10 @@ void Object(Call& call) {
   EntryRef entry = call.db().FindRead(call.key(2), Use::kSilent);
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   const uint64_t idle = call.core().access.lfu ? 0 : keyspace::IdleSeconds(entry->clock(), call.now());
-  call.reply().Simple(fmt::format(
-      "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
-      static_cast<const void*>(entry.get()), EncodingName(*entry), SerializedLength(*entry), entry->clock(), idle,
-      types::TypeName(entry->type())));
+  call.reply().Simple(
+      fmt::format("Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
+                  static_cast<const void*>(entry.get()), EncodingName(*entry), SerializedLength(*entry),
+                  entry->clock(), idle, types::TypeName(entry->type())));
 }
 
 void DigestAll(Call& call) {
@@ -104,18 +104,20 @@ void Populate(Call& call) {
 }
 
 // One half of HTSTATS. Slots stand for what other servers call the table size.
-std::string TableText(std::string_view title, size_t buckets, size_t overflow, size_t elements, size_t bytes) {
+std::string TableText(std::string_view title, size_t buckets, size_t overflow, size_t elements,
+                      size_t bytes) {
   std::string text = fmt::format("[{}]\n", title);
   if (buckets == 0 || elements == 0) return text + "No stats available for empty dictionaries\n";
-  return text + fmt::format("Hash table 0 stats (main hash table):\n"
-                            " table size: {}\n"
-                            " number of elements: {}\n"
-                            " buckets: {}\n"
-                            " overflow buckets: {}\n"
-                            " elements per bucket: {:.2f}\n"
-                            " bytes: {}\n",
-                            buckets * Table<Entry>::kSlots, elements, buckets, overflow,
-                            static_cast<double>(elements) / static_cast<double>(buckets), bytes);
+  return text + fmt::format(
+                    "Hash table 0 stats (main hash table):\n"
+                    " table size: {}\n"
+                    " number of elements: {}\n"
+                    " buckets: {}\n"
+                    " overflow buckets: {}\n"
+                    " elements per bucket: {:.2f}\n"
+                    " bytes: {}\n",
+                    buckets * Table<Entry>::kSlots, elements, buckets, overflow,
+                    static_cast<double>(elements) / static_cast<double>(buckets), bytes);
 }
 
 void TableStatistics(Call& call) {

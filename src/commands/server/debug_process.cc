@@ -24,7 +24,9 @@ using dispatch::SameWord;
 constexpr std::string_view kNoPersistence =
     "ERR persistence is not part of this server yet: nothing can be reloaded from disk";
 
-int64_t Number(std::string_view text) { return ParseInt64(text).value_or(0); }
+int64_t Number(std::string_view text) {
+  return ParseInt64(text).value_or(0);
+}
 
 void Sleep(Call& call) {
   const double seconds = ParseDouble(call.arg(2)).value_or(0.0);
@@ -65,11 +67,17 @@ void Log(Call& call) {
   call.reply().Ok();
 }
 
-void ReplyError(Call& call) { call.reply().Error(call.arg(2)); }
+void ReplyError(Call& call) {
+  call.reply().Error(call.arg(2));
+}
 
-void Accept(Call& call) { call.reply().Ok(); }
+void Accept(Call& call) {
+  call.reply().Ok();
+}
 
-void Reload(Call& call) { call.reply().Error(kNoPersistence); }
+void Reload(Call& call) {
+  call.reply().Error(kNoPersistence);
+}
 
 void SetActiveExpire(Call& call) {
   call.services().debug.active_expire = Number(call.arg(2)) != 0;

@@ -23,7 +23,8 @@ void Info(Call& call) {
 constexpr CommandSpec kTable[] = {{
     .name = "info",
     .synopsis = "[section...]",
-    .summary = "Tells what the server is, what it does and what it has done, in sections of name:value lines.",
+    .summary =
+        "Tells what the server is, what it does and what it has done, in sections of name:value lines.",
     .since = "1.0.0",
     .group = "server",
     .complexity = "O(1)",

@@ -17,7 +17,9 @@ using dispatch::Command;
 using dispatch::CommandSpec;
 namespace Flag = dispatch::Flag;
 
-void Doctor(Call& call) { call.reply().Verbatim("txt", call.services().latency.Doctor()); }
+void Doctor(Call& call) {
+  call.reply().Verbatim("txt", call.services().latency.Doctor());
+}
 
 void Graph(Call& call) {
   const auto graph = call.services().latency.Graph(call.arg(2), call.now() / 1000);
@@ -108,7 +110,8 @@ void Help(Call& call) {
       "    Reset latency data of one or more <event> classes.",
       "    (default: reset all data for all event classes)",
       "HISTOGRAM [COMMAND ...]",
-      "    Return a cumulative distribution of latencies in the format of a histogram for the specified command "
+      "    Return a cumulative distribution of latencies in the format of a histogram for the specified "
+      "command "
       "names.",
       "    If no commands are specified then all histograms are replied.",
   };
@@ -116,7 +119,8 @@ void Help(Call& call) {
 }
 
 constexpr uint64_t kOperatorFlags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale;
-constexpr std::string_view kReportTips = "nondeterministic_output,request_policy:all_nodes,response_policy:special";
+constexpr std::string_view kReportTips =
+    "nondeterministic_output,request_policy:all_nodes,response_policy:special";
 
 constexpr CommandSpec kTable[] = {
     {

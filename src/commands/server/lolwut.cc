@@ -1,7 +1,7 @@
 // LOLWUT: a little art, different each time: cinnabar crystals growing on a rock, drawn with letters.
 //
-// A crystal is a rhombus that stands on one corner. They are drawn from the back to the front, so that nearer ones
-// cover farther ones.
+// A crystal is a rhombus that stands on one corner. They are drawn from the back to the front, so that nearer
+// ones cover farther ones.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,9 @@ struct Picture {
 
 class Canvas {
  public:
-  Canvas(int columns, int rows) : columns_(columns), lines_(static_cast<size_t>(rows), std::string(static_cast<size_t>(columns), ' ')) {}
+  Canvas(int columns, int rows)
+      : columns_(columns),
+        lines_(static_cast<size_t>(rows), std::string(static_cast<size_t>(columns), ' ')) {}
 
   void Put(int column, int row, char c) {
     if (column < 0 || column >= columns_ || row < 0 || row >= static_cast<int>(lines_.size())) return;
@@ -62,7 +64,9 @@ class Canvas {
 std::string Draw(const Picture& picture, Random& random) {
   Canvas canvas(picture.columns, picture.rows);
   const int ground = picture.rows - 1;
-  const auto below = [&](int limit) { return limit <= 0 ? 0 : static_cast<int>(random.Next() % static_cast<uint64_t>(limit)); };
+  const auto below = [&](int limit) {
+    return limit <= 0 ? 0 : static_cast<int>(random.Next() % static_cast<uint64_t>(limit));
+  };
   for (int i = 0; i < picture.crystals; ++i) {
     // The later, the nearer: smaller and lower.
     const int largest = std::max(1, picture.rows / 2 - 1 - i * picture.rows / (2 * picture.crystals + 1));

@@ -77,7 +77,9 @@ double Ratio(uint64_t value, uint64_t of) {
   return of == 0 ? 0.0 : static_cast<double>(value) / static_cast<double>(of);
 }
 
-int64_t Difference(uint64_t value, uint64_t from) { return static_cast<int64_t>(value) - static_cast<int64_t>(from); }
+int64_t Difference(uint64_t value, uint64_t from) {
+  return static_cast<int64_t>(value) - static_cast<int64_t>(from);
+}
 
 void WriteDatabase(StatsWriter& stats, protocol::ReplyWriter& reply, const DatabaseMemory& database) {
   stats.Name(fmt::format("db.{}", database.index));
@@ -128,25 +130,30 @@ void Stats(Call& call) {
 std::string Diagnosis(const MemoryFigures& figures, size_t clients) {
   constexpr uint64_t kTooSmallToJudge = 5 << 20;
   if (figures.used < kTooSmallToJudge) {
-    return "This instance is empty or uses very little memory: there is nothing to judge yet. Come back when it "
+    return "This instance is empty or uses very little memory: there is nothing to judge yet. Come back when "
+           "it "
            "holds some data.\n";
   }
   std::string advice;
   const os::AllocatorStats& allocator = figures.allocator;
   if (Ratio(figures.peak, figures.used) > 1.5) {
     advice +=
-        " * Peak memory: at some time this instance used over 150% of what it uses now. Memory of that time may "
-        "still be counted as resident; MEMORY PURGE gives it back, and a high fragmentation ratio is harmless.\n";
+        " * Peak memory: at some time this instance used over 150% of what it uses now. Memory of that time "
+        "may "
+        "still be counted as resident; MEMORY PURGE gives it back, and a high fragmentation ratio is "
+        "harmless.\n";
   }
   if (Ratio(figures.resident, figures.used) > 1.4 && Difference(figures.resident, figures.used) > 10 << 20) {
     advice +=
-        " * High total memory: the process takes over 140% of what the data need. Look at the lines below for the "
+        " * High total memory: the process takes over 140% of what the data need. Look at the lines below "
+        "for the "
         "cause, or at other libraries in this process.\n";
   }
   if (Ratio(allocator.active, allocator.allocated) > 1.1 &&
       Difference(allocator.active, allocator.allocated) > 10 << 20) {
     advice +=
-        " * Fragmentation: pages of the allocator are used badly, as happens when values of many sizes come and go. "
+        " * Fragmentation: pages of the allocator are used badly, as happens when values of many sizes come "
+        "and go. "
         "A restart packs them anew.\n";
   }
   if (Ratio(allocator.resident, allocator.active) > 1.1 &&
@@ -155,10 +162,12 @@ std::string Diagnosis(const MemoryFigures& figures, size_t clients) {
   }
   if (clients > 0 && figures.clients / clients > 200 * 1024) {
     advice +=
-        " * Big buffers: clients hold more than 200 kB each on average. CLIENT LIST shows which ones read their "
+        " * Big buffers: clients hold more than 200 kB each on average. CLIENT LIST shows which ones read "
+        "their "
         "replies too slowly.\n";
   }
-  if (advice.empty()) return "I have looked at the memory of this instance and found nothing to complain about.\n";
+  if (advice.empty())
+    return "I have looked at the memory of this instance and found nothing to complain about.\n";
   return "I see something to look at in this instance:\n\n" + advice;
 }
 
@@ -172,7 +181,9 @@ void Purge(Call& call) {
   call.reply().Ok();
 }
 
-void MallocStats(Call& call) { call.reply().Verbatim("txt", os::MallocStats()); }
+void MallocStats(Call& call) {
+  call.reply().Verbatim("txt", os::MallocStats());
+}
 
 void Help(Call& call) {
   static constexpr std::string_view kLines[] = {
@@ -191,7 +202,8 @@ void Help(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr std::string_view kReportTips = "nondeterministic_output,request_policy:all_shards,response_policy:special";
+constexpr std::string_view kReportTips =
+    "nondeterministic_output,request_policy:all_shards,response_policy:special";
 constexpr std::string_view kAllocatorComplexity = "Depends on how much memory is allocated, could be slow";
 
 constexpr CommandSpec kTable[] = {

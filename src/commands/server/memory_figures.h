@@ -36,7 +36,8 @@ struct MemoryFigures {
 // REQUIRES: the world is stopped.
 MemoryFigures ReadMemoryFigures(const dispatch::Services& services);
 
-// Bytes that a connection and its buffers hold. On its own core, or with the world stopped (Clients::ForEach).
+// Bytes that a connection and its buffers hold. On its own core, or with the world stopped
+// (Clients::ForEach).
 uint64_t ClientMemory(const dispatch::Session& session);
 
 }  // namespace cinnabar::commands

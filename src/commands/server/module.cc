@@ -9,7 +9,9 @@ using dispatch::Call;
 using dispatch::CommandSpec;
 namespace Flag = dispatch::Flag;
 
-void List(Call& call) { call.reply().Array(0); }
+void List(Call& call) {
+  call.reply().Array(0);
+}
 
 void Load(Call& call) {
   call.reply().Error("ERR Error loading the extension. Modules are not part of this server.");

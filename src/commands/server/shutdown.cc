@@ -30,7 +30,8 @@ void Shutdown(Call& call) {
       return call.reply().Error(errors::kSyntax);
     }
   }
-  if ((request.save && request.nosave) || (abort && call.argc() > 2)) return call.reply().Error(errors::kSyntax);
+  if ((request.save && request.nosave) || (abort && call.argc() > 2))
+    return call.reply().Error(errors::kSyntax);
   if (abort) {
     if (!call.services().control.AbortShutdown()) return call.reply().Error("ERR No shutdown in progress.");
     return call.reply().Ok();
@@ -48,11 +49,11 @@ constexpr CommandSpec kTable[] = {{
     .summary = "Saves what is to be saved, and ends the server.",
     .since = "1.0.0",
     .group = "server",
-    .complexity =
-        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving data, "
+                  "otherwise O(1)",
     .arity = -1,
-    .flags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kNoMulti | Flag::kAllowBusy |
-             Flag::kSentinel | Flag::kWorld,
+    .flags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kNoMulti |
+             Flag::kAllowBusy | Flag::kSentinel | Flag::kWorld,
     .history = "7.0.0: Added the `NOW`, `FORCE` and `ABORT` modifiers.",
     .run = Shutdown,
 }};

@@ -21,7 +21,8 @@ void Get(Call& call) {
   }
   if (call.argc() == 3) {
     const auto wanted = ParseInt64(call.arg(2));
-    if (!wanted || *wanted < kAll) return call.reply().Error("ERR count should be greater than or equal to -1");
+    if (!wanted || *wanted < kAll)
+      return call.reply().Error("ERR count should be greater than or equal to -1");
     count = *wanted;
   }
   const auto entries = call.services().slow_log.Newest(count == kAll ? SIZE_MAX : static_cast<size_t>(count));
@@ -38,7 +39,9 @@ void Get(Call& call) {
   }
 }
 
-void Length(Call& call) { call.reply().Integer(static_cast<int64_t>(call.services().slow_log.Size())); }
+void Length(Call& call) {
+  call.reply().Integer(static_cast<int64_t>(call.services().slow_log.Size()));
+}
 
 void Reset(Call& call) {
   call.services().slow_log.Reset();

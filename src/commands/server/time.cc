@@ -16,7 +16,9 @@ void Time(Call& call) {
 }
 
 // Nothing is saved yet: the data set was last equal to what is on disk when the server started.
-void LastSave(Call& call) { call.reply().Integer(call.services().control.StartedAt() / 1000); }
+void LastSave(Call& call) {
+  call.reply().Integer(call.services().control.StartedAt() / 1000);
+}
 
 constexpr CommandSpec kTable[] = {
     {

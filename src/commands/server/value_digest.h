@@ -1,5 +1,6 @@
-// A digest of data: equal data have equal digests on every server, whatever the order of keys and the encoding of
-// values. 160 bits, shown as 40 hexadecimal digits; no data have zeros. Against accidents, not against attackers.
+// A digest of data: equal data have equal digests on every server, whatever the order of keys and the
+// encoding of values. 160 bits, shown as 40 hexadecimal digits; no data have zeros. Against accidents, not
+// against attackers.
 #pragma once
 
 #include <array>

@@ -140,6 +140,14 @@ void GetSet(Call& call) {
   call.Propagate({"SET", key.bytes, call.arg(2)});
 }
 
+// Only with GET does SET read.
+uint16_t UseOfSetKey(std::span<const std::string_view> argv) {
+  for (size_t i = 3; i < argv.size(); ++i) {
+    if (dispatch::SameWord(argv[i], "GET")) return KeyUse::kRw | KeyUse::kAccess | KeyUse::kUpdate;
+  }
+  return KeyUse::kOw | KeyUse::kUpdate;
+}
+
 constexpr CommandSpec kTable[] = {
     {
         .name = "set",
@@ -160,6 +168,7 @@ constexpr CommandSpec kTable[] = {
         .history = "2.6.12: Added the `EX`, `PX`, `NX` and `XX` options.|6.0.0: Added the `KEEPTTL` option.|"
                    "6.2.0: Added the `GET`, `EXAT` and `PXAT` option.|"
                    "7.0.0: Allowed the `NX` and `GET` options to be used together.",
+        .actual_use = UseOfSetKey,
         .run = Set,
     },
     {

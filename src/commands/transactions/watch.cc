@@ -22,8 +22,8 @@ bool IsWatched(const Transaction& transaction, int database, const Key& key) {
   });
 }
 
-// Where expired keys are removed when met, the look-up has just done that, and the key counts as absent from the
-// beginning. Elsewhere it must be remembered that the key was dead already.
+// Where expired keys are removed when met, the look-up has just done that, and the key counts as absent from
+// the beginning. Elsewhere it must be remembered that the key was dead already.
 bool StillThereThoughExpired(Call& call, const Key& key) {
   if (call.db().FindWrite(key, keyspace::Use::kSilent)) return false;
   auto& table = call.db().ShardTableOf(key).entries;
@@ -45,12 +45,12 @@ void Watch(Call& call) {
 }
 
 void Unwatch(Call& call) {
-  call.dispatcher().Unwatch(call.session(), call.in_transaction() ? Dispatcher::Held::kYes : Dispatcher::Held::kNo);
+  call.dispatcher().Unwatch(call.session(),
+                            call.in_transaction() ? Dispatcher::Held::kYes : Dispatcher::Held::kNo);
   call.reply().Ok();
 }
 
-constexpr uint64_t kFlags =
-    Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kAllowBusy;
+constexpr uint64_t kFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kAllowBusy;
 
 constexpr CommandSpec kTable[] = {
     {
