@@ -7,7 +7,7 @@ namespace {
 
 void FreeEntries(Table<Entry>& table) {
   for (size_t i = 0; i < table.bucket_count(); ++i) {
-    table.VisitBucket(i, [](TableSlot& slot) { __builtin_prefetch(slot.entry<Entry>()); });
+    table.VisitBucket(i, [](TableSlot& slot) { Prefetch(slot.entry<Entry>()); });
     table.VisitBucket(i, [](TableSlot& slot) { Entry::Destroy(slot.entry<Entry>()); });
   }
   table = Table<Entry>();

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace cinnabar {
 
@@ -89,17 +90,19 @@ class Table {
   }
 
   void PrefetchBucket(uint64_t hash) const {
-    if (bucket_count_ != 0) __builtin_prefetch(BucketFor(hash));
+    if (bucket_count_ != 0) Prefetch(BucketFor(hash));
   }
   // Once the bucket has arrived: fetches the entry that probably matches.
   void PrefetchEntry(uint64_t hash) const {
     if (bucket_count_ == 0) return;
-    const Bucket* bucket = BucketFor(hash);
-    unsigned matches = Matches(*bucket, Slot::TagOf(hash));
-    if (matches != 0) {
+    const uint64_t tag = Slot::TagOf(hash);
+    for (const Bucket* bucket = BucketFor(hash); bucket != nullptr; bucket = bucket->overflow()) {
+      const unsigned matches = Matches(*bucket, tag);
+      if (matches == 0) continue;
       const char* entry = bucket->slots[std::countr_zero(matches)].template entry<const char>();
-      __builtin_prefetch(entry);
-      __builtin_prefetch(entry + 64);
+      Prefetch(entry);
+      Prefetch(entry + 64);
+      return;
     }
   }
 
@@ -347,7 +350,7 @@ class Table {
     AddBucket();
     Bucket* low = BucketAt(victim);
     Bucket* high = BucketAt(bucket_count_ - 1);
-    VisitBucket(victim, [](Slot& slot) { __builtin_prefetch(slot.template entry<char>()); });
+    VisitBucket(victim, [](Slot& slot) { Prefetch(slot.template entry<char>()); });
     Slot near[kUsualChain];
     std::vector<Slot> far;
     int count = 0;
