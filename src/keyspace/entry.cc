@@ -21,7 +21,7 @@ Entry* Entry::Allocate(std::string_view key, bool expiry_field, size_t value_byt
     std::memcpy(p, &length, 4);
     p += 4;
   }
-  std::memcpy(p, key.data(), key.size());
+  if (!key.empty()) std::memcpy(p, key.data(), key.size());
   return entry;
 }
 
@@ -29,7 +29,7 @@ void Entry::StorePayload(const Payload& payload) {
   SetKind(payload.type, payload.place);
   if (payload.place == Place::kInline) {
     value_length_ = static_cast<uint16_t>(payload.bytes.size());
-    std::memcpy(inline_data(), payload.bytes.data(), payload.bytes.size());
+    if (!payload.bytes.empty()) std::memcpy(inline_data(), payload.bytes.data(), payload.bytes.size());
   } else {
     value_length_ = 0;
     set_word(payload.word);

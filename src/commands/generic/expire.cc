@@ -4,6 +4,7 @@
 // when that moment is past.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 

@@ -5,6 +5,7 @@
 // Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
 // what is there all the time is returned. A key never changes its shard.
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>

@@ -1,6 +1,4 @@
 // SWAPDB: two databases exchange their contents.
-#include <string>
-
 #include "commands/generic/database_index.h"
 
 namespace cinnabar::commands {
