@@ -126,6 +126,48 @@ void Dispatcher::AfterReply(Session& session) {
   if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
 }
 
+[[gnu::always_inline]] inline void Dispatcher::Account(Session& session, const Command& command,
+                                                       const Call& call, Ticks started,
+                                                       uint64_t errors_before) {
+  const Ticks ended = clock_.Now();
+  const Ticks spent = ended - started;
+  last_tick_ = ended;
+  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]]
+    UpdateTime();
+  counters_.commands.Add();
+  ++session.commands;
+  command_stats_.AddCall(command.id, spent);
+  if (session.reply.errors() != errors_before) [[unlikely]]
+    AccountError(session, command);
+  if (latency_tracking_) {
+    auto& histogram = histograms_[command.id];
+    if (histogram == nullptr) [[unlikely]]
+      histogram = std::make_unique<LatencyHistogram>();
+    histogram->Record(static_cast<uint64_t>(clock_.ToNanos(spent)));
+  }
+  if (spent >= slow_ticks_) [[unlikely]]
+    ReportSlow(session, command, call, clock_.ToMicros(spent));
+  if (services_.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    FeedMonitors(session, call);
+}
+
+[[gnu::always_inline]] inline void Dispatcher::CallHandler(Session& session, const Command& command,
+                                                           std::span<const std::string_view> argv,
+                                                           std::span<const PlacedKey> keys) {
+  Call call(*this, core_, session, command, argv, keys);
+  const Ticks started = last_tick_;
+  const uint64_t errors_before = session.reply.errors();
+  session.last_command = &command;
+  command.run(call);
+  if (call.dirty() != 0) {
+    counters_.changes.Add(call.dirty());
+    if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
+      effects_.Add(session.database, argv);
+    }
+  }
+  Account(session, command, call, started, errors_before);
+}
+
 [[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command,
                                                        std::span<const std::string_view> argv,
                                                        std::span<const PlacedKey> keys) {
@@ -254,6 +296,25 @@ void Dispatcher::UnlockPlanned() {
   for (uint32_t shard : plan_.shards) core_.keyspace.Unlock(shard);
 }
 
+// EXEC's work. It stands here, not with the rest of transactions, to share the inlined handler call.
+void Dispatcher::RunQueued(Session& session) {
+  std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
+  session.transaction.Reset();
+  session.reply.Array(queue.size());
+  running_transaction_ = true;
+  time_frozen_ = true;
+  std::vector<std::string_view> views;
+  for (const QueuedCommand& queued : queue) {
+    views.assign(queued.argv.begin(), queued.argv.end());
+    last_tick_ = clock_.Now();
+    if (session.no_touch) KeepClocks(session, *queued.command);
+    CallHandler(session, *queued.command, views, {});
+  }
+  running_transaction_ = false;
+  time_frozen_ = false;
+  if (!effects_.empty()) FlushEffects(journal::Grouping::kTransaction);
+}
+
 // Gives the observer what the command answered, while the shards are still held.
 void Dispatcher::RunObserved(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
@@ -281,52 +342,12 @@ void Dispatcher::FlushEffects(journal::Grouping grouping) {
   effects_.Clear();
 }
 
-void Dispatcher::CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
-                             std::span<const PlacedKey> keys) {
-  Call call(*this, core_, session, command, argv, keys);
-  const Ticks started = last_tick_;
-  const uint64_t errors_before = session.reply.errors();
-  session.last_command = &command;
-  command.run(call);
-  if (call.dirty() != 0) {
-    counters_.changes.Add(call.dirty());
-    if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
-      effects_.Add(session.database, argv);
-    }
-  }
-  Account(session, command, call, started, errors_before);
-}
-
 // An error of a queued command is that command's alone: EXEC, whose reply holds it, did not fail.
 void Dispatcher::AccountError(const Session& session, const Command& command) {
   if (command.Is(Flag::kRunsTransaction) && std::exchange(queued_failed_, false)) return;
   queued_failed_ = running_transaction_;
   command_stats_.AddFailed(command.id);
   error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
-}
-
-void Dispatcher::Account(Session& session, const Command& command, const Call& call, Ticks started,
-                         uint64_t errors_before) {
-  const Ticks ended = clock_.Now();
-  const Ticks spent = ended - started;
-  last_tick_ = ended;
-  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]]
-    UpdateTime();
-  counters_.commands.Add();
-  ++session.commands;
-  command_stats_.AddCall(command.id, spent);
-  if (session.reply.errors() != errors_before) [[unlikely]]
-    AccountError(session, command);
-  if (latency_tracking_) {
-    auto& histogram = histograms_[command.id];
-    if (histogram == nullptr) [[unlikely]]
-      histogram = std::make_unique<LatencyHistogram>();
-    histogram->Record(static_cast<uint64_t>(clock_.ToNanos(spent)));
-  }
-  if (spent >= slow_ticks_) [[unlikely]]
-    ReportSlow(session, command, call, clock_.ToMicros(spent));
-  if (services_.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]]
-    FeedMonitors(session, call);
 }
 
 void Dispatcher::ReportSlow(Session& session, const Command& command, const Call& call, Micros duration) {

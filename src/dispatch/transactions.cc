@@ -21,24 +21,6 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
   if (services_.history != nullptr) services_.history->OnCommand(session, argv, "+QUEUED\r\n");
 }
 
-void Dispatcher::RunQueued(Session& session) {
-  std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
-  session.transaction.Reset();
-  session.reply.Array(queue.size());
-  running_transaction_ = true;
-  time_frozen_ = true;
-  std::vector<std::string_view> views;
-  for (const QueuedCommand& queued : queue) {
-    views.assign(queued.argv.begin(), queued.argv.end());
-    last_tick_ = clock_.Now();
-    if (session.no_touch) KeepClocks(session, *queued.command);
-    CallHandler(session, *queued.command, views, {});
-  }
-  running_transaction_ = false;
-  time_frozen_ = false;
-  if (!effects_.empty()) FlushEffects(journal::Grouping::kTransaction);
-}
-
 void Dispatcher::Unwatch(Session& session, Held held) {
   Transaction& transaction = session.transaction;
   for (const WatchedKey& watched : transaction.watched) {

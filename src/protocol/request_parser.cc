@@ -24,29 +24,35 @@ inline size_t ParseShortLength(const char* p, const char* end, int64_t& value) {
   return static_cast<size_t>(p - start) + 2;
 }
 
-// A length of one to three digits and its line end; moves `p` behind it.
+// A length of one to three digits and its line end; moves `p` behind it. Reads five bytes.
 inline bool ReadSmallLength(const char*& p, const char* end, size_t& value) {
   if (end - p < 5) return false;
-  size_t v = static_cast<unsigned char>(p[0]) - '0';
-  if (v > 9) return false;
-  if (p[1] == '\r') {
-    if (p[2] != '\n') return false;
+  auto digit = [](char c) { return static_cast<size_t>(static_cast<unsigned char>(c)) - '0'; };
+  uint16_t line_end;  // "\r\n" as it stands in memory
+  std::memcpy(&line_end, "\r\n", 2);
+  auto ends_at = [&](const char* at) {
+    uint16_t pair;
+    std::memcpy(&pair, at, 2);
+    return pair == line_end;
+  };
+  const size_t first = digit(p[0]);
+  if (first > 9) return false;
+  if (ends_at(p + 1)) {
+    value = first;
     p += 3;
-    value = v;
     return true;
   }
-  const size_t second = static_cast<unsigned char>(p[1]) - '0';
-  if (second > 9 || v == 0) return false;
-  v = v * 10 + second;
-  if (p[2] == '\r' && p[3] == '\n') {
+  const size_t second = digit(p[1]);
+  if (second > 9 || first == 0) return false;
+  value = first * 10 + second;
+  if (ends_at(p + 2)) {
     p += 4;
-    value = v;
     return true;
   }
-  const size_t third = static_cast<unsigned char>(p[2]) - '0';
-  if (third > 9 || p[3] != '\r' || p[4] != '\n') return false;
+  const size_t third = digit(p[2]);
+  if (third > 9 || !ends_at(p + 3)) return false;
+  value = value * 10 + third;
   p += 5;
-  value = v * 10 + third;
   return true;
 }
 
