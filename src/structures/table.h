@@ -271,7 +271,7 @@ class Table {
     } else if (count % kSegmentBuckets == 0) {
       const size_t segments = count / kSegmentBuckets;
       if (std::has_single_bit(segments)) {
-        directory_ = static_cast<Bucket**>(std::realloc(directory_, segments * 2 * sizeof(Bucket*)));
+        directory_ = static_cast<Bucket**>(std::realloc(static_cast<void*>(directory_), segments * 2 * sizeof(Bucket*)));
         CHECK(directory_ != nullptr);
       }
       directory_[segments] = AllocateBuckets(kSegmentBuckets);
@@ -392,7 +392,7 @@ class Table {
   void FreeBuckets() {
     for (size_t i = 0; i < bucket_count_; ++i) Drain(BucketAt(i), [](Slot&) {});
     for (size_t i = 0; i < SegmentCount(); ++i) std::free(directory_[i]);
-    std::free(directory_);
+    std::free(static_cast<void*>(directory_));
     directory_ = nullptr;
     SetBucketCount(0);
     size_ = marked_ = 0;
