@@ -100,6 +100,26 @@ void LogBanner(const config::Config& config, Logger& log) {
                            settings.network.port, getpid()));
 }
 
+// Nobody should believe in a promise of the configuration that is not kept.
+void WarnOfWhatIsNotActedOn(const config::Config& config, Logger& log) {
+  for (const std::string& name : config.NotActedOn()) {
+    log.Warning("WARNING: '{}' in the configuration is accepted, but this version does not act on it yet.",
+                name);
+  }
+}
+
+// Users with their own rights do not exist yet. A server that ignored them would be open to everybody, so it
+// does not start: the one directive that is not merely warned about.
+Status RefuseUsers(const config::Config& config) {
+  constexpr std::string_view kReason = "ACL users are not built yet: use requirepass, or remove this line";
+  const auto users = config.Directives("user");
+  if (!users.empty()) return Fail(config.FatalText(users.front(), kReason));
+  if (!config.settings().security.aclfile.empty()) {
+    return Fail(config.FatalText("ACL users are not built yet: use requirepass instead of aclfile"));
+  }
+  return {};
+}
+
 // Lowers maxclients to what the descriptor limit allows. False when no client fits.
 bool AdjustLimits(config::Config& config, Logger& log) {
   os::OpenFilesSystem system;
@@ -162,6 +182,7 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
     }
   }
   LogBanner(config, log);
+  WarnOfWhatIsNotActedOn(config, log);
   for (const std::string& warning : os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog))) {
     log.Warning("{}", warning);
   }
@@ -212,6 +233,10 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
   dispatch::Registry registry(commands::CommandTables());
   if (Status renamed = server::RenameCommands(config, registry); !renamed) {
     fmt::print(stderr, "\n{}\n", renamed.error().message);
+    return 1;
+  }
+  if (Status refused = RefuseUsers(config); !refused) {
+    fmt::print(stderr, "\n{}\n", refused.error().message);
     return 1;
   }
   if (Status prepared = PrepareLog(config.settings(), log); !prepared) {

@@ -1,5 +1,5 @@
-// Starts fetching a cache line. Unlike __builtin_prefetch this counts as a side effect: GCC 12 takes a function that
-// only prefetches for a pure one, and drops calls to it whose result nobody uses.
+// Starts fetching a cache line. Unlike __builtin_prefetch this counts as a side effect: GCC 12 takes a
+// function that only prefetches for a pure one, and drops calls to it whose result nobody uses.
 #pragma once
 
 namespace cinnabar {

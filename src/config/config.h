@@ -79,6 +79,9 @@ class Config {
 
   // The absolute path of the config file; empty when there is none.
   const std::string& path() const { return path_; }
+  // What Load met, differing from its default, that nothing in this version acts on yet; by the preferred
+  // names.
+  std::vector<std::string> NotActedOn() const;
   // The lines under this name, in order.
   std::vector<Directive> Directives(std::string_view name) const;
   // The same text as Load's, for errors that others find in a directive (unknown command in rename-command,
@@ -117,6 +120,7 @@ class Config {
 
   Status LoadText(std::string_view text, int include_depth);
   Status LoadFile(const std::string& path, int include_depth);
+  Status LoadWords(Directive line, std::string_view text, int include_depth);
   Status LoadLine(const Directive& line, int include_depth);
   Status LoadDirective(const Directive& line);
   Status LoadParam(const Param& param, const Directive& line);

@@ -88,6 +88,43 @@ TEST_F(ConfigTest, OldNamesWork) {
   EXPECT_EQ(Get("BUSY-reply-threshold"), "9");
 }
 
+TEST_F(ConfigTest, CommentsBehindDirectives) {
+  files_.files["/inc/1.conf"] = "port 7 # \"inner\n";
+  ASSERT_TRUE(
+      Load("save 900 1       # Snapshot if \xe2\x89\xa5"
+           "1 key changed\nsave 300 10 # and\n"
+           "maxmemory 4gb # hard cap\nno-appendfsync-on-rewrite yes # don't fsync\n"
+           "appendfilename \"a # b.aof\" # quoted\nlist-max-ziplist-value 3 # long ago\n"
+           "rename-command FLUSHDB \"\" # never\ninclude /inc/1.conf # more\n",
+           {"--timeout 5 # seconds"}));
+  EXPECT_EQ(Get("save"), "900 1 300 10");
+  EXPECT_EQ(Get("maxmemory"), "4294967296");
+  EXPECT_EQ(Get("no-appendfsync-on-rewrite"), "yes");
+  EXPECT_EQ(Get("appendfilename"), "a # b.aof");
+  EXPECT_EQ(Get("port"), "7");
+  EXPECT_EQ(Get("timeout"), "5");
+  EXPECT_EQ(config_.Directives("rename-command")[0].arguments, (std::vector<std::string>{"FLUSHDB", ""}));
+}
+
+TEST_F(ConfigTest, WhatRedisTakesStaysAValue) {
+  ASSERT_TRUE(
+      Load("requirepass #secret\nlogfile \"# log\"\nbind 127.0.0.1 # home\nmasteruser #\nuser a # b\n"));
+  EXPECT_EQ(Get("requirepass"), "#secret");
+  EXPECT_EQ(Get("logfile"), "# log");
+  EXPECT_EQ(Get("bind"), "127.0.0.1 # home");
+  EXPECT_EQ(Get("masteruser"), "#");
+  EXPECT_EQ(config_.Directives("user")[0].arguments, (std::vector<std::string>{"a", "#", "b"}));
+}
+
+TEST_F(ConfigTest, NotActedOnListsWhatIsGivenAndNotDefault) {
+  ASSERT_TRUE(
+      Load("appendonly yes\nappendfsync everysec\nslaveof h 1\nmaxmemory 1gb\nmod.x 1\nuser a on\nport 1\n",
+           {"--cluster-node-timeout", "5"}));
+  EXPECT_EQ(config_.NotActedOn(),
+            (std::vector<std::string>{"user", "mod.x", "appendonly", "replicaof", "cluster-node-timeout"}));
+  EXPECT_TRUE(Config(files_).NotActedOn().empty());
+}
+
 TEST_F(ConfigTest, IncludesWithWildcards) {
   files_.files["/inc/1.conf"] = "port 1\n";
   files_.files["/inc/2.conf"] = "port 2\n";
@@ -142,6 +179,12 @@ TEST(ConfigLoad, FatalErrors) {
       {"port", "port", "wrong number of arguments"},
       {"  port x ", "port x", "argument couldn't be parsed into an integer"},
       {"port 65536", "port 65536", "argument must be between 0 and 65535 inclusive"},
+      {"port x # y", "port x # y", "wrong number of arguments"},
+      {"maxmemory 4gb #cap", "maxmemory 4gb #cap", "wrong number of arguments"},
+      {"hz 10 \"# c\"", "hz 10 \"# c\"", "wrong number of arguments"},
+      {"logfile \"x # don't", "logfile \"x # don't", "Unbalanced quotes in configuration line"},
+      {"include /none # c", "include /none # c", "Bad directive or wrong number of arguments"},
+      {"foo 1 # c", "foo 1 # c", "Bad directive or wrong number of arguments"},
       {"foo 1", "foo 1", "Bad directive or wrong number of arguments"},
       {"rename-command x", "rename-command x", "Bad directive or wrong number of arguments"},
       {"foo.bar", "foo.bar", "Module config specified without value"},

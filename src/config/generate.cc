@@ -78,11 +78,37 @@ std::string ReferenceEntry(const Param& param, const Settings& defaults) {
   return text;
 }
 
+constexpr std::string_view kLines =
+    "\n## Lines\n\n"
+    "One directive per line: its name and its arguments, with white space between them; the names in any "
+    "case. "
+    "Arguments with spaces go in quotes: `\"a b\"`, where `\\n`, `\\x00` and the like are understood, or `'a "
+    "b'`. "
+    "Amounts of memory may have a unit: `1k` is 1000 bytes, `1kb` 1024 bytes, likewise `m`, `mb`, `g`, `gb`, "
+    "in "
+    "any case. A line that begins with `#` is a comment.\n\n"
+    "A comment may also stand behind a directive: `save 900 1 # after 15 minutes`. Redis refuses such lines. "
+    "A line "
+    "is therefore first taken as Redis takes it; only if it is an error like that, it is taken up to the "
+    "first "
+    "`#` that is a word of its own and not in quotes, and if that is an error too, the first error is "
+    "reported. "
+    "So `requirepass #secret` means what it means in Redis. Directives with any number of arguments (`bind`, "
+    "`user`, `loadmodule`, `sentinel`, and settings of modules) take all words as arguments, as in Redis: "
+    "their "
+    "comments go on a line of their own.\n";
+
 std::string NotYetSection() {
   std::string text =
       "\n## Accepted, but not acted on yet\n\n"
-      "These directives are read, checked, stored and reported like all others, but change nothing so "
-      "far:\n\n";
+      "These directives are read, checked, stored and reported like all others, but nothing acts on them so "
+      "far. "
+      "The server logs a warning at start for each that is given and not at its default:\n\n";
+  std::string lines;
+  for (const FileDirective& directive : FileDirectives()) {
+    if (directive.not_yet) lines += fmt::format("{}`{}`", lines.empty() ? "" : ", ", directive.name);
+  }
+  text += fmt::format("- Lines that are no settings: {}\n", lines);
   for (const Chapter& chapter : Chapters()) {
     std::string names;
     for (const Param& param : chapter.params) {
@@ -106,10 +132,17 @@ std::string GenerateConf() {
       "One directive per line: its name and its arguments. Arguments with spaces go in quotes: "
       "\"a b\" (where \\n, \\x00 and the like are understood) or 'a b'. Amounts of memory may have "
       "a unit: 1k is 1000 bytes, 1kb 1024 bytes, likewise m, mb, g, gb, in any case.");
+  text += "#\n";
+  text += Comment(
+      "A comment may stand behind a directive, after a # between spaces, where the directive would be an "
+      "error "
+      "with so many words more. Redis itself wants comments on lines of their own.");
   text += "\n# --- Lines that are no settings ";
   text += std::string(kCommentColumns - 31, '-') + '\n';
   for (const FileDirective& directive : FileDirectives()) {
-    text += '\n' + Comment(directive.doc) + fmt::format("# {} {}\n", directive.name, directive.syntax);
+    text += '\n' + Comment(directive.doc);
+    if (directive.not_yet) text += Comment("Accepted, but not acted on yet.");
+    text += fmt::format("# {} {}\n", directive.name, directive.syntax);
   }
   for (const Chapter& chapter : Chapters()) {
     bool visible = std::ranges::any_of(chapter.params, [](const Param& p) { return !p.Has(kHidden); });
@@ -128,10 +161,12 @@ std::string GenerateReference() {
   std::string text =
       "# Configuration reference\n\n"
       "Generated from the server's table of directives.\n";
+  text += kLines;
   text += "\n## Lines that are no settings\n";
   for (const FileDirective& directive : FileDirectives()) {
     text += fmt::format("\n### {}\n\n{}\n\n- Written: `{} {}`\n", directive.name, directive.doc,
                         directive.name, directive.syntax);
+    if (directive.not_yet) text += "- Not acted on yet\n";
   }
   for (const Chapter& chapter : Chapters()) {
     text += fmt::format("\n## {}\n", chapter.title);

@@ -44,6 +44,11 @@ class WordReader {
     return rest_.empty();
   }
 
+  // REQUIRES: not AtEnd().
+  bool AtComment() const { return rest_[0] == '#' && (rest_.size() == 1 || IsSpace(rest_[1])); }
+
+  size_t rest_size() const { return rest_.size(); }
+
   bool ReadWord(std::string& word) {
     while (!rest_.empty() && !IsSpace(rest_[0])) {
       char c = Take();
@@ -102,6 +107,17 @@ std::optional<std::vector<std::string>> SplitLine(std::string_view line) {
     if (!reader.ReadWord(words.emplace_back())) return std::nullopt;
   }
   return words;
+}
+
+std::optional<std::string_view> TextBeforeComment(std::string_view line) {
+  line = line.substr(0, line.find('\0'));
+  WordReader reader(line);
+  while (!reader.AtEnd()) {
+    if (reader.AtComment()) return line.substr(0, line.size() - reader.rest_size());
+    std::string ignored;
+    if (!reader.ReadWord(ignored)) return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 std::string QuoteArgument(std::string_view text) {

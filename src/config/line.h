@@ -6,6 +6,12 @@
 //
 // Words are separated by white space. Inside double quotes \n \r \t \a \b, \xHH and \<any character> are
 // understood; inside single quotes only \'. A closing quote must end its word. A zero byte ends the line.
+//
+// Redis knows no comment behind a directive: # is a character like any other. Where that makes a line an
+// error, the loader takes the line without its comment, which begins at the first bare word "#":
+//
+//   maxmemory 4gb # our cap      -> an error with three words more; so maxmemory | 4gb
+//   requirepass #secret          -> requirepass | #secret
 #pragma once
 
 #include <optional>
@@ -17,6 +23,10 @@ namespace cinnabar::config {
 
 // Nothing when quotes do not match.
 std::optional<std::vector<std::string>> SplitLine(std::string_view line);
+
+// What stands before the comment: before the first "#" outside quotes that is a word of its own. Nothing when
+// there is none.
+std::optional<std::string_view> TextBeforeComment(std::string_view line);
 
 // The text in double quotes, such that SplitLine gives it back whatever bytes it holds.
 std::string QuoteArgument(std::string_view text);

@@ -35,6 +35,22 @@ TEST(SplitLine, StopsAtAZeroByte) {
   EXPECT_EQ(SplitLine(std::string_view("a b\0\"", 5)), Words({"a", "b"}));
 }
 
+TEST(TextBeforeComment, FindsABareWord) {
+  EXPECT_EQ(TextBeforeComment("save 900 1 # if >= 1 key"), "save 900 1 ");
+  EXPECT_EQ(TextBeforeComment("a b\t#\tdon't"), "a b\t");
+  EXPECT_EQ(TextBeforeComment("a b #"), "a b ");
+  EXPECT_EQ(TextBeforeComment("a \"b # c\" # d # e"), "a \"b # c\" ");
+  EXPECT_EQ(TextBeforeComment(" # a"), " ");
+}
+
+TEST(TextBeforeComment, NothingElseIsAComment) {
+  for (const char* line : {"", "a b", "requirepass #secret", "a #b c", "a b# c", "a \"# b\"", "a '#' \"#\"",
+                           "a ## b", "a \"b # c", "a 'b'c # d", "a don't # do"}) {
+    EXPECT_FALSE(TextBeforeComment(line)) << line;
+  }
+  EXPECT_FALSE(TextBeforeComment(std::string_view("a b\0 # c", 8)));
+}
+
 TEST(QuoteArgument, Examples) {
   EXPECT_EQ(QuoteArgument("a b"), "\"a b\"");
   EXPECT_EQ(QuoteArgument("\x01\"\\\n\x7f\xff"), R"("\x01\"\\\n\x7f\xff")");

@@ -62,6 +62,21 @@ Status Config::Load(const CommandLine& command_line, std::string_view standard_i
   return CheckWhole();
 }
 
+std::vector<std::string> Config::NotActedOn() const {
+  std::vector<std::string> names;
+  for (const FileDirective& directive : FileDirectives()) {
+    if (directive.not_yet && !Directives(directive.name).empty()) names.emplace_back(directive.name);
+  }
+  for (const Directive& setting : Directives(kModuleSetting)) names.push_back(setting.arguments.front());
+  for (const Chapter& chapter : Chapters()) {
+    for (const Param& param : chapter.params) {
+      if (!param.Has(kNotYet) || !loaded_.contains(&param)) continue;
+      if (FormatValue(param, settings_) != FormatValue(param, defaults_)) names.emplace_back(param.name);
+    }
+  }
+  return names;
+}
+
 std::vector<Directive> Config::Directives(std::string_view name) const {
   std::vector<Directive> found;
   std::ranges::copy_if(directives_, std::back_inserter(found),
@@ -75,14 +90,23 @@ Status Config::LoadText(std::string_view text, int include_depth) {
     Directive line = {.line_number = line_number, .line = std::string(Trim(text.substr(0, end)))};
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.line.empty() || line.line.starts_with('#')) continue;
-    auto words = SplitLine(line.line);
-    if (!words) return Fail(FatalText(line, "Unbalanced quotes in configuration line"));
-    if (words->empty()) continue;
-    line.name = LowerCase(words->front());
-    line.arguments.assign(words->begin() + 1, words->end());
-    TRY_STATUS(LoadLine(line, include_depth));
+    Status status = LoadWords(line, line.line, include_depth);
+    if (status) continue;
+    // Not as Redis reads it; then perhaps with a comment at its end. If that does not help, Redis's error
+    // stands.
+    auto before_comment = TextBeforeComment(line.line);
+    if (!before_comment || !LoadWords(line, *before_comment, include_depth)) return status;
   }
   return {};
+}
+
+Status Config::LoadWords(Directive line, std::string_view text, int include_depth) {
+  auto words = SplitLine(text);
+  if (!words) return Fail(FatalText(line, "Unbalanced quotes in configuration line"));
+  if (words->empty()) return {};
+  line.name = LowerCase(words->front());
+  line.arguments.assign(words->begin() + 1, words->end());
+  return LoadLine(line, include_depth);
 }
 
 Status Config::LoadLine(const Directive& line, int include_depth) {
@@ -105,7 +129,7 @@ Status Config::LoadLine(const Directive& line, int include_depth) {
 }
 
 Status Config::LoadParam(const Param& param, const Directive& line) {
-  Write write = loaded_.insert(&param).second ? Write::kReplace : Write::kAppend;
+  Write write = loaded_.contains(&param) ? Write::kAppend : Write::kReplace;
   Settings next = settings_;
   Status status = ParseValue(param, line.arguments, write, next);
   if (!status) return Fail(FatalText(line, status.error().message));
@@ -113,8 +137,11 @@ Status Config::LoadParam(const Param& param, const Directive& line) {
   for (RegisteredApplier& applier : appliers_) {
     if (std::ranges::find(applier.params, &param) == applier.params.end()) continue;
     status = applier.apply(old, settings_);
-    if (!status) return Fail(FatalText(line, status.error().message));
+    if (status) continue;
+    settings_ = old;
+    return Fail(FatalText(line, status.error().message));
   }
+  loaded_.insert(&param);
   return {};
 }
 

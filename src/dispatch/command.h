@@ -49,6 +49,8 @@ enum : uint64_t {
   kControlsTransaction = uint64_t{1} << 34,
   // Ours: takes the locks of everything that is queued (EXEC).
   kRunsTransaction = uint64_t{1} << 35,
+  // Ours: open to RESP2 clients that have subscriptions.
+  kListening = uint64_t{1} << 36,
 };
 }  // namespace Flag
 

@@ -182,7 +182,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   const Command* command = request.command;
   const bool plain = session.authenticated && !session.transaction.open &&
                      session.reply_mode == ReplyMode::kOn && !session.no_touch &&
-                     services_.pause.mode == PauseMode::kNone && !writes_guarded_;
+                     services_.pause.mode == PauseMode::kNone && !writes_guarded_ && !session.only_listens();
   // What no gate can stop.
   if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size()))
       [[likely]] {

@@ -92,6 +92,14 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
   if (std::string_view refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
+  // 5. A client that only listens.
+  if (session.only_listens() && !command->Is(Flag::kListening)) [[unlikely]] {
+    return Reject(
+        session, command,
+        fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                    "RESET are allowed in this context",
+                    command->name));
+  }
   return true;
 }
 

@@ -24,6 +24,9 @@ class Journal;
 namespace cinnabar::keyspace {
 class Keyspace;
 }
+namespace cinnabar::pubsub {
+class Channels;
+}
 namespace cinnabar::telemetry {
 class SlowLog;
 class LatencyMonitor;
@@ -136,6 +139,7 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
+  pubsub::Channels* channels = nullptr;  // always there in a server
 };
 
 }  // namespace cinnabar::dispatch

@@ -16,6 +16,7 @@
 #include "dispatch/registry.h"
 #include "keyspace/keyspace.h"
 #include "protocol/reply_writer.h"
+#include "pubsub/subscriber.h"
 
 namespace cinnabar::dispatch {
 
@@ -95,6 +96,10 @@ struct Session {
   Session& operator=(const Session&) = delete;
 
   bool in_transaction() const { return transaction.open; }
+  bool subscribed() const { return subscriber != nullptr; }
+  // A RESP2 client that has subscriptions cannot tell messages from replies: it may do little else.
+  bool only_listens() const { return subscriber != nullptr && reply.version() == protocol::Resp::k2; }
+  size_t subscriptions(pubsub::Kind kind) const { return subscribed() ? subscriber->count(kind) : 0; }
 
   const uint64_t id;
   int database = 0;
@@ -106,6 +111,7 @@ struct Session {
   bool postponed = false;  // waits for the end of a CLIENT PAUSE
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
+  std::unique_ptr<pubsub::Subscriber> subscriber;  // null: no subscriptions
   std::string name;
   std::string library_name;
   std::string library_version;

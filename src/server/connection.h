@@ -57,10 +57,11 @@ struct Connection {
   protocol::RequestParser parser;
   InputBuffer input;
   bool writable_armed = false;
-  bool reading = true;    // the reactor reports readability
-  bool runnable = false;  // in the core's list of connections with work left
-  bool doomed = false;    // somebody else has closed it: no longer counted nor shown
-  size_t reply_peak = 0;  // since the reply buffer was last looked at
+  bool reading = true;         // the reactor reports readability
+  bool runnable = false;       // in the core's list of connections with work left
+  bool attended_soon = false;  // in the core's list of connections to attend
+  bool doomed = false;         // somebody else has closed it: no longer counted nor shown
+  size_t reply_peak = 0;       // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "config/settings.h"
 
@@ -51,11 +52,14 @@ void Core::Stop() {
 }
 
 void Core::Post(std::function<void()> work) {
+  bool first;
   {
     std::lock_guard lock(mailbox_mutex_);
+    first = mailbox_.empty();
     mailbox_.push_back(std::move(work));
   }
-  reactor_->Wake();
+  // Whoever came first has woken the core, and the core has not looked yet.
+  if (first) reactor_->Wake();
 }
 
 Status Core::AddListener(int fd, void* token) {
@@ -381,7 +385,9 @@ bool Core::Flush(Connection& connection) {
 // False when the client kept too much unread for too long and was closed.
 bool Core::CheckOutputLimits(Connection& connection) {
   Session& session = connection.session;
-  const config::BufferLimit& limit = services_.settings.clients.output_buffer_limit[config::kNormalClient];
+  const config::BufferLimit& limit =
+      services_.settings.clients
+          .output_buffer_limit[session.subscribed() ? config::kPubsubClient : config::kNormalClient];
   const auto held = static_cast<int64_t>(session.output.chunk_memory());
   bool over = limit.hard_bytes > 0 && held >= limit.hard_bytes;
   // Strangers cannot make the server keep more than the fixed part of a buffer for them.
@@ -487,6 +493,11 @@ void Core::Attend(uint64_t id) {
   Flush(*connection);
 }
 
+void Core::AttendSoon(Connection& connection) {
+  if (std::exchange(connection.attended_soon, true)) return;
+  attended_soon_.push_back(connection.session.id);
+}
+
 void Core::ResumePostponed() {
   std::vector<uint64_t> waiting;
   for (auto& [id, connection] : connections_) {
@@ -534,6 +545,11 @@ void Core::DrainMailbox() {
     work.swap(mailbox_);
   }
   for (auto& item : work) item();
+  const std::vector<uint64_t> ids = std::exchange(attended_soon_, {});
+  for (uint64_t id : ids) {
+    if (Connection* connection = Find(id); connection != nullptr) connection->attended_soon = false;
+    Attend(id);
+  }
 }
 
 void Core::Cron() {
@@ -552,7 +568,7 @@ void Core::CronConnection(Connection& connection, Millis now) {
   Session& session = connection.session;
   const int64_t timeout = services_.settings.network.timeout_seconds;
   if (timeout > 0 && now - session.last_active > timeout * kMillisPerSecond && !session.monitor &&
-      !session.suspended && !session.postponed) {
+      !session.subscribed() && !session.suspended && !session.postponed) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }

@@ -80,6 +80,9 @@ class Core {
   Connection* Find(uint64_t id);
   // Looks at a session again: writes what waits, closes it, or takes up its requests after a pause.
   void Attend(uint64_t id);
+  // Looks at the session once the mailbox is drained, so that many messages leave together. Work of the
+  // mailbox only.
+  void AttendSoon(Connection& connection);
   // Brings the facts of all sessions up to date. With the world stopped.
   void RefreshFacts();
   // Another session closes this one: it counts no more from now on. With the world stopped.
@@ -146,6 +149,7 @@ class Core {
   FlatVector<size_t> request_ends_;  // parallel to batch_.requests: end of each in its turn's input
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
+  std::vector<uint64_t> attended_soon_;
   CoreFigures figures_;
   Millis last_cron_ = 0;
   Millis next_cron_ = 0;

@@ -41,7 +41,7 @@ void InfoReport::ServerSection() {
   Field("redis_git_sha1", "00000000");
   Field("redis_git_dirty", 0);
   Field("redis_build_id", "c1aabac1aabac1aa");
-  Field("redis_mode", settings.cluster.enabled ? "cluster" : "standalone");
+  Field("redis_mode", "standalone");  // Whatever cluster-enabled says: there is no cluster yet.
   Field("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   Field("arch_bits", sizeof(void*) * 8);
   Field("monotonic_clock", server_.dispatchers_[0]->clock().uses_tsc() ? "X86 TSC" : "POSIX clock_gettime");
@@ -72,13 +72,14 @@ void InfoReport::ServerSection() {
 
 void InfoReport::ClientsSection() {
   size_t input_max = 0, output_max = 0, held_back = 0;
-  uint64_t watching = 0, watched_keys = 0;
+  uint64_t watching = 0, watched_keys = 0, listening = 0;
   for (auto& core : server_.cores_) {
     held_back += core->postponed_count();
     core->ForEachConnection([&](Connection& connection) {
       const auto& watched = connection.session.transaction.watched;
       input_max = std::max(input_max, connection.input.capacity());
       output_max = std::max(output_max, connection.session.output.chunk_memory());
+      listening += connection.session.subscribed() ? 1 : 0;
       watching += watched.empty() ? 0 : 1;
       watched_keys += watched.size();
     });
@@ -89,7 +90,8 @@ void InfoReport::ClientsSection() {
   Field("client_recent_max_input_buffer", input_max);
   Field("client_recent_max_output_buffer", output_max);
   Field("blocked_clients", held_back);
-  Zeros({"tracking_clients", "pubsub_clients"});
+  Zeros({"tracking_clients"});
+  Field("pubsub_clients", listening);
   Field("watching_clients", watching);
   Zeros({"clients_in_timeout_table"});
   Field("total_watched_keys", watched_keys);
@@ -145,7 +147,7 @@ void InfoReport::CpuSection() {
 }
 
 void InfoReport::ClusterSection() {
-  Field("cluster_enabled", server_.settings_.cluster.enabled ? 1 : 0);
+  Field("cluster_enabled", 0);  // As in ServerSection.
 }
 
 }  // namespace cinnabar::server

@@ -59,11 +59,13 @@ void InfoReport::StatsSection() {
          "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
   Field("keyspace_hits", hits);
   Field("keyspace_misses", misses);
-  Zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
-         "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
-         "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
-         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items",
-         "tracking_total_prefixes", "unexpected_error_replies"});
+  Field("pubsub_channels", server_.channels_.CountNames(pubsub::Kind::kChannel));
+  Field("pubsub_patterns", server_.channels_.CountNames(pubsub::Kind::kPattern));
+  Field("pubsubshard_channels", server_.channels_.CountNames(pubsub::Kind::kShardChannel));
+  Zeros({"latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
+         "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
+         "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
+         "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : server_.cores_) {

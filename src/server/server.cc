@@ -66,7 +66,9 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .debug = debug_,
                 .dispatchers = dispatchers_,
                 .monitors = monitors_,
-                .history = options_.history} {
+                .history = options_.history,
+                .notifier = &keyspace_events_,
+                .channels = &channels_} {
   CHECK(RenameCommands(config_, registry_).has_value());  // the program's start has tried it
   Random random(RandomSeed());
   run_id_ = RandomId(random);
@@ -146,11 +148,11 @@ void Server::OnSignal() {
                  name);
 }
 
-Status Server::Shutdown(const dispatch::ShutdownRequest&) {
+Status Server::Shutdown(const dispatch::ShutdownRequest& request) {
   log_.Warning("User requested shutdown...");
   ReportStopping(supervised_);
-  if (!settings_.persistence.save.empty()) {
-    log_.Warning("There are save points, but persistence is not part of this server yet: nothing is saved");
+  if (request.save || (!request.nosave && !settings_.persistence.save.empty())) {
+    log_.Warning("A snapshot is wanted, but persistence is not part of this server yet: nothing is saved");
   }
   for (auto& listener : listeners_) CloseListener(*listener);
   log_.Warning("Cinnabar is now ready to exit, bye bye...");
@@ -218,7 +220,10 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
   return true;
 }
 
-void Server::OnClosed(dispatch::Session&) {}
+// A client that another one closes listens no more at once, although its core is yet to hear of it.
+void Server::OnClosed(dispatch::Session& session) {
+  if (session.subscribed()) channels_.UnsubscribeAll(*session.subscriber);
+}
 
 void Server::ForEach(const std::function<void(dispatch::Session&)>& visit) {
   std::vector<dispatch::Session*> sessions;
@@ -246,6 +251,7 @@ void Server::Close(dispatch::Session& session, const dispatch::Session* caller) 
     session.closing = dispatch::Closing::kAfterReply;
     return;
   }
+  OnClosed(session);
   cores_[static_cast<size_t>(session.facts.core)]->Doom(session.id);
   Wake(session);
 }

@@ -20,7 +20,10 @@
 #include "os/oom_score.h"
 #include "os/signals.h"
 #include "os/watchdog.h"
+#include "pubsub/channels.h"
 #include "server/core.h"
+#include "server/keyspace_events.h"
+#include "server/message_delivery.h"
 #include "server/worker.h"
 #include "telemetry/latency_monitor.h"
 #include "telemetry/rate_sampler.h"
@@ -136,6 +139,9 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   dispatch::DebugSwitches debug_;
   std::vector<dispatch::Dispatcher*> dispatchers_;
   std::atomic<uint64_t> monitors_{0};
+  MessageDelivery delivery_{cores_};
+  pubsub::Channels channels_{delivery_};
+  KeyspaceEvents keyspace_events_{settings_, channels_};
   dispatch::Services services_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<std::unique_ptr<Listener>> listeners_;

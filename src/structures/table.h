@@ -271,7 +271,8 @@ class Table {
     } else if (count % kSegmentBuckets == 0) {
       const size_t segments = count / kSegmentBuckets;
       if (std::has_single_bit(segments)) {
-        directory_ = static_cast<Bucket**>(std::realloc(static_cast<void*>(directory_), segments * 2 * sizeof(Bucket*)));
+        directory_ = static_cast<Bucket**>(
+            std::realloc(static_cast<void*>(directory_), segments * 2 * sizeof(Bucket*)));
         CHECK(directory_ != nullptr);
       }
       directory_[segments] = AllocateBuckets(kSegmentBuckets);

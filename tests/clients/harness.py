@@ -11,6 +11,8 @@ import threading
 import time
 import traceback
 
+from server_process import end
+
 HOST = "127.0.0.1"
 START_SECONDS_MAX = 60
 CLIENT_SECONDS_MAX = 60
@@ -145,17 +147,6 @@ class Server:
         end(self.process)
         self.reader.join(5)
         shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def end(process):
-    """Ends a process that we started: politely, then for sure."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
 
 
 def run(command, stdin=None, timeout=CLIENT_SECONDS_MAX, env=None):

@@ -4,7 +4,8 @@ Makes, from the templates in tools/templates/,
     src/commands/FAMILY/NAME.cc             facts, documentation and handler
     tests/conformance/FAMILY/NAME.test      what clients see
 and adds the file to the list in src/commands/CMakeLists.txt, which is the registry: one line `FAMILY/NAME.cc` for each
-file, sorted, between `set(COMMAND_FILES` and its closing parenthesis. Nothing that exists is overwritten.
+file between `set(COMMAND_FILES` and its closing parenthesis. The new line stands behind the last of its family; no
+other line moves. Nothing that exists is overwritten.
 """
 
 import pathlib
@@ -43,9 +44,12 @@ def add_to_registry(entry):
     match = LIST.search(text)
     if not match:
         sys.exit(f"{REGISTRY.relative_to(ROOT)} has no `set(COMMAND_FILES` list: add {entry} by hand")
-    entries = [line.strip() for line in match.group(2).splitlines() if line.strip()]
-    entries = sorted(set(entries) | {entry})
-    block = match.group(1) + "".join(f"  {line}\n" for line in entries) + match.group(3)
+    lines = match.group(2).splitlines()
+    if entry not in map(str.strip, lines):
+        family = entry.split("/")[0] + "/"
+        last = max((i for i, line in enumerate(lines) if line.strip().startswith(family)), default=len(lines) - 1)
+        lines.insert(last + 1, f"  {entry}")
+    block = match.group(1) + "".join(f"{line}\n" for line in lines) + match.group(3)
     REGISTRY.write_text(text[:match.start()] + block + text[match.end():], encoding="utf-8")
     print(f"  {REGISTRY.relative_to(ROOT)}: {entry}")
 

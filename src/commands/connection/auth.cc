@@ -86,9 +86,9 @@ void DescribeServer(Call& call) {
   reply.Bulk("id");
   reply.Integer(static_cast<int64_t>(call.session().id));
   reply.Bulk("mode");
-  reply.Bulk(call.settings().cluster.enabled ? "cluster" : "standalone");
+  reply.Bulk("standalone");  // There is neither cluster nor replication yet, whatever the configuration says.
   reply.Bulk("role");
-  reply.Bulk(call.settings().replication.replicaof.host.empty() ? "master" : "replica");
+  reply.Bulk("master");
   reply.Bulk("modules");
   reply.Array(0);
 }

@@ -22,8 +22,8 @@ inline std::optional<ClientType> ClientTypeNamed(std::string_view name) {
 }
 
 // A client in MONITOR mode is a normal one.
-inline ClientType TypeOf(const dispatch::Session&) {
-  return ClientType::kNormal;
+inline ClientType TypeOf(const dispatch::Session& session) {
+  return session.subscribed() ? ClientType::kPubsub : ClientType::kNormal;
 }
 
 }  // namespace cinnabar::commands

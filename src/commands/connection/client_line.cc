@@ -18,6 +18,7 @@ std::string Flags(const Session& session) {
     if (is) flags += letter;
   };
   add(session.monitor, 'O');
+  add(session.subscribed(), 'P');
   add(session.in_transaction(), 'x');
   add(session.postponed || session.suspended, 'b');
   add(session.transaction.watcher.dirty.load(std::memory_order_relaxed), 'd');
@@ -59,9 +60,11 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
   const size_t total = sizeof(Session) + facts.query_memory + session.output.fixed_capacity() +
                        session.output.chunk_memory() + argument_bytes + transaction_bytes;
   std::string line = fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={}",
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={}",
       session.id, facts.peer, facts.local, facts.fd, session.name, SecondsSince(session.created, options.now),
       SecondsSince(session.last_active, options.now), Flags(session), session.database,
+      session.subscriptions(pubsub::Kind::kChannel), session.subscriptions(pubsub::Kind::kPattern),
+      session.subscriptions(pubsub::Kind::kShardChannel),
       session.in_transaction() ? static_cast<int64_t>(transaction.queue.size()) : -1);
   auto out = std::back_inserter(line);
   if (newer) fmt::format_to(out, " watch={}", transaction.watched.size());

@@ -15,6 +15,12 @@ void Ping(Call& call) {
     return call.reply().Error(
         fmt::format("ERR wrong number of arguments for '{}' command", call.command().name));
   }
+  if (call.session().only_listens()) {
+    // Looks like a message: that is what such a client waits for.
+    call.reply().Array(2);
+    call.reply().Bulk("pong");
+    return call.reply().Bulk(call.argc() == 2 ? call.arg(1) : std::string_view());
+  }
   if (call.argc() == 2) return call.reply().Bulk(call.arg(1));
   call.reply().Simple("PONG");
 }
@@ -32,7 +38,7 @@ constexpr CommandSpec kTable[] = {
         .group = "connection",
         .complexity = "O(1)",
         .arity = -1,
-        .flags = Flag::kFast | Flag::kSentinel,
+        .flags = Flag::kFast | Flag::kSentinel | Flag::kListening,
         .tips = "request_policy:all_shards,response_policy:all_succeeded",
         .run = Ping,
     },

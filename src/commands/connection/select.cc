@@ -7,6 +7,7 @@
 #include "catalog/errors.h"
 #include "commands/connection/authentication.h"
 #include "commands/connection/monitor.h"
+#include "commands/pubsub/leave.h"
 #include "dispatch/call.h"
 #include "dispatch/dispatcher.h"
 
@@ -44,6 +45,7 @@ void Reset(Call& call) {
   session.transaction.Reset();
   call.dispatcher().Unwatch(session, dispatch::Dispatcher::Held::kNo);
   LeaveMonitor(call);
+  LeaveChannels(call);
   session.database = 0;
   session.name.clear();
   session.no_evict = session.no_touch = false;
@@ -55,7 +57,8 @@ void Reset(Call& call) {
 }
 
 constexpr uint64_t kStateFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast |
-                                 Flag::kNoAuth | Flag::kAllowBusy | Flag::kControlsTransaction;
+                                 Flag::kNoAuth | Flag::kAllowBusy | Flag::kControlsTransaction |
+                                 Flag::kListening;
 
 constexpr CommandSpec kTable[] = {
     {

@@ -149,7 +149,7 @@ constexpr CommandSpec kTable[] = {
             "O(1) for one key whose estimate is cached, else O(N) where N is the number of keys, with a "
             "large constant.",
         .arity = -2,
-        .flags = Flag::kReadOnly,
+        .flags = Flag::kReadOnly | Flag::kMayReplicate,
         .keys = {{.use = KeyUse::kRw | KeyUse::kAccess,
                   .first = 1,
                   .last = -1,

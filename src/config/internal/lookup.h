@@ -19,6 +19,7 @@ struct FileDirective {
   size_t min_arguments;
   size_t max_arguments;
   std::string_view doc;
+  bool not_yet = false;  // accepted, but nothing acts on it yet
 };
 
 std::span<const FileDirective> FileDirectives();

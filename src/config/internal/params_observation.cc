@@ -39,7 +39,6 @@ constexpr Param kObservation[] = {
      .doc = "The percentiles that INFO latencystats shows."},
     {.name = "notify-keyspace-events",
      .value = &kNotifyEventsValue,
-     .flags = kNotYet,
      .doc =
          "Which changes of keys are published, as letters: K on __keyspace@<db>__ and E on __keyevent@<db>__ "
          "channels (at least one of them); g generic, $ string, l list, s set, h hash, z sorted set, t "

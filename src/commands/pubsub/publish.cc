@@ -1,0 +1,61 @@
+// PUBLISH and SPUBLISH.
+#include "dispatch/call.h"
+#include "pubsub/channels.h"
+
+namespace cinnabar::commands {
+namespace {
+
+using dispatch::Call;
+using dispatch::CommandSpec;
+using pubsub::Kind;
+namespace Flag = dispatch::Flag;
+
+void PublishTo(Call& call, Kind kind) {
+  const size_t receivers = call.services().channels->Publish(kind, call.arg(1), call.arg(2));
+  call.reply().Integer(static_cast<int64_t>(receivers));
+}
+
+void Publish(Call& call) {
+  PublishTo(call, Kind::kChannel);
+}
+
+void ShardPublish(Call& call) {
+  PublishTo(call, Kind::kShardChannel);
+}
+
+constexpr uint64_t kFlags = Flag::kPubsub | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kMayReplicate;
+
+constexpr CommandSpec kTable[] = {
+    {
+        .name = "publish",
+        .synopsis = "channel message",
+        .summary = "Sends a message to the subscribers of a channel.",
+        .since = "2.0.0",
+        .group = "pubsub",
+        .complexity =
+            "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total "
+            "number of subscribed patterns (by any client).",
+        .arity = 3,
+        .flags = kFlags,
+        .run = Publish,
+    },
+    {
+        .name = "spublish",
+        .synopsis = "shardchannel:string message",
+        .summary = "Sends a message to the subscribers of a shard channel.",
+        .since = "7.0.0",
+        .group = "pubsub",
+        .complexity = "O(N) where N is the number of clients subscribed to the receiving shard channel.",
+        .arity = 3,
+        .flags = kFlags,
+        .keys = {dispatch::OneKey(dispatch::KeyUse::kNotKey)},
+        .run = ShardPublish,
+    },
+};
+static_assert(dispatch::Valid(kTable));
+
+}  // namespace
+
+extern const std::span<const CommandSpec> kPubsubPublishCommands{kTable};
+
+}  // namespace cinnabar::commands

@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+"""What articles on Redis print, works as printed: config files, command lines, redis-cli, a monitoring script.
+
+`seed_texts/` holds the texts to the letter, comments included. Two things are replaced before use: the folders /data
+and /var/lib/redis by a temporary one, and the script's port by the server's. The options --port, --bind and --dir of
+`Server` come after the file and win; the file's own lines are read all the same.
+"""
+
+import pathlib
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+from checks import run_parts  # noqa: E402
+from server_process import HOST, SECONDS_MAX, Server, is_ours, program, run_to_exit  # noqa: E402
+
+TEXTS = pathlib.Path(__file__).resolve().parent / "seed_texts"
+FOLDERS = re.compile(r"^(dir) (/data|/var/lib/redis)$", re.MULTILINE)
+OURS = is_ours(program())
+PYTHON = "/usr/bin/python3"  # Debian's, which has python3-redis
+
+THREE_SAVES = "900 1 300 10 60 10000"
+CLUSTER = {"cluster-enabled": "yes", "cluster-node-timeout": "5000", "appendonly": "yes", "appendfsync": "everysec"}
+CLUSTER_WARNINGS = {"appendonly", "cluster-enabled", "cluster-config-file", "cluster-node-timeout"}
+
+# Per file: what CONFIG GET answers, and which directives the log says are not acted on yet.
+FILES = {
+    "docker_production": (
+        {"requirepass": "your-secure-password-here", "maxmemory": str(1 << 30), "maxmemory-policy": "allkeys-lru",
+         "save": THREE_SAVES, "stop-writes-on-bgsave-error": "yes", "rdbcompression": "yes", "rdbchecksum": "yes",
+         "dbfilename": "dump.rdb", "appendonly": "yes", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no",
+         "auto-aof-rewrite-percentage": "100", "auto-aof-rewrite-min-size": str(64 << 20), "loglevel": "notice",
+         "logfile": "", "timeout": "0", "tcp-keepalive": "300", "maxclients": "10000"},
+        {"maxmemory-policy", "save", "appendonly"}),
+    "eviction": ({"maxmemory": str(4 << 30), "maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy"}),
+    "cluster_primary_1": (CLUSTER | {"cluster-config-file": "nodes-7001.conf", "save": "900 1 300 10"},
+                          CLUSTER_WARNINGS | {"save"}),
+    "cluster_primary_2": (CLUSTER | {"cluster-config-file": "nodes-7002.conf"}, CLUSTER_WARNINGS),
+    "cluster_primary_3": (CLUSTER | {"cluster-config-file": "nodes-7003.conf"}, CLUSTER_WARNINGS),
+    "production_persistence": (
+        {"save": THREE_SAVES, "dbfilename": "dump.rdb", "appendonly": "yes", "appendfilename": "appendonly.aof",
+         "appendfsync": "everysec", "no-appendfsync-on-rewrite": "yes", "auto-aof-rewrite-percentage": "100",
+         "auto-aof-rewrite-min-size": str(64 << 20), "maxmemory": str(3 << 30), "maxmemory-policy": "allkeys-lru",
+         "slowlog-log-slower-than": "10000", "slowlog-max-len": "1000"},
+        {"maxmemory-policy", "save", "appendonly", "no-appendfsync-on-rewrite"}),
+    "snapshots": ({"save": "3600 1 300 100 60 10000", "dbfilename": "dump.rdb", "rdbcompression": "yes",
+                   "rdbchecksum": "yes"}, set()),
+    "stop_writes": ({"stop-writes-on-bgsave-error": "yes"}, set()),
+    "append_only": ({"appendonly": "yes", "appendfilename": "appendonly.aof", "appendfsync": "everysec"},
+                    {"appendonly"}),
+    "append_only_rewrite": ({"auto-aof-rewrite-percentage": "100", "auto-aof-rewrite-min-size": str(64 << 20)}, set()),
+    "append_only_no_fsync": ({"no-appendfsync-on-rewrite": "yes"}, {"no-appendfsync-on-rewrite"}),
+    "append_only_short": ({"appendonly": "yes", "appendfsync": "everysec"}, {"appendonly"}),
+    "hybrid": ({"appendonly": "yes", "aof-use-rdb-preamble": "yes"}, {"appendonly"}),
+    "preamble": ({"aof-use-rdb-preamble": "yes"}, set()),
+    "aligned_comments": ({"save": THREE_SAVES}, {"save"}),
+    "memory": ({"maxmemory": str(2 << 30), "maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy"}),
+}
+REFUSED_BY_REDIS = {"eviction", "production_persistence", "snapshots", "aligned_comments"}  # comments behind directives
+
+# The Kubernetes manifest's `command` array, and the command lines of the others.
+KUBERNETES = ["redis-server", "--appendonly", "yes", "--appendfsync", "everysec", "--save", "900", "1",
+              "--save", "300", "10"]
+AOF = {"appendonly": "yes", "appendfsync": "everysec"}
+COMMAND_LINES = {
+    "redis-server --appendonly yes": (AOF, {"appendonly"}),
+    "redis-server --save 60 1 --save 300 10 --save 900 100": ({"save": "60 1 300 10 900 100"}, {"save"}),
+    "redis-server --appendonly yes --appendfsync everysec": (AOF, {"appendonly"}),
+    "redis-server --appendonly yes --appendfsync everysec --save 900 1 --save 300 10 --save 60 10000":
+        (AOF | {"save": THREE_SAVES}, {"save", "appendonly"}),
+    shlex.join(KUBERNETES): (AOF | {"save": "900 1 300 10"}, {"save", "appendonly"}),
+    "redis-server --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 5000 --appendonly yes":
+        (CLUSTER | {"cluster-config-file": "nodes.conf"}, {"appendonly", "cluster-enabled", "cluster-node-timeout"}),
+}
+
+
+def text_of(name, folder="/nowhere"):
+    return FOLDERS.sub(rf"\1 {folder}", (TEXTS / f"{name}.conf").read_text())
+
+
+def login(server, expected):
+    client = server.client()
+    if "requirepass" in expected:
+        client.call("AUTH", expected["requirepass"])
+    return client
+
+
+def check_server(checks, server, expected, warnings):
+    with login(server, expected) as client:
+        checks.equal("PING", client.call("PING"), b"PONG")
+        for name, value in expected.items():
+            if name == "maxclients" and resource.getrlimit(resource.RLIMIT_NOFILE)[1] < int(value) + 100:
+                continue  # Redis lowers it to what the system allows, and so do we.
+            checks.equal(f"CONFIG GET {name}", client.call("CONFIG", "GET", name), [name.encode(), value.encode()])
+        if OURS:
+            info = client.call("INFO", "everything").decode()
+            checks.contains("INFO", info, "\r\ncluster_enabled:0\r\n")
+            checks.contains("INFO", info, "\r\nredis_mode:standalone\r\n")
+            checks.contains("INFO", info, "\r\naof_enabled:0\r\n")
+    if OURS:
+        warned = re.findall(r"# WARNING: '([^']+)' in the configuration is accepted, but", server.log_text())
+        checks.equal("one warning for each directive without effect", sorted(warned), sorted(warnings))
+
+
+def config_files(checks):
+    printed = {path.stem for path in TEXTS.glob("*.conf")} - {"sentinel"}
+    checks.equal("every text has its expectations", printed, set(FILES))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (expected, warnings) in FILES.items():
+            with checks.part(f"{checks.section} {name}"):
+                if not OURS and name.startswith("cluster"):
+                    continue  # Redis wants ports below 55536 for this.
+                text = text_of(name, folder)
+                if not OURS and name in REFUSED_BY_REDIS:
+                    path = pathlib.Path(folder) / "refused.conf"
+                    path.write_text(text)
+                    checks.equal("Redis refuses it", run_to_exit([str(path)], cwd=folder)[0], 1)
+                    continue
+                with Server(config=text) as server:
+                    check_server(checks, server, expected, warnings)
+
+
+def command_lines(checks):
+    for line, (expected, warnings) in COMMAND_LINES.items():
+        if not OURS and "cluster" in line:
+            continue
+        with checks.part(f"{checks.section} {line}"), Server(options=shlex.split(line)[1:]) as server:
+            check_server(checks, server, expected, warnings)
+
+
+def folder_of_the_file(checks):
+    """Where the printed folder does not exist, the server says so and ends, as Redis does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "redis.conf"
+        path.write_text((TEXTS / "append_only.conf").read_text().replace("/var/lib/redis", f"{folder}/none"))
+        code, output = run_to_exit([str(path), "--port", "0"], cwd=folder)
+        checks.equal("exit code", code, 1)
+        checks.contains("output", output, f">>> 'dir {folder}/none'\nNo such file or directory")
+
+
+def rewritten(checks):
+    """CONFIG REWRITE of a file with comments behind directives: it starts the same server again, comments in place."""
+    if not OURS:
+        return
+    expected = dict(FILES["production_persistence"][0])
+    with tempfile.TemporaryDirectory() as folder:
+        with Server(config=text_of("production_persistence", folder)) as server, server.client() as client:
+            changes = {"no-appendfsync-on-rewrite": "no", "save": "100 5 300 10", "maxmemory": "1073741824"}
+            words = [word for pair in changes.items() for word in pair]
+            checks.equal("CONFIG SET", client.call("CONFIG", "SET", *words), b"OK")
+            checks.equal("CONFIG REWRITE", client.call("CONFIG", "REWRITE"), b"OK")
+            text = pathlib.Path(server.config_path).read_text()
+            here = server.dir
+        for line in ("save 100 5 # snapshot if >= 1 key changed in 900 seconds", "maxmemory 1gb",
+                     "no-appendfsync-on-rewrite no # don't fsync during BGREWRITEAOF",
+                     "appendfsync everysec # fsync every second — good balance",
+                     "# appendfsync no # let OS flush — fast but can lose up to 30s of data"):
+            checks.true(f"has the line {line!r}", line in text.splitlines(), text)
+        text = text.replace(here, folder)
+        with Server(config=text) as server:
+            check_server(checks, server, expected | changes, {"maxmemory-policy", "save", "appendonly"})
+
+
+def sentinel(checks):
+    """Only Sentinel takes Sentinel's lines; a server refuses them as Redis does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "sentinel.conf"
+        path.write_text(text_of("sentinel"))
+        code, output = run_to_exit([str(path)], cwd=folder)
+        checks.equal("server: exit code", code, 1)
+        checks.contains("server", output, "sentinel directive while not in sentinel mode")
+        if OURS:
+            code, output = run_to_exit([str(path), "--sentinel"], cwd=folder)
+            checks.equal("--sentinel: exit code", code, 1)
+            checks.contains("--sentinel", output, "not built yet")
+
+
+def redis_cli(checks):
+    """The redis-cli commands that the articles print, as far as they exist today: not yet BGSAVE and BGREWRITEAOF."""
+    with Server() as server:
+        def shell(line):
+            line = line.replace("redis-cli", f"redis-cli -h {HOST} -p {server.port}")
+            done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+            return (done.stdout + done.stderr).rstrip("\n")
+
+        for line, answer in (("redis-cli ping", "PONG"), ('redis-cli SET mykey "hello"', "OK"),
+                             ("redis-cli GET mykey", "hello"), ("redis-cli CONFIG GET dir", f"dir\n{server.dir}"),
+                             ("redis-cli CONFIG GET dbfilename", "dbfilename\ndump.rdb"),
+                             ("redis-cli CONFIG GET appendfilename", "appendfilename\nappendonly.aof"),
+                             ("redis-cli CONFIG SET maxmemory-policy allkeys-lru", "OK"), ("redis-cli DBSIZE", "1"),
+                             ("redis-cli INFO stats | grep keyspace", "keyspace_hits:1\nkeyspace_misses:0"),
+                             ("redis-cli SLOWLOG RESET", "OK"), ("redis-cli SLOWLOG GET", ""),
+                             ("redis-cli SET lock:1 token NX PX 30000", "OK"),
+                             ("redis-cli SET lock:1 other NX PX 30000", ""), ("redis-cli GET lock:1", "token"),
+                             ("redis-cli EXPIRE mykey 100", "1"), ("redis-cli TTL mykey", "100"),
+                             ("redis-cli SETEX product:1 300 '{}'", "OK"), ("redis-cli DEL product:1", "1")):
+            checks.equal(line, shell(line), answer)
+        last_save = int(shell("redis-cli LASTSAVE"))
+        checks.true("LASTSAVE is the moment of the start", abs(time.time() - last_save) < SECONDS_MAX, last_save)
+        checks.contains("INFO stats", shell("redis-cli INFO stats"), "latest_fork_usec:")
+        shell("redis-cli SHUTDOWN SAVE")
+        checks.equal("SHUTDOWN SAVE ends the server", server.wait_exit(), 0)
+        if OURS:
+            checks.contains("and the log says what was not done", server.log_text(), "nothing is saved")
+
+
+def monitoring_script(checks):
+    """Its fields exist in INFO and say what is so: nothing is saved, since there is nothing that saves."""
+    text = (TEXTS / "check_persistence.py").read_text()
+    with Server(options=["--maxmemory", "1gb"]) as server:
+        script = pathlib.Path(server.dir) / "check_persistence.py"
+        script.write_text(text.replace("port=6379", f"port={server.port}"))
+        done = subprocess.run([PYTHON, script], capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+        checks.equal("exit code, standard error", (done.returncode, done.stderr), (0, ""))
+        checks.equal("output", done.stdout, "Persistence is healthy\n")
+        with server.client() as client:
+            client.call("SET", "key", "value")
+            info = dict(line.split(":", 1) for line in client.call("INFO").decode().split("\r\n") if ":" in line)
+            last_save = client.call("LASTSAVE")
+        used = re.findall(r"info.get\('(\w+)'", text)
+        checks.true("the script reads INFO", len(used) > 8, used)
+        only_with_aof = {"aof_current_size", "aof_base_size", "aof_pending_rewrite"}
+        checks.equal("fields that INFO lacks", set(used) - set(info) - only_with_aof, set())
+        for field, value in {"rdb_bgsave_in_progress": "0", "rdb_changes_since_last_save": "1", "rdb_saves": "0",
+                             "rdb_last_save_time": str(last_save), "rdb_last_bgsave_time_sec": "-1",
+                             "rdb_current_bgsave_time_sec": "-1", "aof_enabled": "0", "aof_rewrites": "0",
+                             "maxmemory_human": "1.00G"}.items():
+            checks.equal(field, info.get(field), value)
+
+
+if __name__ == "__main__":
+    sys.exit(run_parts([config_files, command_lines, folder_of_the_file, rewritten, sentinel, redis_cli,
+                        monitoring_script]))
