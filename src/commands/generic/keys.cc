@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/glob.h"
+#include "base/prefetch.h"
 #include "commands/generic/held_shard.h"
 
 namespace cinnabar::commands {
@@ -54,7 +55,7 @@ class Sweep final : public dispatch::Continuation {
     for (int bucket = 0; bucket < kBucketsPerHold; ++bucket) {
       cursor_ = table.Scan(cursor_, [&](TableSlot& slot) {
         found_.push_back(slot.entry<const Entry>());
-        __builtin_prefetch(found_.back());
+        Prefetch(found_.back());
       });
       if (cursor_ != 0) continue;
       ++shard_;
