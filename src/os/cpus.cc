@@ -159,4 +159,12 @@ Status PinThisThread(const std::vector<int>& cpus) {
   return {};
 }
 
+Status UseBatchScheduling() {
+  sched_param parameters{};
+  if (sched_setscheduler(0, SCHED_BATCH, &parameters) < 0) {
+    return Fail(fmt::format("sched_setscheduler: {}", std::strerror(errno)), errno);
+  }
+  return {};
+}
+
 }  // namespace cinnabar::os

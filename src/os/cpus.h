@@ -21,4 +21,8 @@ Result<std::vector<int>> ParseCpuList(const std::string& text);
 // Binds the calling thread to these CPUs.
 Status PinThisThread(const std::vector<int>& cpus);
 
+// Gives the calling thread SCHED_BATCH: when it wakes up on a CPU that is busy it does not interrupt whoever
+// runs there. On a free CPU nothing changes. Needs no privilege.
+Status UseBatchScheduling();
+
 }  // namespace cinnabar::os

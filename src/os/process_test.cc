@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "os/cpus.h"
 #include "os/files.h"
@@ -186,6 +188,15 @@ TEST(Cpus, ParsesLists) {
   EXPECT_EQ(*ParseCpuList("1-6:2,9"), (std::vector<int>{1, 3, 5, 9}));
   for (const char* bad : {"a", "3-1", "1-", "-1", "0-3:0", "99999", ",", "1:x"})
     EXPECT_FALSE(ParseCpuList(bad)) << bad;
+}
+
+TEST(BatchScheduling, IsTheCallingThreadsOwn) {
+  const int before = sched_getscheduler(0);
+  std::thread([] {
+    ASSERT_TRUE(UseBatchScheduling().has_value());
+    EXPECT_EQ(sched_getscheduler(0), SCHED_BATCH);
+  }).join();
+  EXPECT_EQ(sched_getscheduler(0), before);
 }
 
 }  // namespace
