@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "config/settings.h"
+#include "dispatch/blocking.h"
 #include "dispatch/keys.h"
 #include "dispatch/services.h"
 #include "dispatch/session.h"
@@ -79,6 +80,12 @@ class Call {
 
   // Goes on in slices between other commands. REQUIRES: !in_transaction().
   void Suspend(std::unique_ptr<Continuation> continuation);
+
+  // Suspends the session until one of the keys has something for it, or until `deadline` (keyspace::kNever:
+  // for ever); see blocking.h. The reply comes later. REQUIRES: may_block(), and the keys' shards are held.
+  void Block(std::unique_ptr<Waiting> waiting, std::span<const keyspace::Key> keys, Millis deadline);
+  // False inside a transaction: the command answers as if its time were up.
+  bool may_block() const { return !in_transaction(); }
 
   // Keeps an argument out of the slow log and MONITOR.
   void Redact(size_t index);

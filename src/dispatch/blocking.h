@@ -1,0 +1,52 @@
+// Blocking: commands that wait until a key has something for them (DESIGN §7).
+//
+// A handler that finds nothing calls Call::Block with a Waiting, which knows how to complete the command
+// later. Whoever makes, changes or removes a key that somebody waits for serves the waiters, oldest first,
+// under the locks of its own command, before its reply leaves. The waiter's client belongs to another core,
+// perhaps: the baton (keyspace::Waiter::Take) decides who completes it, and its reply travels through the
+// mailbox of its core.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "keyspace/keyspace.h"
+#include "keyspace/waiters.h"
+#include "protocol/reply_writer.h"
+
+namespace cinnabar::dispatch {
+
+class Args;
+class Call;
+struct Command;
+
+// What a blocked command does when something has happened to one of its keys, or when its time is up. Owns
+// everything it needs: the arguments of the command are gone by then.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+
+  // Tries to complete the command with this key alone, whose shard is held. Writes the reply to call.reply(),
+  // states its changes and effects (Propagate: the command's own arguments are never taken) and answers true;
+  // or changes nothing, writes nothing and answers false. Of the session only id, database and reply may be
+  // used. Runs on any core.
+  virtual bool Serve(Call& call, const keyspace::Key& key) = 0;
+  // The name of the one further key that Serve touches (the destination of BLMOVE): its shard is held as
+  // well. Empty: none.
+  virtual std::string_view also() const { return {}; }
+  // Whether Serve is wanted too when a key has been removed, or replaced by another type (XREADGROUP).
+  virtual bool wants_removals() const { return false; }
+  virtual void TimeOut(protocol::ReplyWriter& reply) const { reply.NullArray(); }
+};
+
+// The time-out of blocking commands as Redis writes it: seconds with fractions, 0 for ever. Gives the moment
+// (keyspace::kNever: for ever); errors are kept in `args`.
+Millis TakeTimeoutSeconds(Args& args, Millis now);
+// The same in whole milliseconds (XREAD BLOCK).
+Millis TakeTimeoutMillis(Args& args, Millis now);
+
+}  // namespace cinnabar::dispatch
