@@ -190,19 +190,19 @@ NodeSequence LargeList::DropInto(ListEnd end, size_t count) {
 
 void LargeList::Set(size_t index, std::string_view value) {
   auto [place, inner] = nodes_.Find(index);
-  ListNode& node = nodes_.at(place);
   const bool alone = options_.StandsAlone(value.size());
-  if (node.plain() || node.count() == 1) {
-    node = alone ? ListNode::Plain(value) : ListNode::PackedOne(value);
+  if (nodes_.at(place).count() == 1) {
+    nodes_.at(place) = alone ? ListNode::Plain(value) : ListNode::PackedOne(value);
     Rest(place);
     return Join(place);
   }
-  Wake(place);
-  const size_t position = listpack::At(node.Read(*std::make_unique<std::string>()),
-                                       static_cast<int64_t>(inner));
-  if (!alone && node.bytes() + listpack::EncodedSize(value) <= limit_.bytes) {
+  ListNode& node = Wake(place);
+  const std::string_view pack = node.view();
+  const size_t position = listpack::At(pack, static_cast<int64_t>(inner));
+  const size_t next = listpack::Next(pack, position);
+  const size_t old_bytes = (next == listpack::kEnd ? pack.size() - 1 : next) - position;
+  if (!alone && pack.size() - old_bytes + listpack::EncodedSize(value) <= limit_.bytes) {
     node.Replace(position, value);
-    node.Shrink();
     return Rest(place);
   }
   node.Erase(position);
@@ -213,8 +213,7 @@ void LargeList::Set(size_t index, std::string_view value) {
 
 void LargeList::InsertInPacked(Place place, size_t index, std::string_view value) {
   ListNode& node = Wake(place);
-  std::string unused;
-  node.Insert(listpack::At(node.Read(unused), static_cast<int64_t>(index)), value);
+  node.Insert(listpack::At(node.view(), static_cast<int64_t>(index)), value);
   nodes_.Recount(place, node.count() - 1);
   Rest(place);
 }
@@ -226,35 +225,33 @@ void LargeList::InsertAt(size_t index, std::string_view value) {
   const size_t added = alone ? 0 : listpack::EncodedSize(value);
   auto [place, inner] = nodes_.Find(index);
   if (!alone && nodes_.at(place).Takes(added, limit_)) return InsertInPacked(place, inner, value);
-  if (inner != 0) {
-    place = SplitNode(place, inner);
-  }
+  if (inner != 0) place = SplitNode(place, inner);
   // Now the value goes between two nodes, to the end of the first if that takes it.
   const Place previous = nodes_.Previous(place);
   if (!alone && nodes_.at(previous).Takes(added, limit_)) {
     InsertInPacked(previous, nodes_.at(previous).count(), value);
-    return inner != 0 ? Join(place) : void();
+    if (inner != 0) Join(place);
+    return;
   }
   place = AddNode(place, alone ? ListNode::Plain(value) : ListNode::PackedOne(value));
   Join(place);
 }
 
 size_t LargeList::RemoveFrom(ListNode& node, ListEnd from, size_t most, std::string_view value) {
-  std::string unused;
   size_t removed = 0;
   if (from == ListEnd::kHead) {
-    size_t position = listpack::First(node.Read(unused));
+    size_t position = listpack::First(node.view());
     while (removed < most && position != listpack::kEnd) {
-      position = listpack::Find(node.Read(unused), position, value);
+      position = listpack::Find(node.view(), position, value);
       if (position == listpack::kEnd) break;
       position = node.Erase(position);
       ++removed;
     }
     return removed;
   }
-  size_t position = listpack::Last(node.Read(unused));
+  size_t position = listpack::Last(node.view());
   while (removed < most && position != listpack::kEnd) {
-    const std::string_view bytes = node.Read(unused);
+    const std::string_view bytes = node.view();
     const size_t previous = listpack::Previous(bytes, position);
     if (listpack::Equals(bytes, position, value)) {
       node.Erase(position);
@@ -281,14 +278,18 @@ size_t LargeList::Remove(ListEnd from, size_t most, std::string_view value) {
       if (forwards) ++ordinal;
       continue;
     }
-    const size_t before = nodes_.at(place).count();
-    const size_t gone = plain ? 1 : RemoveFrom(Wake(place), from, most - removed, value);
-    removed += gone;
-    if (gone == before) {
+    if (plain) {
+      ++removed;
       RemoveNode(place);
       continue;
     }
+    const size_t before = nodes_.at(place).count();
+    removed += RemoveFrom(Wake(place), from, most - removed, value);
     nodes_.Recount(place, before);
+    if (nodes_.at(place).count() == 0) {
+      RemoveNode(place);
+      continue;
+    }
     nodes_.at(place).Shrink();
     Rest(place);
     // Joined with the node that was done before: what comes next keeps its number.

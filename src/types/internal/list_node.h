@@ -55,8 +55,11 @@ class ListNode {
 
   // The listpack or the plain element. A compressed node is unpacked into the scratch and stays as it is.
   std::string_view Read(std::string& scratch) const {
-    return compressed_ ? Unpack(scratch) : std::string_view{block_ + gap_, size_};
+    return compressed_ ? Unpack(scratch) : view();
   }
+
+  // REQUIRES: not compressed.
+  std::string_view view() const { return {block_ + gap_, size_}; }
 
   // Whether one more element of this size may come into the listpack.
   bool Takes(size_t encoded_bytes, const NodeLimit& limit) const {
@@ -88,7 +91,6 @@ class ListNode {
  private:
   class Editor;
 
-  std::string_view view() const { return {block_ + gap_, size_}; }
   std::string_view Unpack(std::string& scratch) const;
   void Allocate(size_t room, size_t gap, std::string_view bytes);
   void WriteHeader();
