@@ -232,7 +232,7 @@ class RankedTree {
 
  private:
   static constexpr int kHeightMax = 40;
-  static constexpr int kAhead = 8;
+  static constexpr int kAhead = kLeafSlots < 16 ? kLeafSlots / 2 : 8;
   static constexpr int kLowLeaf = kLeafSlots / 3, kJoinedLeaf = kLeafSlots * 3 / 4;
   static constexpr int kLowInner = kFanout / 3, kJoinedInner = kFanout * 3 / 4;
 
