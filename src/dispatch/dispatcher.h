@@ -120,6 +120,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   // KeyspaceEvents:
   void OnExpired(int database, std::string_view key) override;
+  void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override;
+  void OnLastFieldExpired(int database, std::string_view key) override;
 
   Services& services() { return services_; }
   keyspace::CoreState& core() { return core_; }
