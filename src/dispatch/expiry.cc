@@ -114,10 +114,11 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
         keyspace::Database database(core_, sweep_.database);
         removed += ExpireShard(database, table);
         removed += ExpireFields(database, shard, table);
-        if (!effects_.empty()) FlushEffects();
+        EndChanges();
       }
       next = table.next_expiry;
       keyspace.Unlock(shard);
+      if (!deferred_.empty()) ServeDeferred();
       if (!due || next > core_.now || clock_.Now() > deadline) break;
     }
     sweep_.earliest = std::min(sweep_.earliest, next);
