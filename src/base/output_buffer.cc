@@ -103,6 +103,21 @@ void OutputBuffer::Consume(size_t count) {
   }
 }
 
+std::string OutputBuffer::TakeText() {
+  std::string text;
+  text.reserve(pending_bytes());
+  iovec parts[64];
+  while (const int count = Gather(parts, 64)) {
+    size_t sum = 0;
+    for (int i = 0; i < count; ++i) {
+      text.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      sum += parts[i].iov_len;
+    }
+    Consume(sum);
+  }
+  return text;
+}
+
 void OutputBuffer::Clear() {
   fixed_size_ = fixed_sent_ = 0;
   chunks_.clear();

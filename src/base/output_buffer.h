@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstring>
 #include <deque>
+#include <string>
 #include <string_view>
 
 #include "base/shared_bytes.h"
@@ -53,6 +54,8 @@ class OutputBuffer {
   // Fills up to `limit` iovecs with the first bytes to send; returns how many.
   int Gather(iovec* vectors, int limit) const;
   void Consume(size_t count);
+  // Everything as one string; nothing is left.
+  std::string TakeText();
   void Clear();
 
   size_t fixed_capacity() const { return fixed_capacity_; }

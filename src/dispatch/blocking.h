@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/output_buffer.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/waiters.h"
 #include "protocol/reply_writer.h"
@@ -23,6 +24,7 @@ namespace cinnabar::dispatch {
 class Args;
 class Call;
 struct Command;
+struct Session;
 
 // What a blocked command does when something has happened to one of its keys, or when its time is up. Owns
 // everything it needs: the arguments of the command are gone by then.
@@ -42,6 +44,31 @@ class Waiting {
   virtual bool wants_removals() const { return false; }
   virtual void TimeOut(protocol::ReplyWriter& reply) const { reply.NullArray(); }
 };
+
+// One blocked command. Shared by its session, the queues of its keys and whoever completes it.
+struct BlockedCall final : public keyspace::Waiter {
+  struct AwaitedKey {
+    std::string name;
+    uint64_t hash;
+    keyspace::Key key() const { return {name, hash}; }
+  };
+
+  BlockedCall() : reply(OutputBuffer::kFixedBytesMin) {}
+
+  uint64_t session = 0;
+  int core = 0;
+  int database = 0;
+  protocol::Resp version = protocol::Resp::k2;
+  const Command* command = nullptr;
+  std::vector<std::string> argv;
+  std::vector<AwaitedKey> keys;
+  Millis deadline = keyspace::kNever;
+  std::unique_ptr<Waiting> waiting;
+  OutputBuffer reply;  // written by who has taken the baton, read by the session's core once it is done
+};
+
+// How CLIENT UNBLOCK ends a wait.
+enum class UnblockWith : uint8_t { kTimeout, kError };
 
 // The time-out of blocking commands as Redis writes it: seconds with fractions, 0 for ever. Gives the moment
 // (keyspace::kNever: for ever); errors are kept in `args`.

@@ -174,8 +174,18 @@ void Dispatcher::AfterReply(Session& session) {
   if (services_.history != nullptr) [[unlikely]]
     return RunObserved(session, command, argv, keys);
   CallHandler(session, command, argv, keys);
-  if (!effects_.empty()) FlushEffects();
+  EndChanges();
 }
+
+namespace {
+
+Dispatcher::Outcome OutcomeFor(const Session& session) {
+  if (!session.suspended) [[likely]]
+    return Dispatcher::Outcome::kDone;
+  return session.blocked != nullptr ? Dispatcher::Outcome::kBlocked : Dispatcher::Outcome::kSuspended;
+}
+
+}  // namespace
 
 Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, const Request& request) {
   const auto argv = batch.argv(request);
@@ -195,7 +205,9 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
     } else {
       RunLocked(session, *command, argv, batch.keys_of(request));
     }
-    return session.suspended ? Outcome::kSuspended : Outcome::kDone;
+    if (!deferred_.empty()) [[unlikely]]
+      ServeDeferred();
+    return OutcomeFor(session);
   }
   return ExecuteGated(session, command, argv, batch.keys_of(request));
 }
@@ -224,7 +236,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     session.reply.Redirect(session.output);
     if (!session.suspended) AfterReply(session);
   }
-  return session.suspended ? Outcome::kSuspended : Outcome::kDone;
+  if (!deferred_.empty()) ServeDeferred();
+  return OutcomeFor(session);
 }
 
 void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -324,18 +337,11 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
   CallHandler(session, command, argv, keys);
   if (!effects_.empty()) FlushEffects();
   session.reply.Redirect(target);
-  std::string text;
-  iovec parts[64];
-  while (int count = capture.Gather(parts, 64)) {
-    size_t sum = 0;
-    for (int i = 0; i < count; ++i) {
-      text.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
-      sum += parts[i].iov_len;
-    }
-    capture.Consume(sum);
-  }
+  const std::string text = capture.TakeText();
   target.Append(text);
-  services_.history->OnCommand(session, argv, text);
+  // A blocked command has its place in the order when it is served.
+  if (session.blocked == nullptr) services_.history->OnCommand(session, argv, text);
+  EndChanges();
 }
 
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
@@ -389,6 +395,7 @@ bool Dispatcher::Step(Session& session) {
     session.continuation.reset();
     session.suspended = false;
   }
+  if (!deferred_.empty()) ServeDeferred();
   if (muted) {
     session.reply.Redirect(session.output);
     if (done) AfterReply(session);

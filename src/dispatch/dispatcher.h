@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -74,6 +75,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   enum class Outcome : uint8_t {
     kDone,
     kSuspended,  // the session's continuation must be stepped before its next request
+    kBlocked,    // waits for keys: Clients::Resume brings the reply
     kPostponed,  // not executed: try the same request again when the pause is over
   };
 
@@ -120,6 +122,27 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   // KeyspaceEvents:
   void OnExpired(int database, std::string_view key) override;
+  void OnAwaited(int database, const keyspace::Key& key) override;
+
+  // Blocking; see blocking.cc.
+  void Block(Session& session, std::shared_ptr<BlockedCall> call);
+  // The moment when the next blocked session of this core runs out of time.
+  Millis NextTimeout() const { return timeouts_.empty() ? keyspace::kNever : timeouts_.begin()->first; }
+  void TimeOutBlocked();
+  // Gives the session its reply. REQUIRES: the call is done; the session's core, no shard held.
+  void CompleteBlocked(Session& session);
+  // The session goes away. REQUIRES: the session's core, no shard held.
+  void AbandonBlocked(Session& session);
+  // For CLIENT UNBLOCK, with the world stopped: false when the session is not blocked.
+  bool Unblock(Session& session, UnblockWith with);
+  // Every key of the database may have changed. With the world stopped.
+  void SignalAllAwaited(int database);
+  // Ends changes that were made outside of a command: effects and waiters. REQUIRES: the shards are held.
+  void EndChanges() {
+    if (!effects_.empty()) FlushEffects();
+    if (!ready_.empty()) [[unlikely]]
+      ServeReady();
+  }
 
   Services& services() { return services_; }
   keyspace::CoreState& core() { return core_; }
@@ -139,6 +162,14 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   struct LockPlan {
     bool world = false;
     std::vector<uint32_t> shards;
+  };
+  // A key that somebody waits for, and that has changed.
+  struct ReadyKey {
+    int database;
+    std::string name;
+    uint64_t hash;
+    keyspace::Key key() const { return {name, hash}; }
+    bool operator==(const ReadyKey&) const = default;
   };
 
   Outcome ExecuteGated(Session& session, const Command* command, std::span<const std::string_view> argv,
@@ -173,6 +204,13 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   const Command* Lookup(std::span<const std::string_view> argv);
   void AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes);
   uint64_t SweepShards(Ticks deadline);
+  void ServeReady();
+  void ServeKey(const ReadyKey& ready);
+  enum class Service : uint8_t { kServed, kNothing, kTaken, kMustWait };
+  Service ServeWaiter(BlockedCall& waiter, const ReadyKey& ready);
+  bool RunWaiting(BlockedCall& waiter, const keyspace::Key& key);
+  void ServeDeferred();
+  void LeaveQueues(const BlockedCall& call);
 
   Services& services_;
   const int core_index_;
@@ -203,6 +241,11 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   telemetry::ErrorStats error_stats_;
   std::vector<std::unique_ptr<LatencyHistogram>> histograms_;
   CoreCounters counters_;
+  std::vector<ReadyKey> ready_;     // changed under the locks that are held now
+  std::vector<ReadyKey> deferred_;  // whose waiters need a shard that could not be had at once
+  const ReadyKey* serving_ = nullptr;
+  const std::vector<uint32_t>* serving_held_ = nullptr;  // shards taken for deferred service
+  std::multimap<Millis, std::shared_ptr<BlockedCall>> timeouts_;
   // How far the sweep for expired keys has come.
   struct Sweep {
     bool running = false;

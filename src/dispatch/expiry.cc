@@ -81,10 +81,11 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
     if (table.next_expiry <= core_.now) {
       keyspace::Database database(core_, sweep_.database);
       removed += ExpireShard(database, table);
-      if (!effects_.empty()) FlushEffects();
+      EndChanges();
     }
     sweep_.earliest = std::min(sweep_.earliest, table.next_expiry);
     keyspace.Unlock(shard);
+    if (!deferred_.empty()) ServeDeferred();
     if (count % 16 == 15 && clock_.Now() > deadline) return removed;
   }
   keyspace.LowerEarliest(sweep_.database, static_cast<size_t>(core_index_), sweep_.earliest);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ namespace cinnabar::dispatch {
 class Registry;
 class Dispatcher;
 struct Session;
+struct BlockedCall;
 
 // The connected clients of all cores. With the world stopped, unless said otherwise.
 class Clients {
@@ -50,6 +52,8 @@ class Clients {
   virtual void Close(Session& session, const Session* caller) = 0;
   // Lets the core that owns the session look at it again (something was written to it, a pause ended ...).
   virtual void Wake(Session& session) = 0;
+  // Brings the reply of a blocked command that is done to its session. Any core, any time.
+  virtual void Resume(std::shared_ptr<BlockedCall> call) = 0;
   virtual size_t Count() const = 0;
   // Sends a line to every session in MONITOR mode. Any core, any time.
   virtual void FeedMonitors(std::string line) = 0;

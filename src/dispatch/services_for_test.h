@@ -23,6 +23,7 @@ class NoClients final : public Clients {
   Session* Find(uint64_t) override { return nullptr; }
   void Close(Session&, const Session*) override {}
   void Wake(Session&) override {}
+  void Resume(std::shared_ptr<BlockedCall>) override {}
   size_t Count() const override { return 0; }
   void FeedMonitors(std::string line) override { monitored.push_back(std::move(line)); }
   std::vector<std::string> monitored;

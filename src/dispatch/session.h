@@ -21,6 +21,7 @@
 namespace cinnabar::dispatch {
 
 class Call;
+struct BlockedCall;
 
 // A command kept for EXEC.
 struct QueuedCommand {
@@ -107,7 +108,7 @@ struct Session {
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
-  bool suspended = false;  // a Continuation runs: no further requests are taken
+  bool suspended = false;  // a Continuation runs, or it is blocked: no further requests are taken
   bool postponed = false;  // waits for the end of a CLIENT PAUSE
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
@@ -123,6 +124,7 @@ struct Session {
   uint64_t commands = 0;
   Transaction transaction;
   std::unique_ptr<Continuation> continuation;
+  std::shared_ptr<BlockedCall> blocked;  // waits for keys; suspended as well
   ConnectionFacts facts;
   OutputBuffer output;
   protocol::ReplyWriter reply;

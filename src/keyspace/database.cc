@@ -34,7 +34,10 @@ void Database::RemoveExpired(const Key& key, EntryRef entry) {
   Entry::Destroy(gone);
 }
 
-void Database::MarkWatchers(ShardTable& shard, const Key& key) {
+void Database::TellInterested(ShardTable& shard, const Key& key) {
+  if (shard.waits != nullptr && core_->events != nullptr && shard.waits->contains(std::string(key.bytes)))
+    core_->events->OnAwaited(index_, key);
+  if (shard.watches == nullptr) return;
   auto found = shard.watches->find(std::string(key.bytes));
   if (found == shard.watches->end()) return;
   for (Watcher* watcher : found->second) watcher->dirty.store(true, std::memory_order_relaxed);

@@ -14,11 +14,14 @@
 
 namespace cinnabar::keyspace {
 
-// Told by the keyspace about what happens by itself. Called with the shard held; the key is already gone.
+// Told by the keyspace about what happens in it. Called with the shard held.
 class KeyspaceEvents {
  public:
   virtual ~KeyspaceEvents() = default;
+  // By itself; the key is already gone.
   virtual void OnExpired(int database, std::string_view key) = 0;
+  // A key changed for which somebody waits.
+  virtual void OnAwaited(int database, const Key& key) = 0;
 };
 
 // What commands on one core share. Owned by the core; read by others only while the world is stopped.
@@ -106,11 +109,16 @@ class Database {
   // Removes the entry without freeing it.
   Entry* Take(const Key& key, EntryRef entry);
 
-  // Marks the watchers of a key that was changed.
+  // Tells those who watch a key, or wait for it, that it was changed (made and removed included).
   void MarkChanged(const Key& key) {
     ShardTable& shard = ShardTableOf(key);
-    if (shard.watches != nullptr) [[unlikely]]
-      MarkWatchers(shard, key);
+    if (shard.watches != nullptr || shard.waits != nullptr) [[unlikely]]
+      TellInterested(shard, key);
+  }
+
+  // As MarkChanged, for those who wait alone.
+  void SignalAwaited(const Key& key) {
+    if (ShardTableOf(key).waits != nullptr && core_->events != nullptr) core_->events->OnAwaited(index_, key);
   }
 
   // REQUIRES: the shard is held. Whether the slot's entry has expired.
@@ -148,7 +156,7 @@ class Database {
     return entry;
   }
   void RemoveExpired(const Key& key, EntryRef entry);
-  void MarkWatchers(ShardTable& shard, const Key& key);
+  void TellInterested(ShardTable& shard, const Key& key);
 
   CoreState* core_;
   int index_;

@@ -19,6 +19,7 @@ struct ModelEntry {
 
 class RecordedEvents final : public KeyspaceEvents {
  public:
+  void OnAwaited(int, const Key&) override {}
   void OnExpired(int database, std::string_view key) override {
     expired.insert({database, std::string(key)});
   }

@@ -69,6 +69,29 @@ void Keyspace::Unwatch(int database, const Key& key, Watcher& watcher) {
   if (shard.watches->empty()) shard.watches.reset();
 }
 
+void Keyspace::Await(int database, const Key& key, std::shared_ptr<Waiter> waiter) {
+  ShardTable& shard = table(database, ShardOf(key.hash));
+  if (shard.waits == nullptr) shard.waits = std::make_unique<WaitQueues>();
+  (*shard.waits)[std::string(key.bytes)].push_back(std::move(waiter));
+}
+
+void Keyspace::StopAwaiting(int database, const Key& key, const Waiter& waiter) {
+  ShardTable& shard = table(database, ShardOf(key.hash));
+  if (shard.waits == nullptr) return;
+  auto found = shard.waits->find(std::string(key.bytes));
+  if (found == shard.waits->end()) return;
+  std::erase_if(found->second, [&](const auto& queued) { return queued.get() == &waiter; });
+  if (found->second.empty()) shard.waits->erase(found);
+  if (shard.waits->empty()) shard.waits.reset();
+}
+
+WaitQueue* Keyspace::FindQueue(int database, const Key& key) {
+  ShardTable& shard = table(database, ShardOf(key.hash));
+  if (shard.waits == nullptr) return nullptr;
+  auto found = shard.waits->find(std::string(key.bytes));
+  return found == shard.waits->end() ? nullptr : &found->second;
+}
+
 size_t Keyspace::Size(int database) const {
   const ShardTable* tables = tables_if_any(database);
   size_t sum = 0;

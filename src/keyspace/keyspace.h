@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "keyspace/entry.h"
 #include "keyspace/shard_lock.h"
+#include "keyspace/waiters.h"
 #include "keyspace/world_gate.h"
 #include "structures/table.h"
 
@@ -41,7 +42,9 @@ struct alignas(64) ShardTable {
   Table<Entry> entries;
   std::unique_ptr<WatchList> watches;  // null while no key here is watched
   Millis next_expiry = kNever;         // no entry here expires before this moment
+  std::unique_ptr<WaitQueues> waits;   // null while nobody waits for a key here
 };
+static_assert(sizeof(ShardTable) == 64);
 
 class Keyspace {
  public:
@@ -93,6 +96,13 @@ class Keyspace {
   // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
   void Watch(int database, const Key& key, Watcher& watcher);
   void Unwatch(int database, const Key& key, Watcher& watcher);
+
+  // Puts a waiter at the end of a key's queue, and takes it out wherever it stands. REQUIRES: the shard is
+  // held.
+  void Await(int database, const Key& key, std::shared_ptr<Waiter> waiter);
+  void StopAwaiting(int database, const Key& key, const Waiter& waiter);
+  // Null when nobody waits for the key. REQUIRES: the shard is held.
+  WaitQueue* FindQueue(int database, const Key& key);
 
   // A lower bound of the expiry times in the shards that one sweeper (a core) looks after. REQUIRES: the
   // shard is held.

@@ -69,7 +69,11 @@ Status Core::AddListener(int fd, void* token) {
 
 int Core::WaitMillis() {
   if (!runnable_.empty() || !suspended_.empty()) return 0;
-  const Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
+  Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
+  if (dispatcher_.NextTimeout() != keyspace::kNever) {
+    dispatcher_.UpdateTime();
+    left = std::min(left, dispatcher_.NextTimeout() - dispatcher_.core().now);
+  }
   return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
 }
 
@@ -97,6 +101,10 @@ void Core::Run() {
     ProcessEvents(events);
     RunRunnable();
     StepContinuations();
+    if (dispatcher_.NextTimeout() != keyspace::kNever) {
+      dispatcher_.UpdateTime();
+      dispatcher_.TimeOutBlocked();
+    }
     DrainMailbox();
     const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
     if (now >= next_cron_) {
@@ -139,8 +147,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.reading) [[likely]] {
       ReadInto(connection, slot);
-    } else if (connection.session.postponed) {
-      // The client hung up while it was held back: what it asked for is not done any more.
+    } else if (connection.session.postponed || connection.session.blocked != nullptr) {
+      // The client hung up while it was held back or waited: what it asked for is not done any more.
       Close(connection);
     }
   }
@@ -251,6 +259,7 @@ void Core::ExecuteTurn(Turn& turn) {
       turn.consumed = request_ends_[i];
     }
     if (outcome == Dispatcher::Outcome::kDone) continue;
+    // A blocked session is resumed through the mailbox, which is not drained before this turn is over.
     if (outcome == Dispatcher::Outcome::kSuspended) suspended_.push_back(session.id);
     connection.parser.Reset();
     turn.failed = turn.more = false;
@@ -411,6 +420,7 @@ void Core::Close(Connection& connection) {
   Session& session = connection.session;
   owner_.OnClosed(session);
   dispatcher_.Unwatch(session, Dispatcher::Held::kNo);
+  dispatcher_.AbandonBlocked(session);
   if (session.postponed) --postponed_count_;
   if (session.monitor) services_.monitors.fetch_sub(1);
   std::erase(suspended_, session.id);
@@ -491,6 +501,13 @@ void Core::Attend(uint64_t id) {
   }
   if (!session.suspended && !session.postponed) StartReading(*connection);
   Flush(*connection);
+}
+
+void Core::Resume(const dispatch::BlockedCall& call) {
+  Connection* connection = Find(call.session);
+  if (connection == nullptr || connection->session.blocked.get() != &call) return;
+  dispatcher_.CompleteBlocked(connection->session);
+  AttendSoon(*connection);
 }
 
 void Core::AttendSoon(Connection& connection) {

@@ -87,6 +87,8 @@ class Core {
   void RefreshFacts();
   // Another session closes this one: it counts no more from now on. With the world stopped.
   void Doom(uint64_t id);
+  // Brings the reply of a blocked command to its session.
+  void Resume(const dispatch::BlockedCall& call);
   // All sessions that wait for the end of a pause.
   void ResumePostponed();
   size_t postponed_count() const { return postponed_count_; }

@@ -76,6 +76,7 @@ void InfoReport::ClientsSection() {
   for (auto& core : server_.cores_) {
     held_back += core->postponed_count();
     core->ForEachConnection([&](Connection& connection) {
+      held_back += connection.session.blocked != nullptr ? 1 : 0;
       const auto& watched = connection.session.transaction.watched;
       input_max = std::max(input_max, connection.input.capacity());
       output_max = std::max(output_max, connection.session.output.chunk_memory());

@@ -261,6 +261,11 @@ void Server::Wake(dispatch::Session& session) {
   core->Post([core, id = session.id] { core->Attend(id); });
 }
 
+void Server::Resume(std::shared_ptr<dispatch::BlockedCall> call) {
+  Core* core = cores_[static_cast<size_t>(call->core)].get();
+  core->Post([core, call = std::move(call)] { core->Resume(*call); });
+}
+
 size_t Server::Count() const {
   size_t sum = 0;
   for (auto& core : cores_) sum += core->connection_count();

@@ -72,6 +72,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   dispatch::Session* Find(uint64_t id) override;
   void Close(dispatch::Session& session, const dispatch::Session* caller) override;
   void Wake(dispatch::Session& session) override;
+  void Resume(std::shared_ptr<dispatch::BlockedCall> call) override;
   size_t Count() const override;
   void FeedMonitors(std::string line) override;
 

@@ -10,6 +10,7 @@
 #include "commands/connection/client_class.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
+#include "dispatch/dispatcher.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -97,14 +98,17 @@ void ClientKill(Call& call) {
   call.reply().Integer(Kill(call, filter));
 }
 
-// No command of this server blocks yet, so there is never anybody to unblock.
 void ClientUnblock(Call& call) {
   if (call.argc() > 4) return call.reply().Error(errors::kSyntax);
   if (call.argc() == 4 && !SameWord(call.arg(3), "TIMEOUT") && !SameWord(call.arg(3), "ERROR")) {
     return call.reply().Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   }
-  if (!ParseInt64(call.arg(2))) return call.reply().Error(errors::kNotInteger);
-  call.reply().Integer(0);
+  const auto id = ParseInt64(call.arg(2));
+  if (!id) return call.reply().Error(errors::kNotInteger);
+  dispatch::Session* session = *id > 0 ? call.services().clients.Find(static_cast<uint64_t>(*id)) : nullptr;
+  const bool error = call.argc() == 4 && SameWord(call.arg(3), "ERROR");
+  const auto with = error ? dispatch::UnblockWith::kError : dispatch::UnblockWith::kTimeout;
+  call.reply().Integer(session != nullptr && call.dispatcher().Unblock(*session, with) ? 1 : 0);
 }
 
 constexpr uint64_t kOperatorFlags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale;
@@ -137,7 +141,7 @@ constexpr CommandSpec kTable[] = {
         .group = "connection",
         .complexity = "O(log N) where N is the number of client connections",
         .arity = -3,
-        .flags = kOperatorFlags,
+        .flags = kOperatorFlags | Flag::kWorld,
         .run = ClientUnblock,
     },
 };

@@ -49,6 +49,7 @@ void Empty(Call& call, int first, int end, Mode mode) {
   for (int database = first; database < end; ++database) {
     emptied.push_back(call.core().keyspace.Detach(database));
     keys += emptied.back().keys();
+    call.dispatcher().SignalAllAwaited(database);
   }
   call.MarkDirty(keys);
   // Even if nothing was there: whoever replays the journal may have more.

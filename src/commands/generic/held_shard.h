@@ -30,8 +30,7 @@ class HeldShard {
 
  private:
   void FlushEffects() {
-    dispatch::Dispatcher& dispatcher = call_.dispatcher();
-    if (!dispatcher.effects().empty()) dispatcher.FlushEffects();
+    call_.dispatcher().EndChanges();
   }
 
   dispatch::Call& call_;

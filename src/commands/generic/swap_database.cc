@@ -1,5 +1,6 @@
 // SWAPDB: two databases exchange their contents.
 #include "commands/generic/database_index.h"
+#include "dispatch/dispatcher.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -37,6 +38,7 @@ void SwapDb(Call& call) {
   if (first != second) {
     ExpireWatched(call, first, second);
     call.core().keyspace.Swap(first, second);
+    for (int index : {first, second}) call.dispatcher().SignalAllAwaited(index);
   }
   call.MarkDirty(1);
   call.reply().Ok();
