@@ -1,7 +1,6 @@
 // SINTER, SINTERSTORE, SINTERCARD: what all of several sets contain. The members of the smallest are looked
 // up in the others, the next smallest first.
-#include <limits>
-
+#include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/set/source_sets.h"
 #include "dispatch/args.h"
@@ -59,10 +58,17 @@ void SInterStore(Call& call) {
   StoreResult(call, destination, result, "sinterstore");
 }
 
+// One error for whatever is not a number of at least `least`.
+int64_t TakeNumber(Args& args, int64_t least, std::string_view error) {
+  const auto number = ParseInt64(args.Next());
+  if (number && *number >= least) return *number;
+  args.Fail(error);
+  return 0;
+}
+
 void SInterCard(Call& call) {
   Args args(call);
-  const int64_t keys =
-      args.Int(1, std::numeric_limits<int32_t>::max(), "ERR numkeys should be greater than 0");
+  const int64_t keys = TakeNumber(args, 1, "ERR numkeys should be greater than 0");
   if (!args.failed() && static_cast<size_t>(keys) > args.left()) {
     args.Fail("ERR Number of keys can't be greater than number of args");
   }
@@ -71,7 +77,7 @@ void SInterCard(Call& call) {
   int64_t limit = 0;
   while (args.more() && !args.failed()) {
     if (args.TakeWith("LIMIT")) {
-      limit = args.Int(0, std::numeric_limits<int64_t>::max(), "ERR LIMIT can't be negative");
+      limit = TakeNumber(args, 0, "ERR LIMIT can't be negative");
     } else {
       args.FailSyntax();
     }

@@ -7,7 +7,6 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/set/source_sets.h"
-#include "dispatch/args.h"
 #include "journal/journal.h"
 
 namespace cinnabar::commands {
@@ -21,8 +20,6 @@ using types::Set;
 using types::Type;
 namespace Flag = dispatch::Flag;
 namespace KeyUse = dispatch::KeyUse;
-
-using dispatch::Args;
 
 void SRandMemberMany(Call& call, int64_t count) {
   EntryHolder holder;
@@ -94,16 +91,14 @@ void PopAll(Call& call, const Key& key, EntryHolder& holder) {
 }
 
 void SPopMany(Call& call) {
-  Args args(call, 2);
-  const int64_t count = args.Int(0, std::numeric_limits<int64_t>::max(), errors::kMustBePositive);
-  if (args.more()) args.FailSyntax();
-  if (args.failed()) return args.Reply(call);
+  const auto count = ParseInt64(call.arg(2));
+  if (!count || *count < 0) return call.reply().Error(errors::kMustBePositive);
   const Key key = call.key(1);
   EntryHolder holder;
   if (!OpenToWrite(call, key, Type::kSet, holder)) return;
-  if (!holder.exists() || count == 0) return call.reply().Set(0);
+  if (!holder.exists() || *count == 0) return call.reply().Set(0);
   const size_t size = Set(holder).size();
-  const uint64_t taken = std::min(static_cast<uint64_t>(count), size);
+  const uint64_t taken = std::min(static_cast<uint64_t>(*count), size);
   call.reply().Set(taken);
   if (taken == size) return PopAll(call, key, holder);
   PopSome(call, key, holder, taken);
