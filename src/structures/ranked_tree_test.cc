@@ -112,9 +112,7 @@ class Pair {
     if (random_.OneIn(3)) return random_.UniformDouble() * 1000;
     return static_cast<double>(random_.Uniform(20));
   }
-  Item* Draw() {
-    return *std::next(model_.begin(), static_cast<int64_t>(random_.Uniform(model_.size())));
-  }
+  Item* Draw() { return *std::next(model_.begin(), static_cast<int64_t>(random_.Uniform(model_.size()))); }
   void CompareRanks(const std::vector<Item*>& all) {
     const uint64_t rank = random_.Uniform(all.size());
     ASSERT_EQ(tree_.At(rank), all[rank]);

@@ -74,8 +74,8 @@ class ScoreList {
     }
     for (size_t i = 0; i < pairs.size(); i += 2) {
       const auto score = ParseDouble(pairs[i]);
-      if (!score) return args.Fail(errors::kNotFloat);
-      scores_[i / 2] = *score;
+      if (!score) args.Fail(errors::kNotFloat);
+      scores_[i / 2] = score.value_or(0);
     }
   }
   ScoreList(const ScoreList&) = delete;

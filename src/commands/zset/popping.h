@@ -12,8 +12,8 @@ enum class End : uint8_t { kLowest, kHighest };
 
 // How the popped members are answered.
 enum class PopShape : uint8_t {
-  kFlat,   // member, score, member, score ...
-  kPairs,  // arrays of member and score in RESP3, flat in RESP2
+  kFlat,         // member, score, member, score ...
+  kPairs,        // arrays of member and score in RESP3, flat in RESP2
   kKeyAndOne,    // the key, the member, its score
   kKeyAndPairs,  // the key, an array of arrays of member and score
 };

@@ -150,10 +150,11 @@ constexpr CommandSpec kTable[] = {
     OldForm("zrangebylex", "key min max [LIMIT offset:integer count:integer]",
             "Returns the members between two members of a sorted set whose scores are all equal.", "2.8.9",
             "`ZRANGE` with the `BYLEX` argument", ZRangeByLex),
-    OldForm("zrevrangebylex", "key max min [LIMIT offset:integer count:integer]",
-            "Returns the members between two members of a sorted set whose scores are all equal, from the last "
-            "one down.",
-            "2.8.9", "`ZRANGE` with the `REV` and `BYLEX` arguments", ZRevRangeByLex),
+    OldForm(
+        "zrevrangebylex", "key max min [LIMIT offset:integer count:integer]",
+        "Returns the members between two members of a sorted set whose scores are all equal, from the last "
+        "one down.",
+        "2.8.9", "`ZRANGE` with the `REV` and `BYLEX` arguments", ZRevRangeByLex),
 };
 static_assert(dispatch::Valid(kTable));
 

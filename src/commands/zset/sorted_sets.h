@@ -30,7 +30,9 @@ enum class Scores : uint8_t { kWithout, kWith };
 class MembersReply {
  public:
   MembersReply(protocol::ReplyWriter& reply, size_t count, Scores scores)
-      : reply_(reply), with_scores_(scores == Scores::kWith), in_pairs_(reply.version() == protocol::Resp::k3) {
+      : reply_(reply),
+        with_scores_(scores == Scores::kWith),
+        in_pairs_(reply.version() == protocol::Resp::k3) {
     reply_.Array(with_scores_ && !in_pairs_ ? count * 2 : count);
   }
   void Add(std::string_view member, double score) {
