@@ -228,8 +228,9 @@ constexpr dispatch::KeySpec kSortedKey = dispatch::OneKey(KeyUse::kRo | KeyUse::
 constexpr dispatch::KeySpec kPatternKeys = {
     .use = KeyUse::kRo | KeyUse::kAccess,
     .find = dispatch::KeySpec::Find::kUnknown,
-    .notes = "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the "
-             "content of the key we sort"};
+    .notes =
+        "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the "
+        "content of the key we sort"};
 
 constexpr CommandSpec kTable[] = {
     {
@@ -237,7 +238,8 @@ constexpr CommandSpec kTable[] = {
         .synopsis = "key [BY:pattern pattern#1] [LIMIT offset:integer count:integer] "
                     "[GET:pattern pattern#1]... order:[ASC|DESC] [ALPHA:pure-token sorting] "
                     "[STORE:key destination#2]",
-        .summary = "Sorts the elements of a list, set or sorted set, by themselves or by what they stand for.",
+        .summary =
+            "Sorts the elements of a list, set or sorted set, by themselves or by what they stand for.",
         .since = "1.0.0",
         .group = "generic",
         .complexity = kComplexity,

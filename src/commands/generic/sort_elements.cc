@@ -65,4 +65,8 @@ std::vector<std::string_view> SortSource::Elements(size_t first, size_t count, O
   return elements;
 }
 
+bool PatternValues::FindField(keyspace::EntryRef, std::string_view, std::string_view&) {
+  return false;
+}
+
 }  // namespace cinnabar::commands

@@ -10,6 +10,8 @@
 
 #include "commands/collection.h"
 #include "commands/generic/sort_options.h"
+#include "keyspace/string_value.h"
+#include "structures/listpack.h"
 
 namespace cinnabar::commands {
 
@@ -70,7 +72,8 @@ class PatternValues {
     keyspace::EntryRef entry = Lookup(pattern, element);
     if (!entry) return;
     if (!pattern.field.empty()) {
-      if (entry->type() == types::Type::kHash) FindField(entry, pattern.field, [&](auto v) { use(v); });
+      std::string_view value;
+      if (entry->type() == types::Type::kHash && FindField(entry, pattern.field, value)) use(value);
     } else if (entry->type() == types::Type::kString) {
       keyspace::DigitScratch scratch;
       use(keyspace::StringBytes(*entry, scratch));
@@ -82,11 +85,12 @@ class PatternValues {
     name_.assign(pattern.before).append(element).append(pattern.after);
     return call_->db().FindRead(call_->core().keyspace.KeyOf(name_));
   }
-  template <typename Use>
-  void FindField(keyspace::EntryRef entry, std::string_view field, Use&& use);
+  // The value of a hash's field; false when there is none. Valid until the next call.
+  bool FindField(keyspace::EntryRef entry, std::string_view field, std::string_view& value);
 
   dispatch::Call* call_;
   std::string name_;
+  listpack::Digits digits_;
 };
 
 }  // namespace cinnabar::commands

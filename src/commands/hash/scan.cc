@@ -1,7 +1,7 @@
 // HSCAN: a few fields per call. A packed hash comes as a whole, whatever COUNT says.
 #include "catalog/errors.h"
-#include "commands/generic/scan_options.h"
 #include "commands/hash/hash_access.h"
+#include "commands/scan_options.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -17,6 +17,23 @@ namespace KeyUse = dispatch::KeyUse;
 // A call visits at most this many buckets for each field that was asked for.
 constexpr uint64_t kBucketsPerField = 10;
 
+struct FieldScanOptions : ScanOptions {
+  bool values = true;
+};
+
+FieldScanOptions ParseOptions(Args& args) {
+  FieldScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (options.Parse(args)) continue;
+    if (args.Take("NOVALUES")) {
+      options.values = false;
+    } else {
+      args.FailSyntax();
+    }
+  }
+  return options;
+}
+
 void ReplyNothing(protocol::ReplyWriter& reply) {
   reply.Array(2);
   reply.Bulk("0");
@@ -24,13 +41,13 @@ void ReplyNothing(protocol::ReplyWriter& reply) {
 }
 
 void HScan(Call& call) {
-  const auto start = ParseCursor(call.arg(2));
+  const auto start = ParseScanCursor(call.arg(2));
   if (!start) return call.reply().Error(kInvalidCursor);
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
   if (!holder.exists()) return ReplyNothing(call.reply());
   Args args(call, 3);
-  const ScanOptions options = ParseScanOptions(args, ScanOf::kFields);
+  const FieldScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   Hash hash(holder, call.now());
   std::vector<Hash::Pair> found;
