@@ -1,7 +1,7 @@
 // ZSCAN: the members of a sorted set with their scores, a few per call.
 #include <string>
 
-#include "commands/generic/scan_options.h"
+#include "commands/scan_options.h"
 #include "commands/zset/sorted_sets.h"
 
 namespace cinnabar::commands {
@@ -37,7 +37,7 @@ size_t ScanSome(protocol::ReplyWriter& reply, const types::SortedSet& set, const
 }
 
 void ZScan(Call& call) {
-  const auto start = ParseCursor(call.arg(2));
+  const auto start = ParseScanCursor(call.arg(2));
   if (!start) return call.reply().Error(kInvalidCursor);
   keyspace::EntryHolder holder;
   if (!OpenSortedSetToRead(call, call.key(1), holder)) return;
@@ -48,7 +48,10 @@ void ZScan(Call& call) {
     return reply.Array(0);
   }
   Args args(call, 3);
-  const ScanOptions options = ParseScanOptions(args, ScanOf::kElements);
+  ScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (!options.Parse(args)) args.FailSyntax();
+  }
   if (args.failed()) return args.Reply(call);
   uint64_t cursor = *start;
   OutputBuffer found(OutputBuffer::kFixedBytesMin);
