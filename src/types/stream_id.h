@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 #include "base/numbers.h"
@@ -31,6 +32,12 @@ struct StreamId {
 inline constexpr StreamId kStreamIdMin{};
 inline constexpr StreamId kStreamIdMax{std::numeric_limits<uint64_t>::max(),
                                        std::numeric_limits<uint64_t>::max()};
+
+// Reads `millis-sequence`, or `millis` alone, whose sequence is the one given here. As in Redis, both numbers
+// may have leading blanks, zeros and a plus sign.
+std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_sequence);
+// One of the two numbers.
+std::optional<uint64_t> ParseStreamNumber(std::string_view text);
 
 // The text of an id, in a buffer of its own.
 class StreamIdText {

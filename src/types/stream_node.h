@@ -74,6 +74,11 @@ struct Limits {
 
 // An entry with its fields and values is never larger than this.
 inline constexpr size_t kEntryBytesMax = size_t{1} << 30;
+inline bool Fits(std::span<const std::string_view> pairs) {
+  size_t bytes = 0;
+  for (std::string_view text : pairs) bytes += text.size();
+  return bytes <= kEntryBytesMax;
+}
 
 struct Counts {
   int64_t live = 0;
