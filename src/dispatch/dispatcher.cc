@@ -247,7 +247,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
 void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                            std::span<const PlacedKey> keys) {
   constexpr uint64_t kPlanned = Flag::kWorld | Flag::kRunsTransaction;
-  if (keys.size() > 1 || command.Is(kPlanned)) return RunWithPlan(session, command, argv, keys);
+  if (keys.size() > 1 || command.Is(kPlanned) || command.spec->needs_world != nullptr)
+    return RunWithPlan(session, command, argv, keys);
   keyspace::Keyspace& keyspace = core_.keyspace;
   if (keys.empty()) return RunHeld(session, command, argv, keys);
   const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);
@@ -258,7 +259,7 @@ void Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
 
 void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
-  plan_.world = command.Is(Flag::kWorld);
+  plan_.world = command.NeedsWorld(argv);
   plan_.shards.clear();
   for (const PlacedKey& placed : keys) {
     plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
@@ -283,8 +284,8 @@ void Dispatcher::AddShards(const Command& command, std::span<const std::string_v
 void Dispatcher::PlanTransaction(const Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
-    if (queued.command->Is(Flag::kWorld | Flag::kSweep)) plan_.world = true;
     views.assign(queued.argv.begin(), queued.argv.end());
+    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views)) plan_.world = true;
     AddShards(*queued.command, views);
   }
   for (const WatchedKey& watched : session.transaction.watched) {
@@ -386,6 +387,26 @@ void Dispatcher::OnNew(int database, std::string_view key) {
 
 void Dispatcher::OnMissed(int database, std::string_view key) {
   services_.notifier->OnKeyspaceEvent(config::kNotifyMiss, "keymiss", database, key);
+}
+
+void Dispatcher::OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) {
+  if (services_.journal.active()) {
+    std::vector<std::string_view> argv = {"HDEL", key};
+    argv.insert(argv.end(), fields.begin(), fields.end());
+    effects_.Add(database, argv);
+  }
+  if ((services_.settings.observation.notify_keyspace_events & config::kNotifyHash) != 0 &&
+      services_.notifier != nullptr) {
+    services_.notifier->OnKeyspaceEvent(config::kNotifyHash, "hexpired", database, key);
+  }
+}
+
+// Replicas see the last field go, and with it the key.
+void Dispatcher::OnLastFieldExpired(int database, std::string_view key) {
+  if ((services_.settings.observation.notify_keyspace_events & config::kNotifyGeneric) != 0 &&
+      services_.notifier != nullptr) {
+    services_.notifier->OnKeyspaceEvent(config::kNotifyGeneric, "del", database, key);
+  }
 }
 
 void Dispatcher::ResetStatistics() {

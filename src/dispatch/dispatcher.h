@@ -137,6 +137,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void OnExpired(int database, std::string_view key) override;
   void OnNew(int database, std::string_view key) override;
   void OnMissed(int database, std::string_view key) override;
+  void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override;
+  void OnLastFieldExpired(int database, std::string_view key) override;
   void OnAwaited(int database, const keyspace::Key& key) override;
 
   // Blocking; see blocking.cc.

@@ -1,12 +1,11 @@
 // OBJECT: how a value is kept, and how it is used.
 #include <limits>
 
-#include "catalog/encodings.h"
+#include "commands/encoding_name.h"
 #include "commands/generic/lookup.h"
 #include "commands/help_reply.h"
 #include "keyspace/access_clock.h"
 #include "keyspace/string_value.h"
-#include "types/encoding.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -22,12 +21,7 @@ namespace KeyUse = dispatch::KeyUse;
 void Encoding(Call& call) {
   EntryRef entry = Inspect(call, call.key(2));
   if (!entry) return call.reply().Null();
-  if (entry->type() == types::Type::kString) return call.reply().Bulk(keyspace::StringEncoding(*entry));
-  const std::string_view encoding = entry->place() == keyspace::Place::kObject
-                                        ? entry->object()->encoding()
-                                        : types::PackedEncoding(entry->type(), entry->inline_bytes());
-  const bool current = call.settings().general.compat_version != config::CompatVersion::k70;
-  call.reply().Bulk(current ? encoding : catalog::EncodingBefore72(types::TypeName(entry->type()), encoding));
+  call.reply().Bulk(EncodingName(call, *entry));
 }
 
 // Small integers answer as the shared objects that they are in Redis, under the conditions in which it shares

@@ -3,9 +3,11 @@
 
 #include "base/numbers.h"
 #include "catalog/errors.h"
+#include "commands/encoding_name.h"
 #include "commands/server/debug.h"
 #include "commands/server/value_digest.h"
 #include "keyspace/string_value.h"
+#include "persistence/rdb_value.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -32,23 +34,20 @@ void ForEachEntry(Keyspace& keyspace, int database, Visit&& visit) {
   }
 }
 
-std::string_view EncodingName(const Entry& entry) {
-  if (entry.type() == types::Type::kString) return keyspace::StringEncoding(entry);
-  return reinterpret_cast<const types::Value*>(entry.word())->encoding();
-}
-
-// The bytes that the value takes in an RDB file, uncompressed.
-size_t SerializedLength(const Entry& entry) {
-  if (entry.type() != types::Type::kString) {
-    return reinterpret_cast<const types::Value*>(entry.word())->memory(0);
-  }
-  if (const auto number = keyspace::StringInteger(entry)) {
-    if (*number >= INT8_MIN && *number <= INT8_MAX) return 2;
-    if (*number >= INT16_MIN && *number <= INT16_MAX) return 3;
-    if (*number >= INT32_MIN && *number <= INT32_MAX) return 5;
-  }
-  const size_t length = keyspace::StringLength(entry);
-  return length + (length < 64 ? 1 : length < 16384 ? 2 : 5);
+// The bytes that the value takes in an RDB file.
+size_t SerializedLength(const Call& call, const Entry& entry) {
+  class Counter final : public persistence::ByteSink {
+   public:
+    void Take(std::string_view bytes) override { count += bytes.size(); }
+    size_t count = 0;
+  };
+  using persistence::Compression;
+  Counter counter;
+  std::string rest;
+  const bool compress = call.settings().persistence.rdbcompression;
+  persistence::RdbWriter out(rest, compress ? Compression::kLzf : Compression::kNone, &counter);
+  persistence::WriteValue(out, entry, persistence::TypeFor(entry));
+  return counter.count + rest.size();
 }
 
 void Object(Call& call) {
@@ -57,8 +56,8 @@ void Object(Call& call) {
   const uint64_t idle = call.core().access.lfu ? 0 : keyspace::IdleSeconds(entry->clock(), call.now());
   call.reply().Simple(
       fmt::format("Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
-                  static_cast<const void*>(entry.get()), EncodingName(*entry), SerializedLength(*entry),
-                  entry->clock(), idle, types::TypeName(entry->type())));
+                  static_cast<const void*>(entry.get()), EncodingName(call, *entry),
+                  SerializedLength(call, *entry), entry->clock(), idle, types::TypeName(entry->type())));
 }
 
 void DigestAll(Call& call) {

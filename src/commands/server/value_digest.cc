@@ -2,14 +2,100 @@
 
 #include <fmt/format.h>
 
-#include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "keyspace/value_view.h"
+#include "types/hash.h"
+#include "types/list.h"
+#include "types/set.h"
+#include "types/sorted_set.h"
+#include "types/stream.h"
 
 namespace cinnabar::commands {
 namespace {
 
 constexpr uint64_t kSeeds[3] = {0x6b8b4567327b23c6ull, 0x643c986966334873ull, 0x74b0dc5119495cffull};
+
+template <typename... Parts>
+Digest DigestOf(const Parts&... parts) {
+  Digest digest;
+  (digest.Append(parts), ...);
+  return digest;
+}
+
+void AppendList(Digest& digest, types::Holder& holder) {
+  types::List(holder, {}).ForEach([&](const listpack::Element& element) {
+    listpack::Digits digits;
+    digest.Append(element.Text(digits));
+  });
+}
+
+Digest SumOfSet(types::Holder& holder) {
+  Digest sum;
+  types::Set(holder).ForEach([&](std::string_view member) { sum.Add(DigestOf(member)); });
+  return sum;
+}
+
+Digest SumOfSortedSet(types::Holder& holder) {
+  Digest sum;
+  types::SortedSet(holder).ForEach([&](std::string_view member, double score) {
+    char text[kDoubleTextBytes];
+    sum.Add(DigestOf(member, std::string_view(text, FormatDouble(score, text))));
+  });
+  return sum;
+}
+
+Digest SumOfHash(types::Holder& holder) {
+  Digest sum;
+  types::Hash(holder).ForEach(
+      [&](const listpack::Element& field, const listpack::Element& value, Millis expiry) {
+        listpack::Digits field_digits, value_digits;
+        Digest pair = DigestOf(field.Text(field_digits), value.Text(value_digits));
+        if (expiry != types::kNeverExpires) pair.Append("expires");
+        sum.Add(pair);
+      });
+  return sum;
+}
+
+// Who has read what; when does not count.
+Digest DigestOfGroup(std::string_view name, const types::StreamGroup& group) {
+  Digest digest = DigestOf(name, types::StreamIdText(group.last_id).view());
+  group.pending().ForEach([&](const types::PendingEntry& entry) {
+    digest.Append(types::StreamIdText(entry.id).view());
+    digest.Append(entry.consumer->name());
+  });
+  return digest;
+}
+
+void AppendStream(Digest& digest, const types::Stream& stream) {
+  types::StreamCursor cursor(stream, types::kStreamIdMin, types::kStreamIdMax);
+  types::StreamEntry entry;
+  while (cursor.Next(entry)) {
+    digest.Append(types::StreamIdText(entry.id).view());
+    entry.ForEachPair([&](std::string_view field, std::string_view value) {
+      digest.Append(field);
+      digest.Append(value);
+    });
+  }
+  if (stream.groups() == nullptr) return;
+  for (const auto& [name, group] : *stream.groups()) digest.Append(DigestOfGroup(name, group));
+}
+
+void AppendCollection(Digest& digest, const keyspace::Entry& entry) {
+  keyspace::ValueView view(entry);
+  switch (entry.type()) {
+    case types::Type::kList:
+      return AppendList(digest, view);
+    case types::Type::kSet:
+      return digest.Append(SumOfSet(view));
+    case types::Type::kSortedSet:
+      return digest.Append(SumOfSortedSet(view));
+    case types::Type::kHash:
+      return digest.Append(SumOfHash(view));
+    default:
+      return AppendStream(digest, static_cast<const types::Stream&>(*entry.object()));
+  }
+}
 
 }  // namespace
 
@@ -34,10 +120,12 @@ std::string Digest::Hex() const {
 Digest DigestOfValue(const keyspace::Entry& entry) {
   Digest digest;
   digest.Append(types::TypeName(entry.type()));
-  // Strings are the only type so far: a type with parts adds the digests of its parts here.
-  CHECK(entry.type() == types::Type::kString);
-  keyspace::DigitScratch scratch;
-  digest.Append(keyspace::StringBytes(entry, scratch));
+  if (entry.type() == types::Type::kString) {
+    keyspace::DigitScratch scratch;
+    digest.Append(keyspace::StringBytes(entry, scratch));
+  } else {
+    AppendCollection(digest, entry);
+  }
   if (entry.has_expiry()) digest.Append("expires");
   return digest;
 }

@@ -1,0 +1,57 @@
+#include "persistence/dump_payload.h"
+
+#include <cstring>
+
+#include "base/crc64.h"
+
+namespace cinnabar::persistence {
+namespace {
+
+constexpr size_t kChecksumBytes = 8, kVersionBytes = 2;
+static_assert(kChecksumBytes + kVersionBytes == kDumpFooterBytes);
+
+template <typename T>
+void Append(std::string& out, T value) {
+  static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <typename T>
+T Load(const char* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+std::string DumpPayload(const keyspace::Entry& entry, Compression compression) {
+  std::string payload;
+  RdbWriter out(payload, compression);
+  const RdbType type = TypeFor(entry);
+  out.Type(type);
+  WriteValue(out, entry, type);
+  Append(payload, VersionFor(type));
+  Append(payload, Crc64(0, payload));
+  return payload;
+}
+
+bool IntactPayload(std::string_view payload) {
+  if (payload.size() < kDumpFooterBytes) return false;
+  const std::string_view covered = payload.substr(0, payload.size() - kChecksumBytes);
+  const char* const version = payload.data() + payload.size() - kDumpFooterBytes;
+  return Load<uint16_t>(version) <= kRdbVersionMax &&
+         Load<uint64_t>(version + kVersionBytes) == Crc64(0, covered);
+}
+
+bool ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value) {
+  RdbReader in(payload.substr(0, payload.size() - kDumpFooterBytes));
+  const uint8_t type = in.Byte();
+  if (!ReadValue(in, type, limits, value)) return false;
+  if (in.left() == 0) return true;
+  value.bytes = {};
+  value.object.reset();
+  return false;
+}
+
+}  // namespace cinnabar::persistence

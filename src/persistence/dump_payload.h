@@ -1,0 +1,22 @@
+// What DUMP gives and RESTORE takes: one value that knows what it is.
+//
+//   [type: 1][value][RDB version: u16][CRC-64 of all before it: u64]          numbers are little-endian
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "persistence/rdb_value.h"
+
+namespace cinnabar::persistence {
+
+// The payload of an entry's value, in the oldest version that can hold it.
+std::string DumpPayload(const keyspace::Entry& entry, Compression compression);
+
+// Whether version and checksum are right: the payload came through unharmed, and is none that only a later
+// server can read.
+bool IntactPayload(std::string_view payload);
+// Reads an intact payload. False, and nothing in `value`, when it holds anything but one value.
+bool ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value);
+
+}  // namespace cinnabar::persistence

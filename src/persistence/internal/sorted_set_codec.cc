@@ -1,0 +1,105 @@
+#include <cmath>
+
+#include "base/numbers.h"
+#include "persistence/internal/packed_payload.h"
+#include "persistence/internal/value_codecs.h"
+#include "types/sorted_set.h"
+
+namespace cinnabar::persistence::internal {
+namespace {
+
+using types::Direction;
+using types::SortedSet;
+using types::SortedSetBuilder;
+
+// The least that a member takes with its score: text has a byte for its length, and one digit.
+constexpr uint64_t kTextMemberBytes = 2, kBinaryMemberBytes = 1 + sizeof(double);
+
+void ReadMembers(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
+  const bool binary = type == RdbType::kSortedSet2;
+  SortedSetBuilder members;
+  uint64_t left = ReadElementCount(in, binary ? kBinaryMemberBytes : kTextMemberBytes);
+  for (; left > 0 && !in.failed(); --left) {
+    const std::string_view member = in.String(value.room);
+    const double score = binary ? in.Double() : in.TextDouble();
+    if (std::isnan(score)) in.FailCorrupt("a score that is no number");
+    if (in.failed()) return;
+    members.AddOrCombine(member, score, [&](double old) {
+      in.FailCorrupt(kTwice);
+      return old;
+    });
+  }
+  if (in.failed()) return;
+  types::OwnHolder holder = members.Finish(limits.sorted_set);
+  value.Take(holder);
+}
+
+// Visits members and scores of a listpack until `visit` answers false. False when a score is no number.
+template <typename Visit>
+bool ForEachScored(std::string_view pack, Visit&& visit) {
+  for (size_t at = listpack::First(pack); at != listpack::kEnd;) {
+    listpack::Digits member_digits, score_digits;
+    const std::string_view member = listpack::Get(pack, at).Text(member_digits);
+    at = listpack::Next(pack, at);
+    const auto score = ParseDouble(listpack::Get(pack, at).Text(score_digits));
+    if (!score || !visit(member, *score)) return false;
+    at = listpack::Next(pack, at);
+  }
+  return true;
+}
+
+// Whether all scores are numbers and the members stand in their order.
+bool InOrder(std::string_view pack) {
+  std::string last_member;
+  double last_score = 0;
+  bool first = true;
+  return ForEachScored(pack, [&](std::string_view member, double score) {
+    if (!first && (score < last_score || (score == last_score && member <= last_member))) return false;
+    first = false;
+    last_score = score;
+    last_member.assign(member);
+    return true;
+  });
+}
+
+void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
+  if (!CheckGroups(in, pack, 2)) return;
+  if (!InOrder(pack)) return in.FailCorrupt("a packed sorted set that is not sorted");
+  if (FitsPacked(pack, listpack::Count(pack) / 2, limits.sorted_set, 2)) {
+    value.bytes = pack;
+    return;
+  }
+  SortedSetBuilder members;
+  ForEachScored(pack, [&](std::string_view member, double score) {
+    members.Add(member, score);
+    return true;
+  });
+  types::OwnHolder holder = members.Finish(limits.sorted_set);
+  value.Take(holder);
+}
+
+}  // namespace
+
+void WriteSortedSet(RdbWriter& out, types::Holder& holder) {
+  if (holder.packed()) return out.String(holder.view());
+  const SortedSet set(holder);
+  out.Length(set.size());
+  // The greatest first: who inserts them one by one into a skip list always inserts at the front.
+  set.ForEachInRanks(set.AllRanks(), Direction::kDown, [&](std::string_view member, double score) {
+    out.String(member);
+    out.Double(score);
+  });
+}
+
+void ReadSortedSet(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
+  if (type == RdbType::kSortedSet || type == RdbType::kSortedSet2)
+    return ReadMembers(in, type, limits, value);
+  if (type == RdbType::kSortedSetListpack) return TakePack(in, ReadListpack(in, value.room), limits, value);
+  HeapBytes pack;
+  ReadZiplist(in, value.room, pack);
+  if (in.failed()) return;
+  value.room.bytes.assign(pack.view());
+  TakePack(in, value.room.bytes, limits, value);
+}
+
+}  // namespace cinnabar::persistence::internal
