@@ -1,0 +1,129 @@
+// A whole RDB file, written and read piece by piece.
+//
+//   "REDIS" version(4 digits)
+//   FA name value ...            facts about the writer
+//   FE database  FB keys expires
+//     [FC moment] [F8 idle | F9 frequency] type key value ...
+//   FF checksum(8)               CRC-64 of all before; 0: none
+//
+// Written: the oldest version that holds the data (10, which Redis 7.0 reads; 12 if fields of hashes expire).
+// Read: what Redis 2.x to 7.4 wrote. Functions are handed on, modules are refused. Sans-I/O.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "keyspace/entry.h"
+#include "persistence/rdb_reader.h"
+#include "persistence/rdb_value.h"
+#include "persistence/rdb_writer.h"
+
+namespace cinnabar::persistence {
+
+enum class Checksum : uint8_t { kWritten, kOmitted };
+
+// What else is written with an entry: one or none of the two.
+struct EntryUse {
+  std::optional<uint64_t> idle_seconds;
+  std::optional<uint8_t> frequency;
+};
+
+class RdbFileWriter {
+ public:
+  // The sink gets everything, checksum included, by the end of End().
+  RdbFileWriter(ByteSink& sink, uint16_t version, Compression compression, Checksum checksum);
+
+  void Fact(std::string_view name, std::string_view value);
+  void Fact(std::string_view name, int64_t value);
+  void SelectDatabase(int database, size_t keys, size_t expires);
+  void Entry(const keyspace::Entry& entry, const EntryUse& use);
+  // The source of a library of functions.
+  void Function(std::string_view code);
+  void End();
+
+  uint64_t bytes() const { return summing_.bytes; }
+
+ private:
+  // Sums what passes.
+  struct SummingSink final : ByteSink {
+    SummingSink(ByteSink& next, Checksum checksum) : next(next), checksum(checksum) {}
+    void Take(std::string_view bytes) override;
+    ByteSink& next;
+    Checksum checksum;
+    uint64_t sum = 0;
+    uint64_t bytes = 0;
+  };
+
+  SummingSink summing_;
+  const uint16_t version_;
+  std::string buffer_;
+  RdbWriter out_;
+};
+
+class RdbFileReader {
+ public:
+  enum class Item : uint8_t {
+    kFact,      // name(), text()
+    kDatabase,  // database()
+    kSizes,     // keys(), expires(): hints
+    kEntry,     // name() is the key; value(), expiry(), use()
+    kFunction,  // text() is the source
+    kEnd,       // the checksum was right, or there is none
+    kFault,     // fault() and reason() say why
+  };
+
+  // The bytes are those of the whole file, or of its beginning: they may be followed by others (an
+  // append-only file with a snapshot in front).
+  RdbFileReader(std::string_view bytes, const ValueLimits& limits, Checksum checksum = Checksum::kWritten);
+
+  // Whether the bytes begin like an RDB file.
+  static bool Recognizes(std::string_view bytes) { return bytes.starts_with("REDIS"); }
+
+  Item Next();
+
+  uint16_t version() const { return version_; }
+  std::string_view name() const { return name_; }
+  std::string_view text() const { return text_; }
+  int database() const { return database_; }
+  uint64_t keys() const { return keys_; }
+  uint64_t expires() const { return expires_; }
+  RdbValue& value() { return value_; }
+  RdbType value_type() const { return value_type_; }
+  Millis expiry() const { return expiry_; }
+  const EntryUse& use() const { return use_; }
+
+  // How far the file has been read, in bytes.
+  size_t position() const { return in_.position(); }
+  // Where the item that was read last begins.
+  size_t item_position() const { return item_position_; }
+  RdbFault fault() const { return in_.fault(); }
+  std::string_view reason() const { return in_.reason(); }
+
+ private:
+  Item ReadHeader();
+  Item ReadEntry(uint8_t type);
+  Item ReadEnd();
+  Item Faulty(RdbFault fault, std::string_view reason);
+
+  const std::string_view bytes_;
+  const ValueLimits limits_;
+  const Checksum checksum_;
+  RdbReader in_;
+  bool begun_ = false;
+  uint16_t version_ = 0;
+  RdbRoom name_room_, text_room_;
+  std::string_view name_, text_;
+  int database_ = 0;
+  uint64_t keys_ = 0, expires_ = 0;
+  RdbValue value_;
+  RdbType value_type_ = RdbType::kString;
+  Millis expiry_ = keyspace::kNever;
+  EntryUse use_;
+  size_t item_position_ = 0;
+  size_t summed_ = 0;
+  uint64_t sum_ = 0;
+};
+
+}  // namespace cinnabar::persistence

@@ -1,0 +1,113 @@
+#include "persistence/rdb_file.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "keyspace/database.h"
+#include "persistence/snapshot_writer.h"
+
+namespace cinnabar::persistence {
+namespace {
+
+using Item = RdbFileReader::Item;
+using keyspace::CoreState;
+using keyspace::Database;
+using keyspace::Keyspace;
+
+struct TextSink final : ByteSink {
+  void Take(std::string_view bytes) override { text += bytes; }
+  std::string text;
+};
+
+const ValueLimits kLimits = LimitsFrom(config::Settings());
+
+std::string Snapshot(Keyspace& keyspace) {
+  TextSink sink;
+  WriteSnapshot(keyspace, {.now = 1'700'000'000'000, .redis_version = "7.0.15"}, sink);
+  return sink.text;
+}
+
+void SetString(CoreState& core, int index, std::string_view name, std::string_view value,
+               Millis expiry = keyspace::kNever) {
+  Database database(core, index);
+  database.Create(core.keyspace.KeyOf(name), {.bytes = value}, expiry);
+}
+
+// Reads all items; the last one is kEnd or kFault.
+std::vector<Item> ReadAll(RdbFileReader& reader, std::map<std::string, std::string>& strings) {
+  std::vector<Item> items;
+  do {
+    items.push_back(reader.Next());
+    if (items.back() == Item::kEntry)
+      strings[std::to_string(reader.database()) + "/" + std::string(reader.name())] = reader.value().bytes;
+  } while (items.back() != Item::kEnd && items.back() != Item::kFault);
+  return items;
+}
+
+TEST(RdbFile, RoundTrip) {
+  Keyspace keyspace(16, 7, 1);
+  CoreState core{.keyspace = keyspace};
+  SetString(core, 0, "a", "one");
+  SetString(core, 0, "b", std::string(500, 'x'), 1'800'000'000'000);
+  SetString(core, 9, "c", "three");
+  const std::string file = Snapshot(keyspace);
+  EXPECT_TRUE(file.starts_with("REDIS0010"));
+  RdbFileReader reader(file, kLimits);
+  std::map<std::string, std::string> strings;
+  EXPECT_EQ(ReadAll(reader, strings).back(), Item::kEnd) << reader.reason();
+  EXPECT_EQ(strings, (std::map<std::string, std::string>{
+                         {"0/a", "one"}, {"0/b", std::string(500, 'x')}, {"9/c", "three"}}));
+  EXPECT_EQ(reader.position(), file.size());
+}
+
+TEST(RdbFile, EveryChangedByteIsNoticed) {
+  Keyspace keyspace(16, 7, 1);
+  CoreState core{.keyspace = keyspace};
+  SetString(core, 0, "key", "some value");
+  const std::string file = Snapshot(keyspace);
+  for (size_t i = 0; i < file.size(); ++i) {
+    std::string damaged = file;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x15);
+    RdbFileReader reader(damaged, kLimits);
+    std::map<std::string, std::string> strings;
+    EXPECT_EQ(ReadAll(reader, strings).back(), Item::kFault) << "byte " << i;
+  }
+}
+
+TEST(RdbFile, EveryCutIsTruncated) {
+  Keyspace keyspace(16, 7, 1);
+  CoreState core{.keyspace = keyspace};
+  SetString(core, 0, "key", "some value", 1'800'000'000'000);
+  const std::string file = Snapshot(keyspace);
+  for (size_t size = 0; size < file.size(); ++size) {
+    RdbFileReader reader(std::string_view(file).substr(0, size), kLimits);
+    std::map<std::string, std::string> strings;
+    EXPECT_EQ(ReadAll(reader, strings).back(), Item::kFault);
+    EXPECT_EQ(reader.fault(), RdbFault::kTruncated) << size;
+  }
+}
+
+TEST(RdbFile, OldHeadersAndOpcodes) {
+  // Version 1: no checksum; an expiry in seconds.
+  const std::string file("REDIS0001\xfe\x02\xfd\x10\x00\x00\x00\x00\x01k\x01v\xff", 22);
+  RdbFileReader reader(file, kLimits);
+  ASSERT_EQ(reader.Next(), Item::kDatabase);
+  EXPECT_EQ(reader.database(), 2);
+  ASSERT_EQ(reader.Next(), Item::kEntry);
+  EXPECT_EQ(reader.expiry(), 16'000);
+  EXPECT_EQ(reader.value().bytes, "v");
+  EXPECT_EQ(reader.Next(), Item::kEnd);
+}
+
+TEST(RdbFile, WhatIsNoFile) {
+  for (const std::string& text : {std::string("HELLO0010\xff"), std::string("REDIS00x0\xff"),
+                                  std::string("REDIS0000\xff"), std::string("REDIS9999\xff")}) {
+    RdbFileReader reader(text, kLimits);
+    EXPECT_EQ(reader.Next(), Item::kFault) << text;
+    EXPECT_FALSE(reader.reason().empty());
+  }
+}
+
+}  // namespace
+}  // namespace cinnabar::persistence
