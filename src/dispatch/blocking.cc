@@ -126,6 +126,9 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
   } else {
     waiter.GiveBack();
   }
+  if (served && gated() && !waiter.waiting->also().empty()) {
+    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())), appended_);
+  }
   if (locked) keyspace.Unlock(shard);
   return served ? Service::kServed : Service::kNothing;
 }
@@ -141,6 +144,7 @@ bool Dispatcher::RunWaiting(BlockedCall& waiter, const Key& key) {
   counters_.changes.Add(call.dirty());
   if (stand_in.reply.errors() != 0) AccountError(stand_in, *waiter.command);
   if (!effects_.empty()) FlushEffects();
+  waiter.gate = appended_;
   if (services_.history != nullptr) {
     const std::string text = stand_in.output.TakeText();
     services_.history->OnCommand(stand_in, argv, text);
@@ -221,6 +225,7 @@ void Dispatcher::LeaveQueues(const BlockedCall& call) {
 void Dispatcher::CompleteBlocked(Session& session) {
   const std::shared_ptr<BlockedCall> call = std::exchange(session.blocked, nullptr);
   LeaveQueues(*call);
+  session.gate = std::max(session.gate, call->gate);
   session.suspended = false;
   if (session.reply_mode == ReplyMode::kOn) {
     session.output.Splice(std::move(call->reply));

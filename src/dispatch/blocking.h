@@ -64,6 +64,7 @@ struct BlockedCall final : public keyspace::Waiter {
   std::vector<AwaitedKey> keys;
   Millis deadline = keyspace::kNever;
   std::unique_ptr<Waiting> waiting;
+  uint64_t gate = 0;   // as Session::gate
   OutputBuffer reply;  // written by who has taken the baton, read by the session's core once it is done
 };
 

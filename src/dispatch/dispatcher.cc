@@ -196,7 +196,8 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   const Command* command = request.command;
   const bool plain = session.authenticated && !session.transaction.open &&
                      session.reply_mode == ReplyMode::kOn && !session.no_touch &&
-                     services_.pause.mode == PauseMode::kNone && !writes_guarded_ && !session.only_listens();
+                     services_.pause.mode == PauseMode::kNone && !writes_guarded_ && !session.only_listens() &&
+                     services_.alarms.load(std::memory_order_relaxed) == 0;
   // What no gate can stop.
   if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size()))
       [[likely]] {
@@ -244,16 +245,37 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   return OutcomeFor(session);
 }
 
+void Dispatcher::Replay(Session& session, std::span<const std::string_view> argv, const Command& command) {
+  if (session.in_transaction() && !command.Is(Flag::kControlsTransaction)) return Queue(session, command, argv);
+  positions_.clear();
+  FindKeys(command, argv, positions_);
+  std::vector<PlacedKey> keys;
+  for (const KeyPosition& position : positions_) {
+    if ((position.use & KeyUse::kNotKey) == 0)
+      keys.push_back({position.index, core_.keyspace.KeyOf(argv[position.index])});
+  }
+  RunLocked(session, command, argv, keys);
+}
+
 void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                            std::span<const PlacedKey> keys) {
   constexpr uint64_t kPlanned = Flag::kWorld | Flag::kRunsTransaction;
   if (keys.size() > 1 || command.Is(kPlanned) || command.spec->needs_world != nullptr)
     return RunWithPlan(session, command, argv, keys);
   keyspace::Keyspace& keyspace = core_.keyspace;
-  if (keys.empty()) return RunHeld(session, command, argv, keys);
+  if (keys.empty()) {
+    RunHeld(session, command, argv, keys);
+    // A sweep over the keyspace: what it saw may be as new as the journal.
+    if (gated() && command.Is(Flag::kSweep)) session.gate = std::max(session.gate, services_.journal.offset());
+    return;
+  }
   const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);
   keyspace.Lock(shard);
   RunHeld(session, command, argv, keys);
+  if (gated()) [[unlikely]] {
+    const auto held = static_cast<uint32_t>(shard);
+    NoteGate(session, {&held, 1});
+  }
   keyspace.Unlock(shard);
 }
 
@@ -267,6 +289,10 @@ void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
   if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
   LockPlanned();
   RunHeld(session, command, argv, keys);
+  if (gated()) {
+    NoteGate(session, plan_.shards);
+    if (plan_.world) session.gate = std::max(session.gate, services_.journal.offset());
+  }
   UnlockPlanned();
 }
 
@@ -348,8 +374,17 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
   EndChanges();
 }
 
+void Dispatcher::NoteGate(Session& session, std::span<const uint32_t> shards) {
+  const uint64_t appended = std::exchange(appended_, 0);
+  for (uint32_t shard : shards) {
+    if (appended != 0) core_.keyspace.set_journal_offset(shard, appended);
+    session.gate = std::max(session.gate, core_.keyspace.journal_offset(shard));
+  }
+  session.gate = std::max(session.gate, appended);
+}
+
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
-  services_.journal.Append(effects_, grouping);
+  appended_ = services_.journal.Append(effects_, grouping);
   effects_.Clear();
 }
 

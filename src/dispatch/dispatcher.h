@@ -90,6 +90,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
 
   Outcome Execute(Session& session, const Batch& batch, const Request& request);
+  // Runs a command of a file or of a master: no gate, nobody to refuse it.
+  void Replay(Session& session, std::span<const std::string_view> argv, const Command& command);
   // A slice of the session's suspended command; true when it is done.
   bool Step(Session& session);
   // For EXEC: runs the queued commands of the session, whose locks are all held.
@@ -193,7 +195,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
                        std::span<const PlacedKey> keys);
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   bool Reject(Session& session, const Command* command, std::string_view error);
-  std::string_view WriteRefusal(const Session& session, const Command& command);
+  std::string WriteRefusal(const Session& session, const Command& command);
   bool OverMemory() const;
   bool Evict(const keyspace::EvictionCandidate& candidate);
   bool Paused(const Session& session, const Command& command) const;
@@ -223,6 +225,9 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   const Command* Lookup(std::span<const std::string_view> argv);
   void AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes);
   uint64_t SweepShards(Ticks deadline);
+  // The session's replies wait for what its command wrote and for what the shards that it touched had been told.
+  void NoteGate(Session& session, std::span<const uint32_t> shards);
+  bool gated() const { return (services_.alarms.load(std::memory_order_relaxed) & Alarm::kGatedReplies) != 0; }
   void ServeReady();
   void ServeKey(const ReadyKey& ready);
   enum class Service : uint8_t { kServed, kNothing, kTaken, kMustWait };
@@ -243,6 +248,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool queued_failed_ = false;  // a command of the transaction that runs answered with an error
   bool time_frozen_ = false;
   journal::Effects effects_;
+  uint64_t appended_ = 0;  // journal offset behind what this core appended last; 0: nothing since NoteGate
   LockPlan plan_;
   std::vector<KeyPosition> positions_;
   // The commands that were looked up last, by the exact bytes of their names.

@@ -42,7 +42,7 @@ bool Dispatcher::Reject(Session& session, const Command* command, std::string_vi
 }
 
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
-std::string_view Dispatcher::WriteRefusal(const Session& session, const Command& command) {
+std::string Dispatcher::WriteRefusal(const Session& session, const Command& command) {
   uint64_t flags = command.flags;
   if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
   // Whatever the command is: memory over the limit is given back as soon as possible.
@@ -51,6 +51,10 @@ std::string_view Dispatcher::WriteRefusal(const Session& session, const Command&
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
   const config::Replication& replication = services_.settings.replication;
+  const uint32_t alarms = services_.alarms.load(std::memory_order_relaxed);
+  if ((alarms & Alarm::kDiskTrouble) != 0 && ((flags & Flag::kWrite) != 0 || command.name == "ping")) {
+    if (std::string refusal = services_.files->WriteRefusal(); !refusal.empty()) return refusal;
+  }
   // There are no replicas yet.
   if ((flags & Flag::kWrite) != 0 && replication.min_replicas_to_write > 0 &&
       replication.min_replicas_max_lag_seconds > 0) {
@@ -89,8 +93,12 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
   if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
     return Reject(session, command, "ERR Command not allowed inside a transaction");
   }
-  // 4. Memory and replicas.
-  if (std::string_view refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
+  // 4. A data set that is not complete yet; memory, disk and replicas.
+  if ((services_.alarms.load(std::memory_order_relaxed) & Alarm::kLoading) != 0 &&
+      !command->Is(Flag::kLoading)) [[unlikely]] {
+    return Reject(session, command, "LOADING Redis is loading the dataset in memory");
+  }
+  if (std::string refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
   // 5. A client that only listens.

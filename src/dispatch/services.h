@@ -98,6 +98,44 @@ class ServerControl {
   virtual void Defer(std::function<void()> work) = 0;
 };
 
+// The files that keep the data set. With the world stopped, unless said otherwise.
+class DataFiles {
+ public:
+  enum class When : uint8_t { kNow, kWhenPossible };
+  enum class Begun : uint8_t { kStarted, kScheduled };
+
+  virtual ~DataFiles() = default;
+  // Errors are texts for the client ("ERR ...").
+  virtual Status Save() = 0;
+  virtual Result<Begun> SaveInBackground(When when) = 0;
+  virtual Result<Begun> RewriteInBackground() = 0;
+  virtual int64_t LastSaveSeconds() const = 0;
+  // The data set has been emptied: a snapshot that is being written is out of date, and the file as well.
+  virtual void DataSetEmptied() = 0;
+  // Why clients may not write at the moment ("MISCONF ..."); empty if they may. Any core, any time.
+  virtual std::string WriteRefusal() const = 0;
+  // Lets what was appended to the journal go to disk at once: at the end of a batch whose replies wait for
+  // it. Any core, any time.
+  virtual void Kick() = 0;
+  // Loads the data set again from a file: of DEBUG RELOAD, DEBUG LOADAOF.
+  struct ReloadOptions {
+    bool save = true;    // first
+    bool flush = true;   // before loading
+    bool merge = false;  // keys that exist already are replaced
+  };
+  virtual Status Reload(const ReloadOptions& options) = 0;
+  virtual Status ReloadAppendOnly() = 0;
+};
+
+// What stops the usual way of commands. Bits; set and cleared with the world stopped, read by every core.
+namespace Alarm {
+enum : uint32_t {
+  kLoading = 1,       // the data set is not complete yet
+  kDiskTrouble = 2,   // DataFiles::WriteRefusal may have something to say
+  kGatedReplies = 4,  // replies wait until what they tell is on disk (DESIGN §6)
+};
+}  // namespace Alarm
+
 // Sees every executed command in the serial order of the shards it held. For tests that prove that order.
 class HistoryObserver {
  public:
@@ -146,6 +184,9 @@ struct Services {
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
   pubsub::Channels* channels = nullptr;  // always there in a server
+  DataFiles* files = nullptr;            // always there in a server
+  std::atomic<uint32_t> alarms{0};       // Alarm bits
+  std::atomic<uint64_t> released{0};     // with kGatedReplies: how much of the journal is on disk
 };
 
 }  // namespace cinnabar::dispatch

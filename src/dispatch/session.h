@@ -117,6 +117,7 @@ struct Session {
   std::string library_name;
   std::string library_version;
   std::string user = "default";
+  uint64_t gate = 0;  // with Alarm::kGatedReplies: the replies tell of the journal up to this offset
   Millis created = 0;
   Millis last_active = 0;
   Millis soft_limit_since = 0;  // when the output buffer exceeded its soft limit; 0: it does not

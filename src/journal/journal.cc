@@ -69,6 +69,11 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   return offset_;
 }
 
+void Journal::SelectAnew() {
+  std::lock_guard lock(mutex_);
+  database_ = -1;
+}
+
 uint64_t Journal::offset() const {
   std::lock_guard lock(mutex_);
   return offset_;

@@ -67,6 +67,8 @@ class Journal {
   // the leaf lock.
   uint64_t Append(const Effects& effects, Grouping grouping);
   uint64_t offset() const;
+  // The next record begins with a SELECT: for a sink that starts a new file.
+  void SelectAnew();
 
  private:
   void SelectDatabase(int database);

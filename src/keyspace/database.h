@@ -49,8 +49,14 @@ struct CoreState {
   uint64_t misses = 0;
   uint64_t expired = 0;
 
+  // What has expired by this moment is gone: `now`, or 0 while a journal is replayed, which says itself what
+  // expired.
+  Millis expiry_clock = 0;
+  bool replaying = false;
+
   void SetNow(Millis millis) {
     now = millis;
+    expiry_clock = replaying ? 0 : millis;
     lru_clock = LruClock(millis);
   }
 };
@@ -145,7 +151,7 @@ class Database {
   }
 
   // REQUIRES: the shard is held. Whether the slot's entry has expired.
-  bool Expired(const Entry& entry) const { return entry.expired(core_->now); }
+  bool Expired(const Entry& entry) const { return entry.expired(core_->expiry_clock); }
 
   ShardTable& ShardTableOf(const Key& key) const {
     const size_t shard = Keyspace::ShardOf(key.hash);
@@ -159,7 +165,7 @@ class Database {
     TableSlot* slot =
         shard.entries.Find(key.hash, [&](const Entry& e) { return SameBytes(e.key(), key.bytes); });
     if (slot == nullptr) return EntryRef();
-    if (slot->marked() && slot->entry<Entry>()->expired(core_->now)) [[unlikely]] {
+    if (slot->marked() && slot->entry<Entry>()->expired(core_->expiry_clock)) [[unlikely]] {
       if (core_->may_expire) RemoveExpired(key, EntryRef(slot));
       return EntryRef();
     }

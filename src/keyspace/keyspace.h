@@ -94,6 +94,10 @@ class Keyspace {
     return HashOf(entry.key());
   }
 
+  // The journal offset behind the last change in a shard. REQUIRES: the shard is held.
+  uint64_t journal_offset(size_t shard) const { return journal_offsets_[shard]; }
+  void set_journal_offset(size_t shard, uint64_t offset) { journal_offsets_[shard] = offset; }
+
   // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
   void Watch(int database, const Key& key, Watcher& watcher);
   void Unwatch(int database, const Key& key, Watcher& watcher);
@@ -149,6 +153,7 @@ class Keyspace {
   const uint64_t seed_;
   WorldGate gate_;
   std::unique_ptr<ShardLock[]> locks_;
+  std::vector<uint64_t> journal_offsets_ = std::vector<uint64_t>(kShards);
   std::vector<std::atomic<ShardTable*>> databases_;
   std::vector<std::atomic<TimedHashes*>> timed_;  // arrays of kShards, made when first used
   std::vector<std::atomic<Millis>> earliest_;     // by database and sweeper

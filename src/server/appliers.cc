@@ -21,6 +21,8 @@ void Server::RegisterAppliers() {
         for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->SettingsChanged();
         return {};
       });
+  config_.RegisterApplier({"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save"},
+                          [this](const Settings& old, Settings& now) { return files_->SettingsChanged(old, now); });
   // Without a password nobody is a stranger; a new password concerns connections to come.
   config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
     if (!now.security.requirepass.empty()) return {};

@@ -60,6 +60,7 @@ struct Connection {
   bool reading = true;         // the reactor reports readability
   bool runnable = false;       // in the core's list of connections with work left
   bool attended_soon = false;  // in the core's list of connections to attend
+  bool held = false;           // in the core's list of connections whose replies wait for the disk
   bool doomed = false;         // somebody else has closed it: no longer counted nor shown
   size_t reply_peak = 0;       // since the reply buffer was last looked at
   Millis reply_peak_at = 0;

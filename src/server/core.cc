@@ -68,7 +68,7 @@ Status Core::AddListener(int fd, void* token) {
 }
 
 int Core::WaitMillis() {
-  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting()) return 0;
+  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting() || more_work_) return 0;
   Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
   if (dispatcher_.NextTimeout() != keyspace::kNever) {
     dispatcher_.UpdateTime();
@@ -102,6 +102,7 @@ void Core::Run() {
     RunRunnable();
     StepContinuations();
     if (dispatcher_.evicting()) dispatcher_.MakeRoom();
+    more_work_ = owner_.Work(index_);
     if (dispatcher_.NextTimeout() != keyspace::kNever) {
       dispatcher_.UpdateTime();
       dispatcher_.TimeOutBlocked();
@@ -243,6 +244,7 @@ void Core::RunTurns() {
   }
   dispatcher_.UpdateTime();
   for (Turn& turn : turns_) ExecuteTurn(turn);
+  if (gated()) services_.files->Kick();
   for (size_t i = 0; i < turns_.size(); ++i) FinishTurn(turns_[i]);
   turns_.clear();
 }
@@ -357,8 +359,24 @@ bool Core::WriteSome(Connection& connection) {
   return true;
 }
 
+void Core::FlushHeld() {
+  const std::vector<uint64_t> ids = std::exchange(held_, {});
+  for (uint64_t id : ids) {
+    Connection* connection = Find(id);
+    if (connection == nullptr) continue;
+    connection->held = false;
+    Flush(*connection);
+  }
+}
+
 bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
+  // What the replies tell is not on disk yet: nobody may know it.
+  if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
+      session.closing != Closing::kNow) {
+    if (!std::exchange(connection.held, true)) held_.push_back(session.id);
+    return true;
+  }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
   if (session.output.chunk_memory() != 0) {
     // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been

@@ -33,6 +33,8 @@ class CoreOwner {
   virtual uint64_t NextClientId() = 0;
   // Called on the core that owns the listeners.
   virtual void OnListenerReady(void* token) = 0;
+  // Called on each core in every turn, inside the gate: work in slices. True when there is more to do at once.
+  virtual bool Work(int core) = 0;
   // About every 1/hz second on each core, inside the gate.
   virtual void OnCron(int core) = 0;
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
@@ -89,6 +91,8 @@ class Core {
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
+  // Sends the replies that waited for the disk, as far as it has come.
+  void FlushHeld();
   // All sessions that wait for the end of a pause.
   void ResumePostponed();
   size_t postponed_count() const { return postponed_count_; }
@@ -126,6 +130,9 @@ class Core {
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
   bool CheckOutputLimits(Connection& connection);
+  bool gated() const {
+    return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
+  }
   void Close(Connection& connection);
   void RunRunnable();
   void StepContinuations();
@@ -152,7 +159,9 @@ class Core {
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
   std::vector<uint64_t> attended_soon_;
+  std::vector<uint64_t> held_;  // sessions whose replies wait for the disk
   CoreFigures figures_;
+  bool more_work_ = false;
   Millis last_cron_ = 0;
   Millis next_cron_ = 0;
 

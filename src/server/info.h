@@ -49,6 +49,9 @@ class InfoReport {
   void MemorySection();
   void MemoryOfScripts();
   void PersistenceSection();
+  void LoadingFigures();
+  void LoadingProgress();
+  void ChildFigures();
   void StatsSection();
   void StatsOfNetwork();
   void ReplicationSection();

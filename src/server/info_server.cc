@@ -99,29 +99,6 @@ void InfoReport::ClientsSection() {
   Zeros({"total_blocking_keys", "total_blocking_keys_on_nokey"});
 }
 
-void InfoReport::PersistenceSection() {
-  uint64_t changes = 0;
-  for (dispatch::Dispatcher* dispatcher : server_.dispatchers_)
-    changes += dispatcher->counters().changes.Get();
-  Zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
-  Field("current_fork_perc", "0.00");
-  Zeros({"current_save_keys_processed", "current_save_keys_total"});
-  Field("rdb_changes_since_last_save", changes);
-  Field("rdb_bgsave_in_progress", 0);
-  Field("rdb_last_save_time", server_.started_at_ / 1000);
-  Field("rdb_last_bgsave_status", "ok");
-  Field("rdb_last_bgsave_time_sec", -1);
-  Field("rdb_current_bgsave_time_sec", -1);
-  Zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
-         "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
-  Field("aof_last_rewrite_time_sec", -1);
-  Field("aof_current_rewrite_time_sec", -1);
-  Field("aof_last_bgrewrite_status", "ok");
-  Zeros({"aof_rewrites", "aof_rewrites_consecutive_failures"});
-  Field("aof_last_write_status", "ok");
-  Zeros({"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
-}
-
 void InfoReport::ReplicationSection() {
   Field("role", "master");
   Field("connected_slaves", 0);

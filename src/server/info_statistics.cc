@@ -65,7 +65,9 @@ void InfoReport::StatsSection() {
   Field("pubsub_channels", server_.channels_.CountNames(pubsub::Kind::kChannel));
   Field("pubsub_patterns", server_.channels_.CountNames(pubsub::Kind::kPattern));
   Field("pubsubshard_channels", server_.channels_.CountNames(pubsub::Kind::kShardChannel));
-  Zeros({"latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
+  Field("latest_fork_usec", server_.files_->child().last_fork_micros());
+  Field("total_forks", server_.files_->child().forks());
+  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys",
          "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
          "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
          "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});

@@ -76,6 +76,14 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
+  files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
+    services_.released.store(offset, std::memory_order_release);
+    for (auto& core : cores_) {
+      Core* target = core.get();
+      target->Post([target] { target->FlushHeld(); });
+    }
+  });
+  services_.files = files_.get();
   const int cores = CoreCount(settings_);
   for (int i = 0; i < cores; ++i) {
     auto reactor = net::MakeEpollReactor();
@@ -91,6 +99,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
 }
 
 Server::~Server() {
+  files_.reset();  // its log reports to the cores
   for (auto& listener : listeners_) CloseListener(*listener);
   worker_.reset();
 }
@@ -100,6 +109,10 @@ int Server::Run() {
   CHECK(registered.has_value());
   CHECK(cores_[0]->AddListener(signals_.fd(), &signals_).has_value());
   startup_memory_ = peak_memory_ = meter_.Used();
+  if (const Status begun = files_->BeginLoading(); !begun) {
+    log_.Warning("{}", begun.error().message);
+    return 1;
+  }
   UpdateTitle();
   // A score that cannot be set is no reason not to serve.
   [[maybe_unused]] const Status scored = ApplyOomScore(settings_);
@@ -110,6 +123,13 @@ int Server::Run() {
       RunCore(i);
     });
   }
+  if (!files_->loading()) AnnounceReady();
+  RunCore(0);
+  for (std::thread& thread : threads) thread.join();
+  return exit_code_;
+}
+
+void Server::AnnounceReady() {
   for (auto& listener : listeners_) {
     if (listener->unix_socket) {
       log_.Notice("The server is now ready to accept connections at {}", listener->address);
@@ -117,9 +137,23 @@ int Server::Run() {
   }
   if (settings_.network.port != 0) log_.Notice("Ready to accept connections tcp");
   ReportReady(supervised_, log_);
-  RunCore(0);
-  for (std::thread& thread : threads) thread.join();
-  return 0;
+}
+
+void Server::FailToLoad(const Error& error) {
+  log_.Warning("{}", error.message);
+  exit_code_ = 1;
+  Stop();
+}
+
+bool Server::Work(int core) {
+  if (core != 0 || !files_->loading()) return false;
+  const Result<bool> more = files_->Load();
+  if (!more) {
+    FailToLoad(more.error());
+    return false;
+  }
+  if (!*more) AnnounceReady();
+  return *more;
 }
 
 void Server::Stop() {
@@ -141,8 +175,10 @@ void Server::OnSignal() {
   log_.Warning("Received {} scheduling shutdown...", name);
   const config::ShutdownChoices& chosen =
       signal == SIGINT ? settings_.general.shutdown_on_sigint : settings_.general.shutdown_on_sigterm;
-  Status status =
-      Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
+  Status status;
+  dispatchers_[0]->WithWorldStopped([&] {
+    status = Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
+  });
   if (!status)
     log_.Warning("{} received but errors trying to shut down the server, check the logs for more information",
                  name);
@@ -151,9 +187,7 @@ void Server::OnSignal() {
 Status Server::Shutdown(const dispatch::ShutdownRequest& request) {
   log_.Warning("User requested shutdown...");
   ReportStopping(supervised_);
-  if (request.save || (!request.nosave && !settings_.persistence.save.empty())) {
-    log_.Warning("A snapshot is wanted, but persistence is not part of this server yet: nothing is saved");
-  }
+  TRY_STATUS(files_->PrepareShutdown(request));
   for (auto& listener : listeners_) CloseListener(*listener);
   log_.Warning("Cinnabar is now ready to exit, bye bye...");
   Stop();
@@ -332,7 +366,7 @@ bool Server::Quiet() const {
 void Server::OnCron(int core) {
   guards_[static_cast<size_t>(core)]->watchdog.Kick();
   dispatch::Dispatcher& dispatcher = cores_[static_cast<size_t>(core)]->dispatcher();
-  if (debug_.active_expire && pause_.mode == dispatch::PauseMode::kNone) {
+  if (debug_.active_expire && !files_->loading() && pause_.mode == dispatch::PauseMode::kNone) {
     const Micros period = kMicrosPerSecond / std::max<int64_t>(settings_.general.hz, 1);
     dispatcher.ExpireSome(period * (20 + 5 * settings_.memory.active_expire_effort) / 100);
   }
@@ -352,6 +386,7 @@ void Server::ServerCron() {
   input_rate_.Sample(now, in);
   output_rate_.Sample(now, out);
   peak_memory_ = std::max(peak_memory_, meter_.Used());
+  if (!stopping_.load()) files_->Cron();
   const Millis wall = dispatchers_[0]->core().now;
   if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {
     dispatchers_[0]->WithWorldStopped([this] {

@@ -22,6 +22,7 @@
 #include "os/watchdog.h"
 #include "pubsub/channels.h"
 #include "server/core.h"
+#include "server/data_files.h"
 #include "server/keyspace_events.h"
 #include "server/message_delivery.h"
 #include "server/worker.h"
@@ -63,6 +64,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   // CoreOwner:
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   void OnListenerReady(void* token) override;
+  bool Work(int core) override;
   void OnCron(int core) override;
   bool Quiet() const override;
   void OnClosed(dispatch::Session& session) override;
@@ -118,6 +120,8 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void LogBanner();
   void UpdateTitle();
   void ServerCron();
+  void AnnounceReady();
+  void FailToLoad(const Error& error);
   void OnSignal();
   static void OnSignalAgain(void* context, int signal, int unanswered);
   void RunCore(size_t index);
@@ -149,6 +153,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   os::TerminationSignals signals_{OnSignalAgain, this};
   std::vector<ThreadGuards*> guards_;
   os::OomScore oom_score_;
+  std::unique_ptr<ServerDataFiles> files_;
   std::unique_ptr<Worker> worker_;
 
   std::string run_id_;
@@ -157,6 +162,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   Millis started_at_ = 0;
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<bool> stopping_{false};
+  int exit_code_ = 0;
   uint64_t startup_memory_ = 0;
   uint64_t peak_memory_ = 0;
   uint64_t connections_received_ = 0;

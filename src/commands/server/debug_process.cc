@@ -21,9 +21,6 @@ namespace {
 using dispatch::Call;
 using dispatch::SameWord;
 
-constexpr std::string_view kNoPersistence =
-    "ERR persistence is not part of this server yet: nothing can be reloaded from disk";
-
 int64_t Number(std::string_view text) {
   return ParseInt64(text).value_or(0);
 }
@@ -75,8 +72,29 @@ void Accept(Call& call) {
   call.reply().Ok();
 }
 
+// DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]
 void Reload(Call& call) {
-  call.reply().Error(kNoPersistence);
+  dispatch::DataFiles::ReloadOptions options;
+  for (size_t i = 2; i < call.argc(); ++i) {
+    if (SameWord(call.arg(i), "MERGE")) {
+      options.merge = true;
+    } else if (SameWord(call.arg(i), "NOFLUSH")) {
+      options.flush = false;
+    } else if (SameWord(call.arg(i), "NOSAVE")) {
+      options.save = false;
+    } else {
+      return call.reply().Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+    }
+  }
+  if (const Status done = call.services().files->Reload(options); !done)
+    return call.reply().Error(done.error().message);
+  call.reply().Ok();
+}
+
+void LoadAppendOnly(Call& call) {
+  if (const Status done = call.services().files->ReloadAppendOnly(); !done)
+    return call.reply().Error(done.error().message);
+  call.reply().Ok();
 }
 
 void SetActiveExpire(Call& call) {
@@ -167,7 +185,7 @@ constexpr DebugSubcommand kTable[] = {
     {"error", 1, 1, ReplyError},
     {"jmap", 0, kAnyNumber, Accept},
     {"reload", 0, kAnyNumber, Reload},
-    {"loadaof", 0, 0, Reload},
+    {"loadaof", 0, 0, LoadAppendOnly},
     {"set-active-expire", 1, 1, SetActiveExpire},
     {"set-skip-checksum-validation", 1, 1, Accept},
     {"quicklist-packed-threshold", 1, 1, Accept},

@@ -1,0 +1,454 @@
+#include "server/append_only.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "dispatch/dispatcher.h"
+#include "os/files.h"
+#include "persistence/command_writer.h"
+
+namespace cinnabar::server {
+namespace {
+
+using persistence::AofFile;
+using persistence::AofManifest;
+using persistence::BaseFormat;
+using persistence::SyncPolicy;
+
+constexpr uint64_t kSyncBytes = 4 << 20;
+constexpr int kPatientFailures = 3;  // rewrites that may fail before they are spaced out
+constexpr Millis kFirstPause = 60'000, kLongestPause = 3'600'000;
+
+SyncPolicy PolicyOf(config::AppendFsync setting) {
+  switch (setting) {
+    case config::AppendFsync::kAlways:
+      return SyncPolicy::kAlways;
+    case config::AppendFsync::kEverySecond:
+      return SyncPolicy::kEverySecond;
+    case config::AppendFsync::kNo:
+      return SyncPolicy::kNo;
+  }
+  return SyncPolicy::kEverySecond;
+}
+
+std::optional<uint64_t> SizeOf(const std::string& path) {
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) != 0) return std::nullopt;
+  return static_cast<uint64_t>(facts.st_size);
+}
+
+Status MakeFolder(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return Fail(fmt::format("Can't open or create append-only dir {}: {}", path, strerror(errno)), errno);
+}
+
+Status Move(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0)
+    return Fail(fmt::format("Error trying to rename {} into {}: {}", from, to, strerror(errno)), errno);
+  return os::SyncDirectoryOf(to);
+}
+
+}  // namespace
+
+AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
+                       std::function<void(uint64_t)> released)
+    : services_(services), child_(child), snapshots_(snapshots), released_(std::move(released)) {}
+
+AppendOnly::~AppendOnly() {
+  StopLog();
+}
+
+std::string AppendOnly::Folder() const {
+  const config::Persistence& settings = services_.settings.persistence;
+  return settings.dir + "/" + settings.appenddirname;
+}
+
+std::string AppendOnly::TemporaryBase(pid_t pid) const {
+  return fmt::format("{}/temp-rewriteaof-bg-{}.aof", services_.settings.persistence.dir, pid);
+}
+
+std::string AppendOnly::TemporaryIncrement() const {
+  return PathOf("temp-" + services_.settings.persistence.appendfilename + ".incr");
+}
+
+Status AppendOnly::PersistManifest(const AofManifest& manifest) {
+  const std::string path = PathOf(persistence::ManifestName(services_.settings.persistence.appendfilename));
+  Status written = os::AtomicWriteFile(path, manifest.Format());
+  if (!written)
+    services_.log.Warning("Fail to write the AOF manifest file {}: {}", path, written.error().message);
+  return written;
+}
+
+// ---- start-up ----
+
+Result<std::vector<LoadPart>> AppendOnly::FindFiles() {
+  const std::string& stem = services_.settings.persistence.appendfilename;
+  const std::string manifest_path = PathOf(persistence::ManifestName(stem));
+  if (SizeOf(manifest_path)) {
+    const std::string text = TRY(os::ReadWholeFile(manifest_path));
+    auto parsed = AofManifest::Parse(text);
+    if (!parsed) {
+      return Fail(
+          fmt::format("{} (file {}, line {})", parsed.error().message, manifest_path, parsed.error().code));
+    }
+    manifest_ = std::move(*parsed);
+  }
+  if (services_.settings.persistence.appendonly) TRY_STATUS(TakeOverOldFile());
+  std::vector<LoadPart> parts = Files();
+  for (const LoadPart& part : parts) {
+    if (!SizeOf(part.path))
+      return Fail(fmt::format("The AOF file {} doesn't exist: {}", part.name, strerror(ENOENT)));
+  }
+  return parts;
+}
+
+std::vector<LoadPart> AppendOnly::Files() const {
+  std::vector<LoadPart> parts;
+  auto add = [&](const AofFile& file) {
+    parts.push_back(
+        {.kind = LoadPart::Kind::kAppendOnly, .path = PathOf(file.name), .name = file.name, .last = false});
+  };
+  if (manifest_.base) add(*manifest_.base);
+  for (const AofFile& file : manifest_.increments) add(file);
+  if (!parts.empty()) parts.back().last = true;
+  return parts;
+}
+
+// Before Redis 7 the append-only file was one file beside the snapshot. The manifest is written first: a
+// crash before the file is moved is found by the next start.
+Status AppendOnly::TakeOverOldFile() {
+  const config::Persistence& settings = services_.settings.persistence;
+  const std::string old_path = settings.dir + "/" + settings.appendfilename;
+  const std::string new_path = PathOf(settings.appendfilename);
+  const bool interrupted = manifest_.base && manifest_.increments.empty() &&
+                           manifest_.base->name == settings.appendfilename && !SizeOf(new_path);
+  if ((!manifest_.empty() && !interrupted) || !SizeOf(old_path)) return {};
+  TRY_STATUS(MakeFolder(Folder()));
+  if (!interrupted) {
+    manifest_ = {};
+    manifest_.AddBase(settings.appendfilename, BaseFormat::kCommands);
+    manifest_.base->name = settings.appendfilename;
+    TRY_STATUS(PersistManifest(manifest_));
+  }
+  TRY_STATUS(Move(old_path, new_path));
+  services_.log.Notice(
+      "Successfully migrated an old-style AOF configuration ({}) into the AOF directory ({}).",
+      settings.appendfilename, settings.appenddirname);
+  return {};
+}
+
+Status AppendOnly::OpenAfterLoading() {
+  const std::string& stem = services_.settings.persistence.appendfilename;
+  TRY_STATUS(MakeFolder(Folder()));
+  if (manifest_.empty()) {
+    const bool snapshot = services_.settings.persistence.aof_use_rdb_preamble;
+    const AofFile& base = manifest_.AddBase(stem, snapshot ? BaseFormat::kSnapshot : BaseFormat::kCommands);
+    services_.log.Notice("Creating AOF base file {} on server start", base.name);
+    TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
+  }
+  if (manifest_.increments.empty()) {
+    services_.log.Notice("Creating AOF incr file {} on server start", manifest_.AddIncrement(stem).name);
+    DeleteHistory();
+    TRY_STATUS(PersistManifest(manifest_));
+  }
+  state_ = State::kOn;
+  figures_.base_bytes = SizeOfFiles();
+  const std::string path = PathOf(manifest_.increments.back().name);
+  closed_bytes_ = figures_.base_bytes - SizeOf(path).value_or(0);
+  StartLog();
+  return OpenIncrement(path, SizeOf(path).value_or(0));
+}
+
+uint64_t AppendOnly::SizeOfFiles() const {
+  uint64_t sum = 0;
+  if (manifest_.base) sum += SizeOf(PathOf(manifest_.base->name)).value_or(0);
+  for (const AofFile& file : manifest_.increments) sum += SizeOf(PathOf(file.name)).value_or(0);
+  return sum;
+}
+
+void AppendOnly::StartLog() {
+  if (log_ != nullptr) return;
+  log_ = std::make_unique<persistence::AppendLog>(*this);
+  SettingsChanged();
+  services_.journal.AddSink(*this);
+  services_.journal.SelectAnew();
+}
+
+void AppendOnly::StopLog() {
+  if (log_ == nullptr) return;
+  services_.journal.RemoveSink(*this);
+  log_->Flush(true);
+  log_.reset();
+}
+
+void AppendOnly::SettingsChanged() {
+  if (log_ == nullptr) return;
+  const config::Persistence& settings = services_.settings.persistence;
+  log_->SetPolicy(PolicyOf(settings.appendfsync));
+  log_->HoldSyncs(settings.no_appendfsync_on_rewrite && child_.running());
+}
+
+Status AppendOnly::OpenIncrement(const std::string& path, uint64_t size) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0)
+    return Fail(fmt::format("Can't open the append-only file {}: {}", path, strerror(errno)), errno);
+  log_->Rotate(fd, size);
+  services_.journal.SelectAnew();
+  return {};
+}
+
+// ---- what is written ----
+
+void AppendOnly::OnBytes(uint64_t offset, std::string_view bytes) {
+  const uint64_t end = offset + bytes.size();
+  if (services_.settings.persistence.aof_timestamp_enabled) {
+    const int64_t now = SystemWallNanos() / kNanosPerSecond;
+    if (now != last_timestamp_) {
+      last_timestamp_ = now;
+      log_->Append(offset, fmt::format("#TS:{}\r\n", now));
+    }
+  }
+  log_->Append(end, bytes);
+}
+
+void AppendOnly::OnFailed(const Error& error) {
+  const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
+  services_.log.Warning("Error writing to the AOF file: {}", error.message);
+  if (always) {
+    // Replies wait for the disk. Nothing that was acknowledged is lost by ending here.
+    services_.log.Warning(
+        "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+    _exit(1);
+  }
+  {
+    std::lock_guard lock(trouble_mutex_);
+    trouble_ = error.message;
+  }
+  services_.alarms.fetch_or(dispatch::Alarm::kDiskTrouble);
+}
+
+void AppendOnly::OnRecovered() {
+  services_.log.Warning("AOF write error looks solved, Redis can write again.");
+  std::lock_guard lock(trouble_mutex_);
+  trouble_.clear();
+}
+
+std::string AppendOnly::Trouble() const {
+  std::lock_guard lock(trouble_mutex_);
+  return trouble_;
+}
+
+bool AppendOnly::Flush() {
+  return log_ == nullptr || log_->Flush(true);
+}
+
+const AppendOnly::Figures& AppendOnly::figures() {
+  figures_.last_write_ok = Trouble().empty();
+  if (log_ != nullptr) figures_.current_bytes = closed_bytes_ + log_->file_bytes() + log_->pending_bytes();
+  return figures_;
+}
+
+// ---- rewriting ----
+
+Status AppendOnly::WriteBase(const std::string& temporary, const std::string& path) {
+  persistence::SnapshotOptions options = snapshots_.Options();
+  options.aof_base = true;
+  const config::Persistence& settings = services_.settings.persistence;
+  const uint64_t sync_bytes = settings.aof_rewrite_incremental_fsync ? kSyncBytes : 0;
+  const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
+  options.progress = [this, delay](uint64_t keys) {
+    child_.Tell(keys);
+    if (delay > 0) usleep(static_cast<useconds_t>(delay));
+  };
+  const auto written =
+      settings.aof_use_rdb_preamble
+          ? persistence::WriteSnapshotFile(services_.keyspace, options, path, temporary, sync_bytes)
+          : persistence::WriteCommandsFile(services_.keyspace, options, path, temporary, sync_bytes);
+  if (written) return {};
+  return std::unexpected(written.error());
+}
+
+Result<AppendOnly::Begun> AppendOnly::Rewrite() {
+  if (rewriting()) return Fail("ERR Background append only file rewriting already in progress");
+  if (child_.running()) {
+    scheduled_ = true;
+    return Begun::kScheduled;
+  }
+  TRY_STATUS(BeginRewrite());
+  return Begun::kStarted;
+}
+
+Status AppendOnly::BeginRewrite() {
+  const std::string& stem = services_.settings.persistence.appendfilename;
+  TRY_STATUS(MakeFolder(Folder()));
+  if (state_ == State::kOn) {
+    AofManifest next = manifest_;
+    const AofFile increment = next.AddIncrement(stem);
+    TRY_STATUS(PersistManifest(next));
+    manifest_ = std::move(next);
+    rewrite_from_ = increment.sequence;
+    closed_bytes_ = figures().current_bytes;
+    TRY_STATUS(OpenIncrement(PathOf(increment.name), 0));
+    services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
+  } else if (state_ == State::kAwaitingBase) {
+    StartLog();
+    unlink(TemporaryIncrement().c_str());
+    TRY_STATUS(OpenIncrement(TemporaryIncrement(), 0));
+  }
+  const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this] {
+    const std::string temporary = TemporaryBase(getpid());
+    const Status written = WriteBase(temporary + ".part", temporary);
+    if (!written)
+      services_.log.Warning("Can't rewrite append only file in background: {}", written.error().message);
+    return written.has_value();
+  });
+  if (!begun) {
+    figures_.last_rewrite_ok = false;
+    return Fail("ERR Can't rewrite append only file in background: " + begun.error().message);
+  }
+  scheduled_ = false;
+  writer_ = child_.pid();
+  SettingsChanged();
+  services_.log.Notice("Background append only file rewriting started by pid {}", child_.pid());
+  return {};
+}
+
+Status AppendOnly::FinishRewrite(pid_t child) {
+  const config::Persistence& settings = services_.settings.persistence;
+  AofManifest next = manifest_;
+  const AofFile base = next.AddBase(
+      settings.appendfilename, settings.aof_use_rdb_preamble ? BaseFormat::kSnapshot : BaseFormat::kCommands);
+  TRY_STATUS(Move(TemporaryBase(child), PathOf(base.name)));
+  if (state_ == State::kOn) {
+    next.RetireIncrementsBefore(rewrite_from_);
+  } else {
+    const int64_t newest = next.increments.empty() ? 0 : next.increments.back().sequence;
+    next.RetireIncrementsBefore(newest + 1);
+    if (state_ == State::kAwaitingBase) {
+      const AofFile increment = next.AddIncrement(settings.appendfilename);
+      TRY_STATUS(Move(TemporaryIncrement(), PathOf(increment.name)));
+      services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
+    }
+  }
+  TRY_STATUS(PersistManifest(next));
+  manifest_ = std::move(next);
+  if (state_ == State::kAwaitingBase) state_ = State::kOn;
+  DeleteHistory();
+  TRY_STATUS(PersistManifest(manifest_));
+  closed_bytes_ = SizeOf(PathOf(base.name)).value_or(0);
+  figures_.base_bytes = log_ == nullptr ? closed_bytes_ : figures().current_bytes;
+  services_.log.Notice("Successfully created the temporary AOF base file {}", base.name);
+  return {};
+}
+
+void AppendOnly::DeleteHistory() {
+  if (services_.settings.persistence.aof_disable_auto_gc) return;
+  for (const AofFile& file : manifest_.history) {
+    services_.log.Notice("Removing the history file {} in the background", file.name);
+    services_.control.Defer([path = PathOf(file.name)] { unlink(path.c_str()); });
+  }
+  manifest_.history.clear();
+}
+
+void AppendOnly::OnChildEnded(const BackgroundChild::Outcome& outcome) {
+  using How = BackgroundChild::Outcome::How;
+  figures_.last_rewrite_seconds = outcome.took / kMillisPerSecond;
+  figures_.last_copied_bytes = outcome.copied_bytes;
+  SettingsChanged();
+  bool done = outcome.how == How::kDone;
+  if (done) {
+    if (const Status finished = FinishRewrite(writer_); !finished) {
+      services_.log.Warning("{}", finished.error().message);
+      done = false;
+    }
+  }
+  if (done) {
+    services_.log.Notice("Background AOF rewrite finished successfully");
+    figures_.last_rewrite_ok = true;
+    figures_.rewrite_failures_in_a_row = 0;
+    ++figures_.rewrites;
+    return;
+  }
+  unlink(TemporaryBase(writer_).c_str());
+  unlink((TemporaryBase(writer_) + ".part").c_str());
+  if (outcome.how != How::kStopped) {
+    services_.log.Warning("Background AOF rewrite terminated with error");
+    figures_.last_rewrite_ok = false;
+    const uint64_t failures = ++figures_.rewrite_failures_in_a_row;
+    const uint64_t doubled =
+        failures < kPatientFailures ? 0 : std::min<uint64_t>(failures - kPatientFailures, 10);
+    if (failures >= kPatientFailures)
+      retry_at_ = SystemMonotonicNanos() / kNanosPerMilli + std::min(kLongestPause, kFirstPause << doubled);
+  }
+  // The data set has no base yet: try again.
+  if (state_ == State::kAwaitingBase) scheduled_ = true;
+}
+
+void AppendOnly::Cron() {
+  if (child_.running()) return;
+  const config::Persistence& settings = services_.settings.persistence;
+  bool wanted = scheduled_;
+  if (state_ == State::kOn && settings.auto_aof_rewrite_percentage > 0) {
+    const uint64_t current = figures().current_bytes;
+    const uint64_t base = std::max<uint64_t>(figures_.base_bytes, 1);
+    const bool large = current > static_cast<uint64_t>(settings.auto_aof_rewrite_min_size_bytes);
+    const int64_t growth = static_cast<int64_t>(current * 100 / base) - 100;
+    if (large && growth >= settings.auto_aof_rewrite_percentage) {
+      if (SystemMonotonicNanos() / kNanosPerMilli < retry_at_) return;
+      services_.log.Notice("Starting automatic rewriting of AOF on {}% growth", growth);
+      wanted = true;
+    }
+  }
+  if (!wanted) return;
+  services_.dispatchers[0]->WithWorldStopped([this] {
+    if (const Status begun = BeginRewrite(); !begun) services_.log.Warning("{}", begun.error().message);
+  });
+}
+
+// ---- at run time ----
+
+Status AppendOnly::SwitchOn() {
+  if (state_ != State::kOff) return {};
+  state_ = State::kAwaitingBase;
+  if (child_.running()) {
+    services_.log.Warning(
+        "AOF was enabled but there is already another background operation. An AOF background was scheduled "
+        "to start "
+        "when possible.");
+    scheduled_ = true;
+    return {};
+  }
+  if (const Status begun = BeginRewrite(); !begun) {
+    state_ = State::kOff;
+    StopLog();
+    services_.log.Warning(
+        "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. {}",
+        begun.error().message);
+    return begun;
+  }
+  return {};
+}
+
+Status AppendOnly::SwitchOff() {
+  if (state_ == State::kOff) return {};
+  if (rewriting()) {
+    child_.Stop();
+    unlink(TemporaryBase(writer_).c_str());
+    unlink((TemporaryBase(writer_) + ".part").c_str());
+  }
+  const bool had_base = state_ == State::kOn;
+  state_ = State::kOff;
+  scheduled_ = false;
+  StopLog();
+  if (!had_base) unlink(TemporaryIncrement().c_str());
+  return {};
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,134 @@
+// AppendOnly: the life of the append-only file: which files there are, what is written where, when it is
+// rewritten.
+//
+//   DIR/appenddirname/NAME.manifest     the list (persistence/aof_manifest.h)
+//                     NAME.N.base.rdb   the data set at some offset of the journal
+//                     NAME.N.incr.aof   the journal from there on
+//
+// A rewrite stops the world, lets the journal go on in a new increment, and forks; when the child has written
+// the new base, the manifest names base and increment, and the older files are deleted. A crash at any point
+// leaves a manifest whose files together are the data set.
+//
+// Owned by core 0's thread; called with the world stopped, but Cron, OnChildEnded and the listener's calls.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dispatch/services.h"
+#include "journal/journal.h"
+#include "persistence/aof_manifest.h"
+#include "persistence/append_log.h"
+#include "server/background_child.h"
+#include "server/data_loader.h"
+#include "server/snapshots.h"
+
+namespace cinnabar::server {
+
+class AppendOnly final : public journal::JournalSink, public persistence::AppendLog::Listener {
+ public:
+  using Begun = dispatch::DataFiles::Begun;
+
+  struct Figures {
+    bool last_rewrite_ok = true;
+    bool last_write_ok = true;
+    int64_t last_rewrite_seconds = -1;
+    uint64_t rewrites = 0;
+    uint64_t rewrite_failures_in_a_row = 0;
+    uint64_t last_copied_bytes = 0;
+    uint64_t base_bytes = 0;     // size of all files after the last rewrite, or at start
+    uint64_t current_bytes = 0;  // size of all files now
+  };
+
+  // `released` is called on the writer thread when more of the journal is on disk.
+  AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
+             std::function<void(uint64_t)> released);
+  ~AppendOnly() override;
+
+  // Start-up: reads the manifest (an old single file is taken over into the folder) and names what is to be
+  // loaded.
+  Result<std::vector<LoadPart>> FindFiles();
+  // What the manifest names, in the order of loading.
+  std::vector<LoadPart> Files() const;
+  // Start-up, once the data set is loaded: opens the last increment for writing; a first base is written when
+  // there are no files yet.
+  Status OpenAfterLoading();
+
+  // appendonly yes | no at run time.
+  Status SwitchOn();
+  Status SwitchOff();
+  void SettingsChanged();
+
+  Result<Begun> Rewrite();
+  void Cron();
+  void OnChildEnded(const BackgroundChild::Outcome& outcome);
+  // Everything that was appended is written and synced. False when that fails.
+  bool Flush();
+  // Lets the writer look at once: at the end of a batch.
+  void Kick() {
+    if (log_ != nullptr) log_->Kick();
+  }
+
+  bool on() const { return state_ != State::kOff; }
+  bool rewriting() const {
+    return child_.running() && child_.purpose() == BackgroundChild::Purpose::kRewrite;
+  }
+  bool rewrite_scheduled() const { return scheduled_; }
+  const Figures& figures();
+  const persistence::AppendLog* log() const { return log_.get(); }
+  // The text of the last failure of a write; empty while writes succeed.
+  std::string Trouble() const;
+  // What is on disk of the journal.
+  uint64_t durable() const { return log_ == nullptr ? 0 : log_->durable(); }
+
+  // journal::JournalSink:
+  void OnBytes(uint64_t offset, std::string_view bytes) override;
+  // AppendLog::Listener:
+  void OnReleased(uint64_t offset) override { released_(offset); }
+  void OnFailed(const Error& error) override;
+  void OnRecovered() override;
+
+ private:
+  enum class State : uint8_t {
+    kOff,
+    kOn,
+    kAwaitingBase,  // switched on at run time: the increment has a temporary name until its base is there
+  };
+
+  std::string Folder() const;
+  std::string PathOf(const std::string& name) const { return Folder() + "/" + name; }
+  std::string TemporaryBase(pid_t pid) const;
+  std::string TemporaryIncrement() const;
+  Status PersistManifest(const persistence::AofManifest& manifest);
+  Status TakeOverOldFile();
+  Status OpenIncrement(const std::string& path, uint64_t size);
+  Status WriteBase(const std::string& temporary, const std::string& path);
+  Status BeginRewrite();
+  Status FinishRewrite(pid_t child);
+  void DeleteHistory();
+  void StartLog();
+  void StopLog();
+  uint64_t SizeOfFiles() const;
+  bool WriteCommands(const std::string& path);
+
+  dispatch::Services& services_;
+  BackgroundChild& child_;
+  Snapshots& snapshots_;
+  std::function<void(uint64_t)> released_;
+  State state_ = State::kOff;
+  persistence::AofManifest manifest_;
+  std::unique_ptr<persistence::AppendLog> log_;
+  int64_t last_timestamp_ = 0;
+  int64_t rewrite_from_ = 0;  // the first increment that the running rewrite keeps
+  pid_t writer_ = 0;
+  bool scheduled_ = false;
+  Millis retry_at_ = 0;
+  Figures figures_;
+  uint64_t closed_bytes_ = 0;  // of the files before the current increment
+  mutable std::mutex trouble_mutex_;
+  std::string trouble_;
+};
+
+}  // namespace cinnabar::server

@@ -1,0 +1,123 @@
+#include "server/background_child.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+#include "os/memory_info.h"
+#include "os/signals.h"
+
+namespace cinnabar::server {
+namespace {
+
+Millis MonotonicMillis() {
+  return SystemMonotonicNanos() / kNanosPerMilli;
+}
+
+// Sockets that the child keeps open would keep its parent's clients connected and its ports taken.
+void CloseAllBut(int kept) {
+  const auto close_from = [](unsigned first, unsigned last) {
+    if (first <= last) close_range(first, last, 0);
+  };
+  if (kept <= STDERR_FILENO) return close_from(STDERR_FILENO + 1, ~0U);
+  close_from(STDERR_FILENO + 1, static_cast<unsigned>(kept) - 1);
+  close_from(static_cast<unsigned>(kept) + 1, ~0U);
+}
+
+}  // namespace
+
+BackgroundChild::BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title)
+    : log_(log), set_title_(std::move(set_title)) {
+  void* shared = mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(shared != MAP_FAILED);
+  progress_ = new (shared) Progress;
+}
+
+BackgroundChild::~BackgroundChild() {
+  Stop();
+  munmap(progress_, sizeof(Progress));
+}
+
+Millis BackgroundChild::running_for() const {
+  return running() ? MonotonicMillis() - started_ : 0;
+}
+
+Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
+  CHECK(!running());
+  progress_->keys = progress_->copied_bytes = 0;
+  progress_->copied_at = 0;
+  const Nanos began = SystemMonotonicNanos();
+  purpose_ = purpose;
+  const pid_t pid = fork();
+  if (pid == 0) RunChild(work);
+  if (pid < 0) {
+    const int code = errno;
+    purpose_ = Purpose::kNone;
+    return Fail(std::string("fork: ") + strerror(code), code);
+  }
+  last_fork_micros_ = (SystemMonotonicNanos() - began) / kNanosPerMicro;
+  ++forks_;
+  started_ = MonotonicMillis();
+  pid_ = pid;
+  return {};
+}
+
+void BackgroundChild::RunChild(const std::function<bool()>& work) {
+  os::SetChildSignals();
+  CloseAllBut(log_.fd());
+  if (set_title_) set_title_(purpose_ == Purpose::kSnapshot ? "redis-rdb-bgsave" : "redis-aof-rewrite");
+  const bool done = work();
+  progress_->copied_bytes = os::PrivateDirtyBytes();
+  // Neither destructors nor exit handlers: all of this belongs to the parent.
+  _exit(done ? 0 : 1);
+}
+
+void BackgroundChild::Tell(uint64_t keys) {
+  progress_->keys.store(keys, std::memory_order_relaxed);
+  constexpr uint64_t kLookEvery = 1024;
+  if (keys % kLookEvery != 0) return;
+  const Millis now = MonotonicMillis();
+  if (now - progress_->copied_at.load(std::memory_order_relaxed) < kMillisPerSecond) return;
+  progress_->copied_bytes = os::PrivateDirtyBytes();
+  progress_->copied_at = now;
+}
+
+BackgroundChild::Outcome BackgroundChild::Reap(int status) {
+  Outcome outcome{.purpose = purpose_,
+                  .how = Outcome::How::kFailed,
+                  .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                  .took = running_for(),
+                  .copied_bytes = progress_->copied_bytes};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) outcome.how = Outcome::How::kDone;
+  const bool stopped =
+      outcome.signal == SIGUSR1 || (WIFEXITED(status) && WEXITSTATUS(status) == os::kChildStoppedStatus);
+  if (stopped) outcome.how = Outcome::How::kStopped;
+  pid_ = -1;
+  purpose_ = Purpose::kNone;
+  return outcome;
+}
+
+std::optional<BackgroundChild::Outcome> BackgroundChild::Poll() {
+  if (!running()) return std::nullopt;
+  int status = 0;
+  const pid_t got = waitpid(pid_, &status, WNOHANG);
+  if (got != pid_) return std::nullopt;
+  return Reap(status);
+}
+
+void BackgroundChild::Stop() {
+  if (!running()) return;
+  kill(pid_, SIGUSR1);
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  Reap(status);
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,208 @@
+#include "server/data_files.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <limits>
+
+#include "config/config.h"
+#include "dispatch/dispatcher.h"
+
+namespace cinnabar::server {
+namespace {
+
+constexpr Nanos kSlice = 2 * kNanosPerMilli;
+constexpr Ticks kNoDeadline = std::numeric_limits<Ticks>::max();
+
+bool Exists(const std::string& path) {
+  struct stat facts {};
+  return stat(path.c_str(), &facts) == 0;
+}
+
+}  // namespace
+
+ServerDataFiles::ServerDataFiles(dispatch::Services& services,
+                                 std::function<void(std::string_view)> set_title,
+                                 std::function<void(uint64_t)> released)
+    : services_(services),
+      child_(services.log, std::move(set_title)),
+      snapshots_(services, child_),
+      append_only_(services, child_, snapshots_, std::move(released)) {}
+
+const DataLoader::Figures* ServerDataFiles::load_figures() const {
+  return loader_ == nullptr ? nullptr : &loader_->figures();
+}
+
+// ---- loading ----
+
+Status ServerDataFiles::BeginLoading() {
+  // The manifest is read also when the append-only file is off: it may be switched on.
+  std::vector<LoadPart> parts = TRY(append_only_.FindFiles());
+  from_append_only_ = services_.settings.persistence.appendonly;
+  if (!from_append_only_) {
+    parts.clear();
+    if (const std::string path = snapshots_.path(); Exists(path))
+      parts.push_back({.path = path, .name = services_.settings.persistence.dbfilename});
+  }
+  if (parts.empty()) return FinishLoading();
+  load_began_ = SystemMonotonicNanos();
+  loader_ = std::make_unique<DataLoader>(services_, std::move(parts));
+  services_.alarms.fetch_or(dispatch::Alarm::kLoading);
+  return {};
+}
+
+Result<bool> ServerDataFiles::Load() {
+  if (loader_ == nullptr) return false;
+  const TickClock& clock = services_.dispatchers[0]->clock();
+  const auto progress = loader_->Step(clock.Now() + clock.ToTicks(kSlice));
+  if (progress == DataLoader::Progress::kMore) return true;
+  if (progress == DataLoader::Progress::kFailed) return std::unexpected(loader_->error());
+  const double seconds = static_cast<double>(SystemMonotonicNanos() - load_began_) / 1e9;
+  last_load_ = loader_->figures();
+  loader_.reset();
+  if (from_append_only_) {
+    services_.log.Notice("DB loaded from append only file: {:.3f} seconds", seconds);
+  } else {
+    services_.log.Notice("Done loading RDB, keys loaded: {}, keys expired: {}.", last_load_.keys_loaded,
+                         last_load_.keys_expired);
+    services_.log.Notice("DB loaded from disk: {:.3f} seconds", seconds);
+  }
+  TRY_STATUS(FinishLoading());
+  services_.alarms.fetch_and(~uint32_t{dispatch::Alarm::kLoading});
+  return false;
+}
+
+Status ServerDataFiles::FinishLoading() {
+  snapshots_.NoteLoaded();
+  if (!services_.settings.persistence.appendonly) return {};
+  TRY_STATUS(append_only_.OpenAfterLoading());
+  UpdateAlarms();
+  return {};
+}
+
+// ---- while the server runs ----
+
+void ServerDataFiles::Cron() {
+  if (const auto outcome = child_.Poll()) {
+    // The outcome names files and counters that other cores read with the world stopped.
+    services_.dispatchers[0]->WithWorldStopped([&] {
+      if (outcome->purpose == BackgroundChild::Purpose::kSnapshot) {
+        snapshots_.OnChildEnded(*outcome);
+      } else {
+        append_only_.OnChildEnded(*outcome);
+      }
+      UpdateAlarms();
+    });
+  }
+  if (loading()) return;
+  append_only_.Cron();
+  snapshots_.Cron();
+  if (snapshots_.refuses_writes() != refuses_writes_) UpdateAlarms();
+}
+
+void ServerDataFiles::UpdateAlarms() {
+  refuses_writes_ = snapshots_.refuses_writes();
+  uint32_t set = 0;
+  if (refuses_writes_ || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
+  const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
+  if (append_only_.on() && always) set |= dispatch::Alarm::kGatedReplies;
+  constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kGatedReplies;
+  services_.alarms.fetch_and(~kOurs | set);
+  services_.alarms.fetch_or(set);
+}
+
+std::string ServerDataFiles::WriteRefusal() const {
+  if (const std::string trouble = append_only_.Trouble(); append_only_.on() && !trouble.empty())
+    return "MISCONF Errors writing to the AOF file: " + trouble;
+  if (!snapshots_.refuses_writes()) return {};
+  return "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
+         "Commands "
+         "that may modify the data set are disabled, because this instance is configured to report errors "
+         "during "
+         "writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs "
+         "for "
+         "details about the RDB error.";
+}
+
+Status ServerDataFiles::SettingsChanged(const config::Settings& old, const config::Settings& now) {
+  if (old.persistence.appendonly != now.persistence.appendonly && !loading()) {
+    TRY_STATUS(now.persistence.appendonly ? append_only_.SwitchOn() : append_only_.SwitchOff());
+  }
+  append_only_.SettingsChanged();
+  UpdateAlarms();
+  return {};
+}
+
+Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request) {
+  const bool rewriting = append_only_.rewriting();
+  if (child_.running()) {
+    services_.log.Warning(rewriting ? "There is a child rewriting the AOF. Killing it!"
+                                    : "There is a child saving an .rdb. Killing it!");
+    child_.Stop();
+  }
+  if (append_only_.on()) {
+    services_.log.Notice("Calling fsync() on the AOF file.");
+    if (!append_only_.Flush()) {
+      services_.log.Warning("Fail to fsync the AOF file: {}.", append_only_.Trouble());
+      if (!request.force) return Fail("the append-only file cannot be written");
+    }
+  }
+  const bool wanted = request.save || (!request.nosave && !services_.settings.persistence.save.empty());
+  if (!wanted || loading()) return {};
+  services_.log.Notice("Saving the final RDB snapshot before exiting.");
+  if (const Status saved = snapshots_.Save(); !saved) {
+    if (!request.force) {
+      services_.log.Warning("Error trying to save the DB, can't exit.");
+      return saved;
+    }
+    services_.log.Warning("Error trying to save the DB, but the shutdown was forced: exiting.");
+  }
+  return {};
+}
+
+// ---- DEBUG ----
+
+void ServerDataFiles::EmptyDataSet() {
+  for (int database = 0; database < services_.keyspace.databases(); ++database) {
+    services_.keyspace.Detach(database);  // freed as the result goes
+    services_.dispatchers[0]->SignalAllAwaited(database);
+  }
+}
+
+Status ServerDataFiles::LoadAtOnce(std::vector<LoadPart> parts) {
+  DataLoader loader(services_, std::move(parts));
+  if (loader.Step(kNoDeadline) == DataLoader::Progress::kFailed) {
+    services_.log.Warning("{}", loader.error().message);
+    return Fail("ERR Error trying to load the RDB dump, check server logs");
+  }
+  last_load_ = loader.figures();
+  return {};
+}
+
+Status ServerDataFiles::Reload(const ReloadOptions& options) {
+  if (options.save) TRY_STATUS(snapshots_.Save());
+  if (options.flush) EmptyDataSet();
+  const std::string path = snapshots_.path();
+  TRY_STATUS(LoadAtOnce(
+      {{.path = path, .name = services_.settings.persistence.dbfilename, .merging = options.merge}}));
+  snapshots_.NoteLoaded();
+  services_.log.Warning("DB reloaded by DEBUG RELOAD");
+  return {};
+}
+
+Status ServerDataFiles::ReloadAppendOnly() {
+  if (append_only_.on() && !append_only_.Flush()) return Fail("ERR the append-only file cannot be written");
+  EmptyDataSet();
+  std::vector<LoadPart> parts = append_only_.Files();
+  services_.journal.RemoveSink(append_only_);
+  const Status loaded = LoadAtOnce(std::move(parts));
+  if (append_only_.on()) {
+    services_.journal.AddSink(append_only_);
+    services_.journal.SelectAnew();
+  }
+  if (!loaded) return Fail("ERR Error trying to load the AOF files, check server logs");
+  services_.log.Warning("Append Only File loaded by DEBUG LOADAOF");
+  return {};
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,193 @@
+#include "server/snapshots.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "config/config.h"
+#include "dispatch/dispatcher.h"
+
+namespace cinnabar::server {
+namespace {
+
+// After a failure the save points wait so long.
+constexpr int64_t kRetrySeconds = 5;
+// So much is written between two syncs with rdb-save-incremental-fsync.
+constexpr uint64_t kSyncBytes = 4 << 20;
+
+}  // namespace
+
+Snapshots::Snapshots(dispatch::Services& services, BackgroundChild& child)
+    : services_(services), child_(child) {
+  figures_.last_save_seconds = SystemWallNanos() / kNanosPerSecond;
+}
+
+uint64_t Snapshots::Changes() const {
+  uint64_t changes = 0;
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers)
+    changes += dispatcher->counters().changes.Get();
+  return changes;
+}
+
+bool Snapshots::in_progress() const {
+  return child_.running() && child_.purpose() == BackgroundChild::Purpose::kSnapshot;
+}
+
+std::string Snapshots::path() const {
+  const config::Persistence& settings = services_.settings.persistence;
+  return settings.dir + "/" + settings.dbfilename;
+}
+
+std::string Snapshots::TemporaryPath(pid_t pid) const {
+  return fmt::format("{}/temp-{}.rdb", services_.settings.persistence.dir, pid);
+}
+
+persistence::SnapshotOptions Snapshots::Options() const {
+  const config::Settings& settings = services_.settings;
+  const keyspace::CoreState& core = services_.dispatchers[0]->core();
+  return {.now = core.now,
+          .compression = settings.persistence.rdbcompression ? persistence::Compression::kLzf
+                                                             : persistence::Compression::kNone,
+          .checksum = settings.persistence.rdbchecksum ? persistence::Checksum::kWritten
+                                                       : persistence::Checksum::kOmitted,
+          .policy = settings.memory.maxmemory_policy,
+          .access = core.access,
+          .redis_version = std::string(config::RedisVersion(settings.general.compat_version)),
+          .used_memory = services_.control.UsedMemory()};
+}
+
+Status Snapshots::Save() {
+  if (in_progress()) return Fail("ERR Background save already in progress");
+  const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
+  const auto saved = persistence::WriteSnapshotFile(services_.keyspace, Options(), path(),
+                                                    TemporaryPath(getpid()), sync_bytes);
+  if (!saved) {
+    services_.log.Warning("{}", saved.error().message);
+    return Fail("ERR " + saved.error().message, saved.error().code);
+  }
+  services_.log.Notice("DB saved on disk");
+  changes_at_save_ = Changes();
+  figures_.last_save_seconds = SystemWallNanos() / kNanosPerSecond;
+  figures_.last_ok = true;
+  ++figures_.saves;
+  return {};
+}
+
+Status Snapshots::Begin() {
+  changes_at_fork_ = Changes();
+  last_try_seconds_ = SystemWallNanos() / kNanosPerSecond;
+  figures_.keys_total = 0;
+  for (int i = 0; i < services_.keyspace.databases(); ++i) figures_.keys_total += services_.keyspace.Size(i);
+  persistence::SnapshotOptions options = Options();
+  const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
+  options.progress = [this, delay](uint64_t keys) {
+    child_.Tell(keys);
+    if (delay > 0) usleep(static_cast<useconds_t>(delay));
+  };
+  const std::string target = path();
+  const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
+  const Status begun = child_.Start(BackgroundChild::Purpose::kSnapshot, [&] {
+    const auto written = persistence::WriteSnapshotFile(services_.keyspace, options, target,
+                                                        TemporaryPath(getpid()), sync_bytes);
+    if (!written) services_.log.Warning("{}", written.error().message);
+    return written.has_value();
+  });
+  if (!begun) {
+    figures_.last_ok = false;
+    services_.log.Warning("Can't save in background: {}", begun.error().message);
+    return Fail("ERR " + begun.error().message);
+  }
+  writer_ = child_.pid();
+  services_.log.Notice("Background saving started by pid {}", child_.pid());
+  return {};
+}
+
+Result<Snapshots::Begun> Snapshots::SaveInBackground(When when) {
+  if (in_progress()) return Fail("ERR Background save already in progress");
+  if (child_.running()) {
+    if (when == When::kNow) {
+      return Fail(
+          "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order "
+          "to "
+          "schedule a BGSAVE whenever possible.");
+    }
+    scheduled_ = true;
+    return Begun::kScheduled;
+  }
+  TRY_STATUS(Begin());
+  return Begun::kStarted;
+}
+
+void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
+  using How = BackgroundChild::Outcome::How;
+  figures_.last_took_seconds = outcome.took / kMillisPerSecond;
+  figures_.last_copied_bytes = outcome.copied_bytes;
+  switch (outcome.how) {
+    case How::kDone:
+      services_.log.Notice("Background saving terminated with success");
+      changes_at_save_ = changes_at_fork_;
+      figures_.last_save_seconds = SystemWallNanos() / kNanosPerSecond;
+      figures_.last_ok = true;
+      ++figures_.saves;
+      return;
+    case How::kFailed:
+      if (outcome.signal != 0) {
+        services_.log.Warning("Background saving terminated by signal {}", outcome.signal);
+      } else {
+        services_.log.Warning("Background saving error");
+      }
+      figures_.last_ok = false;
+      break;
+    case How::kStopped:
+      services_.log.Warning("Background saving terminated by signal 10");
+      break;
+  }
+  unlink(TemporaryPath(writer_).c_str());
+}
+
+// The snapshot on disk no longer is what the operator wants to find after a crash.
+void Snapshots::DataSetEmptied() {
+  if (in_progress()) {
+    child_.Stop();
+    unlink(TemporaryPath(writer_).c_str());
+  }
+  if (services_.settings.persistence.save.empty()) return;
+  if (const Status saved = Save(); !saved) services_.log.Warning("{}", saved.error().message);
+}
+
+bool Snapshots::SavePointReached() const {
+  const int64_t now = SystemWallNanos() / kNanosPerSecond;
+  const uint64_t changes = changes_since_save();
+  for (const config::SavePoint& point : services_.settings.persistence.save) {
+    if (changes < static_cast<uint64_t>(point.changes) || now - figures_.last_save_seconds <= point.seconds)
+      continue;
+    if (!figures_.last_ok && now - last_try_seconds_ <= kRetrySeconds) continue;
+    services_.log.Notice("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+    return true;
+  }
+  return false;
+}
+
+void Snapshots::Cron() {
+  if (child_.running()) return;
+  const bool retry_later =
+      !figures_.last_ok && SystemWallNanos() / kNanosPerSecond - last_try_seconds_ <= kRetrySeconds;
+  const bool wanted = (scheduled_ && !retry_later) || SavePointReached();
+  if (!wanted) return;
+  services_.dispatchers[0]->WithWorldStopped([this] {
+    if (Begin()) scheduled_ = false;
+  });
+}
+
+bool Snapshots::refuses_writes() const {
+  const config::Persistence& settings = services_.settings.persistence;
+  return !figures_.last_ok && settings.stop_writes_on_bgsave_error && !settings.save.empty();
+}
+
+void Snapshots::NoteLoaded() {
+  changes_at_save_ = Changes();
+  figures_.last_save_seconds = SystemWallNanos() / kNanosPerSecond;
+}
+
+}  // namespace cinnabar::server
