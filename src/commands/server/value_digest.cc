@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "commands/stream/stream_digest.h"
 #include "keyspace/string_value.h"
 
 namespace cinnabar::commands {
@@ -34,10 +35,14 @@ std::string Digest::Hex() const {
 Digest DigestOfValue(const keyspace::Entry& entry) {
   Digest digest;
   digest.Append(types::TypeName(entry.type()));
-  // Strings are the only type so far: a type with parts adds the digests of its parts here.
-  CHECK(entry.type() == types::Type::kString);
-  keyspace::DigitScratch scratch;
-  digest.Append(keyspace::StringBytes(entry, scratch));
+  if (entry.type() == types::Type::kStream) {
+    AppendStream(digest, static_cast<const types::Stream&>(*entry.object()));
+  } else {
+    // A further type with parts adds the digests of its parts here.
+    CHECK(entry.type() == types::Type::kString);
+    keyspace::DigitScratch scratch;
+    digest.Append(keyspace::StringBytes(entry, scratch));
+  }
   if (entry.has_expiry()) digest.Append("expires");
   return digest;
 }

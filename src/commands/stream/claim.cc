@@ -118,7 +118,7 @@ class Claimer {
 
   // Claims what was not pending. REQUIRES: the stream has it.
   void ClaimAbsent(StreamId id) {
-    named_.group->AddPending(id, consumer(), how_.delivered, 0);
+    named_.group->AddPending(id, consumer(), how_.delivered, 1);
     Claim(*named_.group->FindPending(id));
   }
 
