@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/collection.h"
 #include "dispatch/args.h"
@@ -28,6 +29,13 @@ inline void ReplyElement(protocol::ReplyWriter& reply, const listpack::Element& 
   } else {
     reply.Bulk(element.bytes);
   }
+}
+
+// A number of at least `least`; the error stands for everything else.
+inline size_t TakeCount(dispatch::Args& args, int64_t least, std::string_view error) {
+  const auto count = ParseInt64(args.Next());
+  if (!args.failed() && (!count || *count < least)) args.Fail(error);
+  return args.failed() ? 0 : static_cast<size_t>(*count);
 }
 
 // "LEFT" and "RIGHT"; a syntax error for anything else.
