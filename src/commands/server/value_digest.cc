@@ -5,11 +5,26 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "types/list.h"
 
 namespace cinnabar::commands {
 namespace {
 
 constexpr uint64_t kSeeds[3] = {0x6b8b4567327b23c6ull, 0x643c986966334873ull, 0x74b0dc5119495cffull};
+
+void AddElements(const keyspace::Entry& list, Digest& digest) {
+  const auto add = [&](const listpack::Element& element) {
+    listpack::Digits digits;
+    digest.Append(element.Text(digits));
+    return true;
+  };
+  if (list.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(list.inline_bytes());
+    types::List(copy, {}).ForEach(add);
+  } else {
+    static_cast<const types::LargeList*>(list.object())->Walk(0, types::ListEnd::kTail, add);
+  }
+}
 
 }  // namespace
 
@@ -34,10 +49,18 @@ std::string Digest::Hex() const {
 Digest DigestOfValue(const keyspace::Entry& entry) {
   Digest digest;
   digest.Append(types::TypeName(entry.type()));
-  // Strings are the only type so far: a type with parts adds the digests of its parts here.
-  CHECK(entry.type() == types::Type::kString);
-  keyspace::DigitScratch scratch;
-  digest.Append(keyspace::StringBytes(entry, scratch));
+  switch (entry.type()) {
+    case types::Type::kString: {
+      keyspace::DigitScratch scratch;
+      digest.Append(keyspace::StringBytes(entry, scratch));
+      break;
+    }
+    case types::Type::kList:
+      AddElements(entry, digest);
+      break;
+    default:
+      CHECK(false);  // a type adds the digests of its parts here
+  }
   if (entry.has_expiry()) digest.Append("expires");
   return digest;
 }
