@@ -204,6 +204,8 @@ bool Dispatcher::Unblock(Session& session, UnblockWith with) {
   protocol::ReplyWriter writer(call->reply, call->version);
   if (with == UnblockWith::kError) {
     writer.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    command_stats_.AddFailed(call->command->id);
+    error_stats_.Add(telemetry::ErrorCodeOf(writer.last_error()));
   } else {
     call->waiting->TimeOut(writer);
   }

@@ -57,7 +57,8 @@ struct ListRange {
 };
 ListRange ResolveRange(int64_t start, int64_t stop, size_t size);
 
-// Pushes to the list at the key, or to a new one. `holder` is what the key holds. The caller says what changed.
+// Pushes to the list at the key, or to a new one. `holder` is what the key holds. The caller says what
+// changed.
 void PushToList(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder,
                 types::ListEnd end, std::span<const std::string_view> values);
 

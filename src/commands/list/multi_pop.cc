@@ -132,7 +132,8 @@ constexpr CommandSpec kTable[] = {
     {
         .name = "blmpop",
         .synopsis = "timeout:double numkeys:integer key... where:(LEFT|RIGHT) [COUNT:integer count]",
-        .summary = "Takes elements out of the first of several lists that is there; waits for one if need be.",
+        .summary =
+            "Takes elements out of the first of several lists that is there; waits for one if need be.",
         .since = "7.0.0",
         .group = "list",
         .complexity = "O(N+M) for N keys and M elements returned.",
