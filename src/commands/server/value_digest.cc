@@ -5,11 +5,35 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "types/hash.h"
 
 namespace cinnabar::commands {
 namespace {
 
 constexpr uint64_t kSeeds[3] = {0x6b8b4567327b23c6ull, 0x643c986966334873ull, 0x74b0dc5119495cffull};
+
+void AddField(std::string_view field, std::string_view value, Millis expiry, Digest& digest) {
+  Digest part;
+  part.Append(field);
+  part.Append(value);
+  if (expiry != types::kNeverExpires) part.Append("expires");
+  digest.Add(part);
+}
+
+void AddFields(const keyspace::Entry& hash, Digest& digest) {
+  if (hash.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(hash.inline_bytes());
+    types::Hash(copy).ForEach(
+        [&](const listpack::Element& field, const listpack::Element& value, Millis expiry) {
+          listpack::Digits field_digits, value_digits;
+          AddField(field.Text(field_digits), value.Text(value_digits), expiry, digest);
+        });
+  } else {
+    static_cast<types::LargeHash*>(hash.object())->ForEach([&](const types::HashField& field) {
+      AddField(field.name(), field.value(), field.expiry(), digest);
+    });
+  }
+}
 
 }  // namespace
 
@@ -34,10 +58,18 @@ std::string Digest::Hex() const {
 Digest DigestOfValue(const keyspace::Entry& entry) {
   Digest digest;
   digest.Append(types::TypeName(entry.type()));
-  // Strings are the only type so far: a type with parts adds the digests of its parts here.
-  CHECK(entry.type() == types::Type::kString);
-  keyspace::DigitScratch scratch;
-  digest.Append(keyspace::StringBytes(entry, scratch));
+  switch (entry.type()) {
+    case types::Type::kString: {
+      keyspace::DigitScratch scratch;
+      digest.Append(keyspace::StringBytes(entry, scratch));
+      break;
+    }
+    case types::Type::kHash:
+      AddFields(entry, digest);
+      break;
+    default:
+      CHECK(false);  // a type adds the digests of its parts here
+  }
   if (entry.has_expiry()) digest.Append("expires");
   return digest;
 }
