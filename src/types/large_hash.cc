@@ -170,7 +170,7 @@ void LargeHash::NoteExpiry(Slot& slot, uint64_t hash, Millis expiry) {
   if (expiry != kNeverExpires) {
     AddTimer({expiry, hash});
   } else if (table_.marked() == 0) {
-    timers_.clear();
+    timers_ = {};
   }
 }
 
@@ -178,7 +178,7 @@ void LargeHash::Erase(Slot* slot, uint64_t hash) {
   HashField* field = table_.Erase(hash, slot);
   field_bytes_ -= Rounded(field->size());
   HashField::Destroy(field);
-  if (table_.marked() == 0) timers_.clear();
+  if (table_.marked() == 0) timers_ = {};
 }
 
 TableSlot* LargeHash::FieldOfTimer(const Timer& timer) const {
@@ -224,6 +224,7 @@ std::vector<std::string> LargeHash::TakeExpired(Millis now, size_t limit) {
     names.emplace_back(FieldOf(*slot).name());
     Erase(slot, timer.hash);
   }
+  if (timers_.capacity() > 4 * timers_.size() + kIdleTimers) timers_.shrink_to_fit();
   return names;
 }
 
