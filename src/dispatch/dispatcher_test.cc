@@ -2,6 +2,8 @@
 #include "dispatch/dispatcher.h"
 
 #include "dispatch/services_for_test.h"
+#include "keyspace/entry_holder.h"
+#include "types/hash.h"
 
 namespace cinnabar::dispatch {
 namespace {

@@ -11,6 +11,8 @@ namespace {
 class RecordedEvents final : public KeyspaceEvents {
  public:
   void OnAwaited(int, const Key&) override {}
+  void OnNew(int, std::string_view) override {}
+  void OnMissed(int, std::string_view) override {}
   void OnExpired(int, std::string_view) override {}
   void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override {
     for (const std::string& field : fields) {
