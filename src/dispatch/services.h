@@ -123,6 +123,8 @@ struct DebugSwitches {
   // How long a reply buffer's peak is remembered; < 0: for ever.
   Millis reply_buffer_peak_reset = 5000;
   bool deny_scripts_disabled = false;
+  // From how many bytes on an element of a large list stands alone; 0: when it does not fit a node.
+  size_t list_plain_from = 0;
 };
 
 struct Services {

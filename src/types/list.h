@@ -58,6 +58,10 @@ class List {
   template <typename Visit>
   void VisitRange(size_t index, size_t count, ListEnd towards, Visit&& visit) const;
   template <typename Visit>
+  void VisitEnd(ListEnd end, Visit&& visit) const {
+    VisitRange(end == ListEnd::kHead ? 0 : size() - 1, 1, end, visit);
+  }
+  template <typename Visit>
   void ForEach(Visit&& visit) const {
     VisitRange(0, size(), ListEnd::kTail, visit);
   }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "types/list.h"
 #include "types/set.h"
 
 namespace cinnabar::commands {
@@ -26,6 +27,20 @@ void AddMembers(const keyspace::Entry& set, Digest& digest) {
       add(member);
       return true;
     });
+  }
+}
+
+void AddElements(const keyspace::Entry& list, Digest& digest) {
+  const auto add = [&](const listpack::Element& element) {
+    listpack::Digits digits;
+    digest.Append(element.Text(digits));
+    return true;
+  };
+  if (list.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(list.inline_bytes());
+    types::List(copy, {}).ForEach(add);
+  } else {
+    static_cast<const types::LargeList*>(list.object())->Walk(0, types::ListEnd::kTail, add);
   }
 }
 
@@ -60,6 +75,9 @@ Digest DigestOfValue(const keyspace::Entry& entry) {
     }
     case types::Type::kSet:
       AddMembers(entry, digest);
+      break;
+    case types::Type::kList:
+      AddElements(entry, digest);
       break;
     default:
       CHECK(false);  // a type adds the digests of its parts here
