@@ -381,6 +381,26 @@ void Dispatcher::OnExpired(int database, std::string_view key) {
   }
 }
 
+void Dispatcher::OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) {
+  if (services_.journal.active()) {
+    std::vector<std::string_view> argv = {"HDEL", key};
+    argv.insert(argv.end(), fields.begin(), fields.end());
+    effects_.Add(database, argv);
+  }
+  if ((services_.settings.observation.notify_keyspace_events & config::kNotifyHash) != 0 &&
+      services_.notifier != nullptr) {
+    services_.notifier->OnKeyspaceEvent(config::kNotifyHash, "hexpired", database, key);
+  }
+}
+
+// Replicas see the last field go, and with it the key.
+void Dispatcher::OnLastFieldExpired(int database, std::string_view key) {
+  if ((services_.settings.observation.notify_keyspace_events & config::kNotifyGeneric) != 0 &&
+      services_.notifier != nullptr) {
+    services_.notifier->OnKeyspaceEvent(config::kNotifyGeneric, "del", database, key);
+  }
+}
+
 void Dispatcher::OnNew(int database, std::string_view key) {
   services_.notifier->OnKeyspaceEvent(config::kNotifyNew, "new", database, key);
 }

@@ -135,6 +135,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   // KeyspaceEvents:
   void OnExpired(int database, std::string_view key) override;
+  void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override;
+  void OnLastFieldExpired(int database, std::string_view key) override;
   void OnNew(int database, std::string_view key) override;
   void OnMissed(int database, std::string_view key) override;
   void OnAwaited(int database, const keyspace::Key& key) override;

@@ -3,6 +3,10 @@
 // Each core sweeps its own share of the shards. A shard remembers a moment before which none of its entries
 // expires, so that a sweep skips the quiet ones without reading them; within a shard the marks in the buckets
 // name the entries that can expire. One shard is held at a time, outside any command.
+//
+// Fields of hashes expire in the same sweep: a shard's TimedHashes names the hashes to look at, and their
+// moments lower the same bound. A hash loses a limited number of fields at a time, between which the shard is
+// free.
 #include <algorithm>
 
 #include "dispatch/dispatcher.h"
@@ -13,6 +17,31 @@ using keyspace::Entry;
 using keyspace::Keyspace;
 
 namespace {
+
+// At most this many fields of one hash are removed while a shard is held, which takes some 100 us.
+constexpr size_t kFieldsAtOnce = 256;
+// A sweep comes back to a shard so often before it goes on to the next.
+constexpr int kRoundsPerShard = 64;
+
+// Removes expired fields of the hashes in one shard, and lowers its bound to the next. REQUIRES: the shard is
+// held.
+uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace::ShardTable& shard) {
+  Keyspace& keyspace = database.keyspace();
+  keyspace::TimedHashes* timed = keyspace.timed_hashes(database.index(), shard_index);
+  if (timed == nullptr || timed->empty()) return 0;
+  uint64_t removed = 0;
+  if (database.core().may_expire) {
+    for (const std::string& name : timed->TakeDue(database.now())) {
+      const keyspace::Key key = keyspace.KeyOf(name);
+      keyspace::EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
+      if (!entry) continue;
+      removed += database.RemoveExpiredFields(key, entry, kFieldsAtOnce);
+      if (entry) database.NoteFieldExpiry(key, *entry);
+    }
+  }
+  shard.next_expiry = std::min(shard.next_expiry, timed->NextAfter(database.now()));
+  return removed;
+}
 
 // Erases what has expired in one shard. REQUIRES: the shard is held.
 uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard) {
@@ -76,16 +105,23 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
   for (int count = 0; sweep_.shard < Keyspace::kShards; ++count) {
     const size_t shard = sweep_.shard;
     sweep_.shard += static_cast<size_t>(keyspace.gate().cores());
-    keyspace.Lock(shard);
-    keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
-    if (table.next_expiry <= core_.now) {
-      keyspace::Database database(core_, sweep_.database);
-      removed += ExpireShard(database, table);
-      EndChanges();
+    Millis next = keyspace::kNever;
+    for (int round = 0; round < kRoundsPerShard; ++round) {
+      keyspace.Lock(shard);
+      keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
+      const bool due = table.next_expiry <= core_.now;
+      if (due) {
+        keyspace::Database database(core_, sweep_.database);
+        removed += ExpireShard(database, table);
+        removed += ExpireFields(database, shard, table);
+        EndChanges();
+      }
+      next = table.next_expiry;
+      keyspace.Unlock(shard);
+      if (!deferred_.empty()) ServeDeferred();
+      if (!due || next > core_.now || clock_.Now() > deadline) break;
     }
-    sweep_.earliest = std::min(sweep_.earliest, table.next_expiry);
-    keyspace.Unlock(shard);
-    if (!deferred_.empty()) ServeDeferred();
+    sweep_.earliest = std::min(sweep_.earliest, next);
     if (count % 16 == 15 && clock_.Now() > deadline) return removed;
   }
   keyspace.LowerEarliest(sweep_.database, static_cast<size_t>(core_index_), sweep_.earliest);

@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
+#include "types/large_hash.h"
+
 namespace cinnabar::keyspace {
+namespace {
+
+// Null when the entry is none, or has a form in which no field expires.
+types::LargeHash* LargeHashOf(const Entry& entry) {
+  if (entry.type() != types::Type::kHash || entry.place() != Place::kObject) [[likely]]
+    return nullptr;
+  return static_cast<types::LargeHash*>(entry.object());
+}
+
+}  // namespace
 
 EntryRef Database::Insert(const Key& key, Entry* entry) {
   ShardTable& shard = ShardTableOf(key);
@@ -11,6 +23,8 @@ EntryRef Database::Insert(const Key& key, Entry* entry) {
   shard.entries.Insert(key.hash, entry, expiry != kNever,
                        [&keyspace](const Entry& e) { return keyspace.HashOfEntry(e); });
   if (expiry != kNever) keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
+  if (entry->type() == types::Type::kHash) [[unlikely]]
+    NoteFieldExpiry(key, *entry);
   if (core_->tells_new) core_->events->OnNew(index_, key.bytes);
   return EntryRef(shard.entries.Find(key.hash, [&](const Entry& e) { return &e == entry; }));
 }
@@ -21,6 +35,28 @@ void Database::SetExpiry(const Key& key, EntryRef& entry, Millis expiry) {
   entry.Moved(Entry::SetExpiry(entry.get(), expiry));
   shard.entries.SetMark(entry.slot(), expiry != kNever);
   if (expiry != kNever) core_->keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
+}
+
+void Database::NoteFieldExpiry(const Key& key, const Entry& entry) {
+  const types::LargeHash* hash = LargeHashOf(entry);
+  if (hash != nullptr && hash->next_expiry() != kNever) {
+    core_->keyspace.NoteFieldExpiry(index_, key, hash->next_expiry());
+  }
+}
+
+size_t Database::RemoveExpiredFields(const Key& key, EntryRef& entry, size_t limit) {
+  types::LargeHash* hash = LargeHashOf(*entry);
+  if (hash == nullptr || hash->next_expiry() > core_->now) return 0;
+  const std::vector<std::string> fields = hash->TakeExpired(core_->now, limit);
+  if (fields.empty()) return 0;
+  MarkChanged(key);
+  if (core_->events != nullptr) core_->events->OnFieldsExpired(index_, key.bytes, fields);
+  if (hash->size() == 0) {
+    Erase(key, entry);
+    entry = EntryRef();
+    if (core_->events != nullptr) core_->events->OnLastFieldExpired(index_, key.bytes);
+  }
+  return fields.size();
 }
 
 Entry* Database::Take(const Key& key, EntryRef entry) {

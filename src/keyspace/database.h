@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "base/random.h"
@@ -20,6 +22,10 @@ class KeyspaceEvents {
   virtual ~KeyspaceEvents() = default;
   // By itself; the key is already gone.
   virtual void OnExpired(int database, std::string_view key) = 0;
+  // Fields of the hash at a key have expired; they are gone already, the key is still there.
+  virtual void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) = 0;
+  // The key went with its last field.
+  virtual void OnLastFieldExpired(int database, std::string_view key) = 0;
   // A key was added, or looked for to read and not found. Told when CoreState asks for it.
   virtual void OnNew(int database, std::string_view key) = 0;
   virtual void OnMissed(int database, std::string_view key) = 0;
@@ -114,6 +120,12 @@ class Database {
   }
   // Sets or (kNever) removes the expiry.
   void SetExpiry(const Key& key, EntryRef& entry, Millis expiry);
+
+  // To be called when fields of the hash have been given times to expire.
+  void NoteFieldExpiry(const Key& key, const Entry& entry);
+  // Removes up to `limit` expired fields of a hash, and the key with the last one: the entry is empty then.
+  // Gives the number of fields. REQUIRES: may_expire.
+  size_t RemoveExpiredFields(const Key& key, EntryRef& entry, size_t limit);
 
   // Removes the entry and its value.
   void Erase(const Key& key, EntryRef entry) { Entry::Destroy(Take(key, entry)); }

@@ -25,6 +25,8 @@ class RecordedEvents final : public KeyspaceEvents {
   void OnExpired(int database, std::string_view key) override {
     expired.insert({database, std::string(key)});
   }
+  void OnFieldsExpired(int, std::string_view, std::span<const std::string>) override {}
+  void OnLastFieldExpired(int, std::string_view) override {}
   std::multiset<std::pair<int, std::string>> expired;
 };
 

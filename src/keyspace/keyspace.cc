@@ -32,6 +32,7 @@ Keyspace::Keyspace(int databases, uint64_t seed, int cores)
       gate_(cores),
       locks_(cores > 1 ? std::make_unique<ShardLock[]>(kShards) : nullptr),
       databases_(databases),
+      timed_(static_cast<size_t>(databases)),
       earliest_(static_cast<size_t>(databases) * static_cast<size_t>(cores)) {
   for (auto& earliest : earliest_) earliest.store(kNever, std::memory_order_relaxed);
 }
@@ -43,6 +44,7 @@ Keyspace::~Keyspace() {
     for (size_t shard = 0; shard < kShards; ++shard) FreeEntries(tables[shard].entries);
     delete[] tables;
   }
+  for (auto& hashes : timed_) delete[] hashes.load();
 }
 
 ShardTable* Keyspace::MakeTables(int database) {
@@ -51,6 +53,22 @@ ShardTable* Keyspace::MakeTables(int database) {
   if (databases_[database].compare_exchange_strong(expected, fresh, std::memory_order_acq_rel)) return fresh;
   delete[] fresh;
   return expected;
+}
+
+TimedHashes& Keyspace::MakeTimedHashes(int database, size_t shard) {
+  if (TimedHashes* hashes = timed_hashes(database, shard)) return *hashes;
+  auto* fresh = new TimedHashes[kShards];
+  TimedHashes* expected = nullptr;
+  if (timed_[database].compare_exchange_strong(expected, fresh, std::memory_order_acq_rel))
+    return fresh[shard];
+  delete[] fresh;
+  return expected[shard];
+}
+
+void Keyspace::NoteFieldExpiry(int database, const Key& key, Millis expiry) {
+  const size_t shard = ShardOf(key.hash);
+  MakeTimedHashes(database, shard).Note(key.bytes, expiry);
+  NoteExpiry(database, shard, expiry);
 }
 
 void Keyspace::Watch(int database, const Key& key, Watcher& watcher) {
@@ -127,6 +145,10 @@ void Keyspace::Swap(int first, int second) {
     std::swap(a.entries, b.entries);
     std::swap(a.next_expiry, b.next_expiry);
   }
+  // Exchanging the arrays is exchanging what they hold.
+  TimedHashes* timed = timed_[first].load();
+  timed_[first] = timed_[second].load();
+  timed_[second] = timed;
   for (size_t sweeper = 0; sweeper < static_cast<size_t>(gate_.cores()); ++sweeper) {
     const Millis lower = std::min(Earliest(first, sweeper).load(), Earliest(second, sweeper).load());
     Earliest(first, sweeper) = Earliest(second, sweeper) = lower;
@@ -147,6 +169,7 @@ Keyspace::Dropped Keyspace::Detach(int database) {
     table.entries = Table<Entry>();
     table.next_expiry = kNever;
   }
+  delete[] timed_[database].exchange(nullptr);
   return dropped;
 }
 

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "keyspace/entry.h"
 #include "keyspace/shard_lock.h"
+#include "keyspace/timed_hashes.h"
 #include "keyspace/waiters.h"
 #include "keyspace/world_gate.h"
 #include "structures/table.h"
@@ -112,6 +113,14 @@ class Keyspace {
     held.next_expiry = expiry;
     LowerEarliest(database, shard % static_cast<size_t>(gate_.cores()), expiry);
   }
+  // Says that no field of the hash at a key expires before this moment, and that some may then. REQUIRES: the
+  // shard is held.
+  void NoteFieldExpiry(int database, const Key& key, Millis expiry);
+  // The hashes with timed fields of one shard; null when the database never had any.
+  TimedHashes* timed_hashes(int database, size_t shard) {
+    TimedHashes* hashes = timed_[database].load(std::memory_order_acquire);
+    return hashes == nullptr ? nullptr : hashes + shard;
+  }
   void LowerEarliest(int database, size_t sweeper, Millis expiry) {
     std::atomic<Millis>& earliest = Earliest(database, sweeper);
     Millis seen = earliest.load(std::memory_order_relaxed);
@@ -135,12 +144,14 @@ class Keyspace {
 
  private:
   ShardTable* MakeTables(int database);
+  TimedHashes& MakeTimedHashes(int database, size_t shard);
 
   const uint64_t seed_;
   WorldGate gate_;
   std::unique_ptr<ShardLock[]> locks_;
   std::vector<std::atomic<ShardTable*>> databases_;
-  std::vector<std::atomic<Millis>> earliest_;  // by database and sweeper
+  std::vector<std::atomic<TimedHashes*>> timed_;  // arrays of kShards, made when first used
+  std::vector<std::atomic<Millis>> earliest_;     // by database and sweeper
 };
 
 // The entries of a database that was emptied. Freed by the destructor, or piecewise with FreeSome.

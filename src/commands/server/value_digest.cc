@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
 
@@ -44,6 +45,29 @@ void AddElements(const keyspace::Entry& list, Digest& digest) {
   }
 }
 
+void AddField(std::string_view field, std::string_view value, Millis expiry, Digest& digest) {
+  Digest part;
+  part.Append(field);
+  part.Append(value);
+  if (expiry != types::kNeverExpires) part.Append("expires");
+  digest.Add(part);
+}
+
+void AddFields(const keyspace::Entry& hash, Digest& digest) {
+  if (hash.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(hash.inline_bytes());
+    types::Hash(copy).ForEach(
+        [&](const listpack::Element& field, const listpack::Element& value, Millis expiry) {
+          listpack::Digits field_digits, value_digits;
+          AddField(field.Text(field_digits), value.Text(value_digits), expiry, digest);
+        });
+  } else {
+    static_cast<types::LargeHash*>(hash.object())->ForEach([&](const types::HashField& field) {
+      AddField(field.name(), field.value(), field.expiry(), digest);
+    });
+  }
+}
+
 }  // namespace
 
 void Digest::Append(std::string_view bytes) {
@@ -78,6 +102,9 @@ Digest DigestOfValue(const keyspace::Entry& entry) {
       break;
     case types::Type::kList:
       AddElements(entry, digest);
+      break;
+    case types::Type::kHash:
+      AddFields(entry, digest);
       break;
     default:
       CHECK(false);  // a type adds the digests of its parts here

@@ -1,0 +1,67 @@
+// TimedHashes: the names of the hashes in one shard whose fields may expire, each with a moment before which
+// none does. A sweep asks it where to look.
+//
+// It is a hint, not a mirror: a name stays when its hash is gone or has changed, and leaves when its moment
+// comes and nothing is found. A hash with timed fields is always in it.
+//
+// Belongs to whoever holds the shard.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace cinnabar::keyspace {
+
+class TimedHashes {
+ public:
+  // Keeps the earlier of this moment and the one noted before.
+  void Note(std::string_view name, Millis at) {
+    auto found = moments_.find(name);
+    if (found == moments_.end()) {
+      moments_.emplace(name, at);
+    } else {
+      found->second = std::min(found->second, at);
+    }
+  }
+
+  // Takes out the names whose moment has come.
+  std::vector<std::string> TakeDue(Millis now) {
+    std::vector<std::string> due;
+    for (auto it = moments_.begin(); it != moments_.end();) {
+      if (it->second > now) {
+        ++it;
+        continue;
+      }
+      due.push_back(it->first);
+      it = moments_.erase(it);
+    }
+    return due;
+  }
+
+  // The first moment after `now`.
+  Millis NextAfter(Millis now) const {
+    Millis next = std::numeric_limits<Millis>::max();
+    for (const auto& [name, at] : moments_) {
+      if (at > now) next = std::min(next, at);
+    }
+    return next;
+  }
+
+  bool empty() const { return moments_.empty(); }
+  size_t size() const { return moments_.size(); }
+
+ private:
+  struct HashOfName : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, Millis, HashOfName, std::equal_to<>> moments_;
+};
+
+}  // namespace cinnabar::keyspace
