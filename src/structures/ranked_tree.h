@@ -515,8 +515,8 @@ class RankedTree {
     for (int i = 0; i < leaf.count; ++i) {
       const Element* element = leaf.at(i);
       CHECK(leaf.slots[i] == leaf.SlotOf(leaf.at(i)));
-      CHECK(last == nullptr || ElementProbe(element->score(), element->member(), false)
-                                   .IsAfter(last->score(), *last));
+      CHECK(last == nullptr ||
+            ElementProbe(element->score(), element->member(), false).IsAfter(last->score(), *last));
       last = element;
     }
     previous = &leaf;

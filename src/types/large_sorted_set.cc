@@ -53,7 +53,8 @@ size_t LargeSortedSet::memory(size_t samples) const {
 
 std::unique_ptr<Value> LargeSortedSet::Clone() const {
   auto copy = std::make_unique<LargeSortedSet>();
-  order_.WalkUp(0, size(), [&](const ScoredMember& member) { copy->Append(member.member(), member.score()); });
+  order_.WalkUp(0, size(),
+                [&](const ScoredMember& member) { copy->Append(member.member(), member.score()); });
   return copy;
 }
 

@@ -98,7 +98,7 @@ class LargeSortedSet final : public Value {
   TableSlot* FindSlot(uint64_t hash, std::string_view member) const;
   void Forget(const ScoredMember& member);
 
-  const uint64_t seed_;  // drawn, so that nobody can prepare members that collide
+  const uint64_t seed_;                // drawn, so that nobody can prepare members that collide
   mutable Table<ScoredMember> index_;  // its readers are not const, because slots can be written through them
   Tree order_;
 };

@@ -179,9 +179,7 @@ void SortedSet::EraseRanks(const RankRange& range) {
 template <typename IsBelow, typename IsWithin>
 RankRange SortedSet::PackedRanks(IsBelow&& is_below, IsWithin&& is_within) const {
   RankRange range;
-  auto step = [&](size_t position) {
-    return listpack::Next(pack(), listpack::Next(pack(), position));
-  };
+  auto step = [&](size_t position) { return listpack::Next(pack(), listpack::Next(pack(), position)); };
   size_t position = listpack::First(pack());
   for (; position != listpack::kEnd && is_below(position); position = step(position)) ++range.first;
   for (; position != listpack::kEnd && is_within(position); position = step(position)) ++range.count;
@@ -226,7 +224,8 @@ OwnHolder SortedSetBuilder::Finish(const PackLimits& limits) {
   if (few) {
     members_->ForEachUnordered([&](const ScoredMember& member) {
       longest = std::max(longest, member.member().size());
-      bytes += listpack::EncodedSize(member.member()) + listpack::EncodedSize(ScoreText(member.score()).view());
+      bytes +=
+          listpack::EncodedSize(member.member()) + listpack::EncodedSize(ScoreText(member.score()).view());
     });
   }
   members_->Order();

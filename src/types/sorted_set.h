@@ -114,8 +114,8 @@ class SortedSet {
   template <typename Visit>
   uint64_t Scan(uint64_t cursor, Visit&& visit) const {
     if (!holder_.packed()) {
-      return large().Scan(
-          cursor, [&](const ScoredMember& member) { visit(member.member(), member.score()); });
+      return large().Scan(cursor,
+                          [&](const ScoredMember& member) { visit(member.member(), member.score()); });
     }
     ForEach(visit);
     return 0;
@@ -192,8 +192,8 @@ void SortedSet::ForEachPacked(const RankRange& range, Direction direction, Visit
     const size_t score = listpack::Next(pack(), position);
     visit(listpack::Get(pack(), position).Text(digits), ScoreOf(listpack::Get(pack(), score)));
     if (left == 1) return;
-    position = up ? listpack::Next(pack(), score)
-                  : listpack::Previous(pack(), listpack::Previous(pack(), position));
+    position =
+        up ? listpack::Next(pack(), score) : listpack::Previous(pack(), listpack::Previous(pack(), position));
   }
 }
 

@@ -108,8 +108,7 @@ struct Leaf {
     slots[index] = SlotOf(element);
   }
   void Take(int index, int n) {
-    std::memmove(slots + index, slots + index + n,
-                 static_cast<size_t>(count - index - n) * sizeof(slots[0]));
+    std::memmove(slots + index, slots + index + n, static_cast<size_t>(count - index - n) * sizeof(slots[0]));
     count = static_cast<uint16_t>(count - n);
   }
   // Moves everything from `index` on to the end of another leaf. Its codes are wrong until it is calibrated.
