@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "keyspace/string_value.h"
 #include "types/set.h"
+#include "types/sorted_set.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -26,6 +27,23 @@ void AddMembers(const keyspace::Entry& set, Digest& digest) {
       add(member);
       return true;
     });
+  }
+}
+
+void AddScores(const keyspace::Entry& sorted_set, Digest& digest) {
+  auto add = [&](std::string_view member, double score) {
+    char text[kDoubleTextBytes];
+    Digest part;
+    part.Append(member);
+    part.Append(std::string_view(text, FormatDouble(score, text)));
+    digest.Add(part);
+  };
+  if (sorted_set.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(sorted_set.inline_bytes());
+    types::SortedSet(copy).ForEach(add);
+  } else {
+    static_cast<types::LargeSortedSet*>(sorted_set.object())
+        ->ForEachUnordered([&](const types::ScoredMember& member) { add(member.member(), member.score()); });
   }
 }
 
@@ -60,6 +78,9 @@ Digest DigestOfValue(const keyspace::Entry& entry) {
     }
     case types::Type::kSet:
       AddMembers(entry, digest);
+      break;
+    case types::Type::kSortedSet:
+      AddScores(entry, digest);
       break;
     default:
       CHECK(false);  // a type adds the digests of its parts here
