@@ -243,7 +243,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
 void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                            std::span<const PlacedKey> keys) {
   constexpr uint64_t kPlanned = Flag::kWorld | Flag::kRunsTransaction;
-  if (keys.size() > 1 || command.Is(kPlanned)) return RunWithPlan(session, command, argv, keys);
+  if (keys.size() > 1 || command.Is(kPlanned) || command.spec->needs_world != nullptr)
+    return RunWithPlan(session, command, argv, keys);
   keyspace::Keyspace& keyspace = core_.keyspace;
   if (keys.empty()) return RunHeld(session, command, argv, keys);
   const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);
@@ -254,7 +255,7 @@ void Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
 
 void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
-  plan_.world = command.Is(Flag::kWorld);
+  plan_.world = command.NeedsWorld(argv);
   plan_.shards.clear();
   for (const PlacedKey& placed : keys) {
     plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
@@ -279,8 +280,8 @@ void Dispatcher::AddShards(const Command& command, std::span<const std::string_v
 void Dispatcher::PlanTransaction(const Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
-    if (queued.command->Is(Flag::kWorld | Flag::kSweep)) plan_.world = true;
     views.assign(queued.argv.begin(), queued.argv.end());
+    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views)) plan_.world = true;
     AddShards(*queued.command, views);
   }
   for (const WatchedKey& watched : session.transaction.watched) {

@@ -69,6 +69,11 @@ bool FindKeys(const Command& command, std::span<const std::string_view> argv,
         break;
     }
   }
+  if (command.spec->hidden_key != nullptr) {
+    const size_t index = command.spec->hidden_key(argv);
+    const uint16_t use = command.spec->keys[command.key_specs - 1].use;
+    if (index != 0) keys.push_back({static_cast<uint32_t>(index), use});
+  }
   return true;
 }
 

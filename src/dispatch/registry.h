@@ -34,6 +34,10 @@ struct Command {
   uint64_t categories = 0;  // ACL categories, bits as in CategoryNames()
 
   bool Is(uint64_t flag) const { return (flags & flag) != 0; }
+  // Whether it runs with the world stopped.
+  bool NeedsWorld(std::span<const std::string_view> argv) const {
+    return Is(Flag::kWorld) || (spec->needs_world != nullptr && spec->needs_world(argv));
+  }
   bool AcceptsArgumentCount(size_t count) const { return count >= arguments_min && count <= arguments_max; }
 };
 

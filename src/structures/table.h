@@ -1,37 +1,19 @@
-// Table: a hash table of pointers whose bucket is one cache line and which grows one bucket at a time.
+// Table: a hash table of pointers to entries (slot_table.h tells how it grows and scans).
 //
-//   bucket (64 bytes):  [slot 0][slot 1] ... [slot 6][slot 7 | link to overflow bucket]
 //   slot (64 bits):     [tag:15][mark:1][pointer:48]           0 = free
 //
-// Growth is linear hashing (Litwin, VLDB 1980): with n buckets and 2^L <= n < 2^(L+1), the buckets below n -
-// 2^L have been split and are addressed by L+1 bits of the hash, the others by L bits. An insert that makes
-// the table too full splits one bucket, an erase that makes it too empty merges one: no step ever touches
-// more than a few entries, and the load, so the memory per entry, is the same at every size. Buckets live in
-// segments of 16, found through a small directory.
-//
-// The tag holds 14 bits of the hash, so that a look-up reads an entry only when it is almost surely the right
-// one: two cache misses for a hit, one for a miss. The mark is one bit of the caller's (an entry that may
-// expire), which lets a sweep skip all other entries without reading them.
-//
-// Scan keeps Redis's guarantee: what is present from the first call to the last is returned at least once,
-// whatever is inserted or erased between. The cursor counts with its bits reversed, so that a split or merged
-// bucket is met where its parts would have been.
+// The tag holds 14 bits of the hash. The mark is one bit of the caller's (an entry that may expire), which
+// lets a sweep skip all other entries without reading them.
 //
 // Not thread-safe: the caller holds the lock of the table's shard. Slot pointers die with the next
 // Insert/Erase.
 #pragma once
 
-#include <smmintrin.h>
-
-#include <bit>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
-#include <vector>
 
-#include "base/check.h"
 #include "base/prefetch.h"
+#include "structures/slot_table.h"
 
 namespace cinnabar {
 
@@ -39,7 +21,7 @@ class TableSlot {
  public:
   static constexpr uint64_t kPointerMask = (uint64_t{1} << 48) - 1;
   static constexpr uint64_t kMark = uint64_t{1} << 48;
-  static constexpr uint64_t kLink = 1;  // on the pointer: an overflow bucket, not an entry
+  static constexpr uint64_t kLinkBit = 1;  // on the pointer: an overflow bucket, not an entry
   static constexpr int kTagShift = 49;
 
   // Never 0, so that a free slot matches no tag; a link's tag is 0 as well.
@@ -51,93 +33,63 @@ class TableSlot {
   }
   bool marked() const { return (bits & kMark) != 0; }
   bool free() const { return bits == 0; }
-  bool holds_entry() const { return bits != 0 && (bits & kLink) == 0; }
+  bool is_link() const { return (bits & kLinkBit) != 0; }
+  bool holds_entry() const { return bits != 0 && (bits & kLinkBit) == 0; }
   void set_pointer(const void* entry) { bits = (bits & ~kPointerMask) | reinterpret_cast<uint64_t>(entry); }
+
+  void FetchEntry() const { Prefetch(entry<char>()); }
 
   uint64_t bits = 0;
 };
 
-// Entry: any type at an even address below 2^48.
+// Entry: any type at an even address below 2^48. The entries belong to the caller, who has taken them out or
+// freed them before the table goes.
 template <typename Entry>
-class Table {
+class Table : public SlotTable<TableSlot> {
  public:
   using Slot = TableSlot;
-  static constexpr int kSlots = 8;
-  // The low bits of a hash that choose the shard; the table takes its bucket from the bits above.
-  static constexpr int kHashSkip = 10;
+  using Base = SlotTable<TableSlot>;
 
   Table() = default;
   Table(Table&& other) noexcept { *this = std::move(other); }
   Table& operator=(Table&& other) noexcept {
-    std::swap(directory_, other.directory_);
-    std::swap(bucket_count_, other.bucket_count_);
-    std::swap(wide_mask_, other.wide_mask_);
-    std::swap(size_, other.size_);
+    Base::operator=(std::move(other));
     std::swap(marked_, other.marked_);
-    std::swap(overflow_count_, other.overflow_count_);
     return *this;
   }
-  // The entries belong to the caller, who has taken them out or freed them.
-  ~Table() { FreeBuckets(); }
 
-  size_t size() const { return size_; }
   size_t marked() const { return marked_; }
-  size_t bucket_count() const { return bucket_count_; }
-  size_t overflow_count() const { return overflow_count_; }
-  // Bytes of buckets and directory.
-  size_t memory() const {
-    return (bucket_count_ + overflow_count_) * sizeof(Bucket) + SegmentCount() * sizeof(Bucket*);
-  }
 
-  void PrefetchBucket(uint64_t hash) const {
-    if (bucket_count_ != 0) Prefetch(BucketFor(hash));
-  }
   // Once the bucket has arrived: fetches the entry that probably matches.
   void PrefetchEntry(uint64_t hash) const {
-    if (bucket_count_ == 0) return;
-    const uint64_t tag = Slot::TagOf(hash);
-    for (const Bucket* bucket = BucketFor(hash); bucket != nullptr; bucket = bucket->overflow()) {
-      const unsigned matches = Matches(*bucket, tag);
-      if (matches == 0) continue;
-      const char* entry = bucket->slots[std::countr_zero(matches)].template entry<const char>();
-      Prefetch(entry);
-      Prefetch(entry + 64);
-      return;
-    }
+    const Slot* slot = FirstMatch(hash, Slot::TagOf(hash));
+    if (slot == nullptr) return;
+    const char* entry = slot->entry<const char>();
+    Prefetch(entry);
+    Prefetch(entry + 64);
   }
 
   // `equal(const Entry&)` decides whether an entry has the wanted key. Null when there is none.
   template <typename Equal>
-  Slot* Find(uint64_t hash, Equal&& equal) {
-    if (bucket_count_ == 0) return nullptr;
-    const uint64_t tag = Slot::TagOf(hash);
-    for (Bucket* bucket = BucketFor(hash); bucket != nullptr; bucket = bucket->overflow()) {
-      for (unsigned matches = Matches(*bucket, tag); matches != 0; matches &= matches - 1) {
-        Slot& slot = bucket->slots[std::countr_zero(matches)];
-        if (equal(*slot.template entry<const Entry>())) return &slot;
-      }
-    }
-    return nullptr;
+  Slot* Find(uint64_t hash, Equal&& equal) const {
+    return Base::Find(hash, Slot::TagOf(hash),
+                      [&](const Slot& slot) { return equal(*slot.entry<const Entry>()); });
   }
 
   // REQUIRES: no entry with this key. `hash_of(const Entry&)` recomputes an entry's hash when a bucket
   // splits.
   template <typename HashOf>
   void Insert(uint64_t hash, Entry* entry, bool mark, HashOf&& hash_of) {
-    if (bucket_count_ == 0) AddFirstBucket();
-    Place(BucketFor(hash), MakeSlot(hash, entry, mark));
-    ++size_;
     marked_ += mark;
-    if (size_ * 2 > bucket_count_ * kLoadTwice) Split(hash_of);
+    Base::Insert(hash, MakeSlot(hash, entry, mark),
+                 [&](const Slot& slot) { return hash_of(*slot.entry<const Entry>()); });
   }
 
   // Takes the entry out of the table; it stays the caller's.
   Entry* Erase(uint64_t hash, Slot* slot) {
     Entry* entry = slot->entry<Entry>();
     marked_ -= slot->marked();
-    --size_;
-    FillHole(BucketFor(hash), slot);
-    if (bucket_count_ > 1 && size_ * 8 < bucket_count_ * kLoadTwice) Merge();
+    Base::Erase(hash, slot);
     return entry;
   }
 
@@ -147,56 +99,7 @@ class Table {
     marked_ += mark ? 1 : -1;
   }
 
-  // Calls `visit(Slot&)` for each entry of one bucket and returns the cursor to go on from; 0 = all seen.
-  template <typename Visit>
-  uint64_t Scan(uint64_t cursor, Visit&& visit) {
-    if (bucket_count_ == 0) return 0;
-    uint64_t index = Index(cursor);
-    VisitBucket(index, visit);
-    return NextCursor(cursor, index);
-  }
-
-  // Calls `visit(Slot&)` for each entry of bucket `index`; visit may not insert or erase.
-  template <typename Visit>
-  void VisitBucket(uint64_t index, Visit&& visit) {
-    for (Bucket* bucket = BucketAt(index); bucket != nullptr;) {
-      Bucket* next = bucket->overflow();
-      for (Slot& slot : bucket->slots) {
-        if (slot.holds_entry()) visit(slot);
-      }
-      bucket = next;
-    }
-  }
-
-  // An entry with equal chance for each. `random(n)` gives a number below n. REQUIRES: size() > 0.
-  template <typename Random>
-  Slot* Sample(Random&& random) {
-    while (true) {
-      Bucket* bucket = BucketAt(random(bucket_count_));
-      // A place in the chain is drawn among more places than any likely chain has; an empty one is drawn
-      // again.
-      uint64_t place = random(kSamplePlaces);
-      while (place >= kSlots && bucket != nullptr) {
-        bucket = bucket->overflow();
-        place -= kSlots;
-      }
-      if (bucket != nullptr && bucket->slots[place].holds_entry()) return &bucket->slots[place];
-    }
-  }
-
  private:
-  struct alignas(64) Bucket {
-    Slot slots[kSlots];
-
-    bool has_overflow() const { return (slots[kSlots - 1].bits & Slot::kLink) != 0; }
-    Bucket* overflow() const {
-      return has_overflow() ? reinterpret_cast<Bucket*>(slots[kSlots - 1].bits & ~Slot::kLink) : nullptr;
-    }
-  };
-  static constexpr size_t kSegmentBuckets = 16;
-  static constexpr size_t kLoadTwice = 13;  // twice the mean number of entries per bucket: 6.5
-  static constexpr uint64_t kSamplePlaces = 4 * kSlots;
-
   static Slot MakeSlot(uint64_t hash, const Entry* entry, bool mark) {
     Slot slot;
     slot.bits =
@@ -204,207 +107,7 @@ class Table {
     return slot;
   }
 
-  // One bit per slot whose tag is `tag`.
-  static unsigned Matches(const Bucket& bucket, uint64_t tag) {
-    const __m128i* lines = reinterpret_cast<const __m128i*>(bucket.slots);
-    const __m128i wanted = _mm_set1_epi64x(static_cast<int64_t>(tag));
-    auto match = [&](int i) {
-      __m128i tags = _mm_srli_epi64(_mm_load_si128(lines + i), Slot::kTagShift);
-      return static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(_mm_cmpeq_epi64(tags, wanted))));
-    };
-    return match(0) | match(1) << 2 | match(2) << 4 | match(3) << 6;
-  }
-
-  size_t SegmentCount() const { return (bucket_count_ + kSegmentBuckets - 1) / kSegmentBuckets; }
-  Bucket* BucketAt(uint64_t index) const {
-    return directory_[index / kSegmentBuckets] + index % kSegmentBuckets;
-  }
-  uint64_t Index(uint64_t address) const {
-    const uint64_t index = address & wide_mask_;
-    return index < bucket_count_ ? index : address & (wide_mask_ >> 1);
-  }
-  void SetBucketCount(size_t count) {
-    bucket_count_ = count;
-    wide_mask_ = std::bit_ceil(count + 1) - 1;
-  }
-  Bucket* BucketFor(uint64_t hash) const { return BucketAt(Index(hash >> kHashSkip)); }
-
-  uint64_t NextCursor(uint64_t cursor, uint64_t index) const {
-    const uint64_t wide = wide_mask_;
-    const uint64_t narrow = wide >> 1;
-    const bool split = index > narrow || (index | (narrow + 1)) < bucket_count_;
-    const uint64_t mask = split ? wide : narrow;
-    uint64_t reversed = Reverse(cursor | ~mask) + 1;
-    return Reverse(reversed);
-  }
-  static uint64_t Reverse(uint64_t v) {
-    v = ((v >> 1) & 0x5555555555555555ull) | ((v & 0x5555555555555555ull) << 1);
-    v = ((v >> 2) & 0x3333333333333333ull) | ((v & 0x3333333333333333ull) << 2);
-    v = ((v >> 4) & 0x0f0f0f0f0f0f0f0full) | ((v & 0x0f0f0f0f0f0f0f0full) << 4);
-    return __builtin_bswap64(v);
-  }
-
-  static Bucket* AllocateBuckets(size_t count) {
-    void* memory = std::aligned_alloc(alignof(Bucket), count * sizeof(Bucket));
-    CHECK(memory != nullptr);
-    std::memset(memory, 0, count * sizeof(Bucket));
-    return static_cast<Bucket*>(memory);
-  }
-
-  void AddFirstBucket() {
-    directory_ = static_cast<Bucket**>(std::malloc(sizeof(Bucket*)));
-    directory_[0] = AllocateBuckets(1);
-    SetBucketCount(1);
-  }
-
-  // Makes room for bucket number bucket_count_. The first segment grows by doubling, so that small tables are
-  // small.
-  void AddBucket() {
-    const size_t count = bucket_count_;
-    if (count < kSegmentBuckets) {
-      if (std::has_single_bit(count)) {
-        Bucket* larger = AllocateBuckets(count * 2);
-        std::memcpy(static_cast<void*>(larger), directory_[0], count * sizeof(Bucket));
-        std::free(directory_[0]);
-        directory_[0] = larger;
-      }
-    } else if (count % kSegmentBuckets == 0) {
-      const size_t segments = count / kSegmentBuckets;
-      if (std::has_single_bit(segments)) {
-        directory_ = static_cast<Bucket**>(
-            std::realloc(static_cast<void*>(directory_), segments * 2 * sizeof(Bucket*)));
-        CHECK(directory_ != nullptr);
-      }
-      directory_[segments] = AllocateBuckets(kSegmentBuckets);
-    }
-    SetBucketCount(bucket_count_ + 1);
-  }
-
-  void Place(Bucket* bucket, Slot slot) {
-    while (true) {
-      for (Slot& candidate : bucket->slots) {
-        if (candidate.free()) {
-          candidate = slot;
-          return;
-        }
-      }
-      if (!bucket->has_overflow()) {
-        Bucket* overflow = AllocateBuckets(1);
-        ++overflow_count_;
-        overflow->slots[0] = bucket->slots[kSlots - 1];
-        bucket->slots[kSlots - 1].bits = reinterpret_cast<uint64_t>(overflow) | Slot::kLink;
-      }
-      bucket = bucket->overflow();
-    }
-  }
-
-  // Moves an entry of the chain's last bucket into the freed slot, so that only the last bucket has holes
-  // that cost memory, and drops that bucket when it is empty.
-  void FillHole(Bucket* head, Slot* hole) {
-    Bucket* parent = nullptr;
-    Bucket* last = head;
-    while (last->has_overflow()) {
-      parent = last;
-      last = last->overflow();
-    }
-    hole->bits = 0;
-    if (parent == nullptr) return;
-    bool filled = hole >= last->slots && hole < last->slots + kSlots;
-    int left = 0;
-    for (Slot& slot : last->slots) {
-      if (slot.free()) continue;
-      if (filled) {
-        ++left;
-      } else {
-        *hole = slot;
-        slot.bits = 0;
-        filled = true;
-      }
-    }
-    if (left > 0) return;
-    std::free(last);
-    --overflow_count_;
-    parent->slots[kSlots - 1].bits = 0;
-  }
-
-  // Takes every entry out of the chain of bucket `head` and frees its overflow buckets.
-  template <typename Take>
-  void Drain(Bucket* head, Take&& take) {
-    Bucket* bucket = head;
-    while (bucket != nullptr) {
-      Bucket* next = bucket->overflow();
-      for (Slot& slot : bucket->slots) {
-        if (slot.holds_entry()) take(slot);
-      }
-      if (bucket != head) {
-        std::free(bucket);
-        --overflow_count_;
-      }
-      bucket = next;
-    }
-    std::memset(static_cast<void*>(head), 0, sizeof(Bucket));
-  }
-
-  template <typename HashOf>
-  void Split(HashOf& hash_of) {
-    const uint64_t victim = bucket_count_ - std::bit_floor(bucket_count_);
-    AddBucket();
-    Bucket* low = BucketAt(victim);
-    Bucket* high = BucketAt(bucket_count_ - 1);
-    VisitBucket(victim, [](Slot& slot) { Prefetch(slot.template entry<char>()); });
-    Slot near[kUsualChain];
-    std::vector<Slot> far;
-    int count = 0;
-    Drain(low, [&](Slot& slot) {
-      if (count < kUsualChain) {
-        near[count++] = slot;
-      } else {
-        far.push_back(slot);
-      }
-    });
-    auto place = [&](const Slot& slot) {
-      Bucket* target = BucketFor(hash_of(*slot.template entry<const Entry>()));
-      DCHECK(target == low || target == high);
-      Place(target, slot);
-    };
-    for (int i = 0; i < count; ++i) place(near[i]);
-    for (const Slot& slot : far) place(slot);
-    (void)high;
-  }
-  static constexpr int kUsualChain = 64;
-
-  void Merge() {
-    const uint64_t last = bucket_count_ - 1;
-    const uint64_t target = last - std::bit_floor(last);
-    Bucket* low = BucketAt(target);
-    Drain(BucketAt(last), [&](Slot& slot) { Place(low, slot); });
-    SetBucketCount(bucket_count_ - 1);
-    if (bucket_count_ >= kSegmentBuckets && bucket_count_ % kSegmentBuckets == 0) {
-      std::free(directory_[bucket_count_ / kSegmentBuckets]);
-    }
-    if (bucket_count_ < kSegmentBuckets && std::has_single_bit(bucket_count_)) {
-      Bucket* smaller = AllocateBuckets(bucket_count_);
-      std::memcpy(static_cast<void*>(smaller), directory_[0], bucket_count_ * sizeof(Bucket));
-      std::free(directory_[0]);
-      directory_[0] = smaller;
-    }
-  }
-
-  void FreeBuckets() {
-    for (size_t i = 0; i < bucket_count_; ++i) Drain(BucketAt(i), [](Slot&) {});
-    for (size_t i = 0; i < SegmentCount(); ++i) std::free(directory_[i]);
-    std::free(static_cast<void*>(directory_));
-    directory_ = nullptr;
-    SetBucketCount(0);
-    size_ = marked_ = 0;
-  }
-
-  Bucket** directory_ = nullptr;
-  size_t bucket_count_ = 0;
-  uint64_t wide_mask_ = 0;  // of L+1 bits
-  size_t size_ = 0;
   uint32_t marked_ = 0;
-  uint32_t overflow_count_ = 0;
 };
 
 }  // namespace cinnabar

@@ -5,16 +5,11 @@
 // Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
 // what is there all the time is returned. A key never changes its shard.
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
-#include <cstdlib>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/glob.h"
-#include "catalog/errors.h"
 #include "commands/generic/held_shard.h"
+#include "commands/generic/scan_options.h"
 #include "dispatch/args.h"
 
 namespace cinnabar::commands {
@@ -28,45 +23,8 @@ using keyspace::Entry;
 using keyspace::Keyspace;
 namespace Flag = dispatch::Flag;
 
-constexpr int64_t kUsualCount = 10;
 // A call visits at most this many buckets for each key that was asked for.
 constexpr uint64_t kBucketsPerKey = 10;
-
-struct ScanOptions {
-  uint64_t count = kUsualCount;
-  std::optional<std::string_view> pattern;
-  std::optional<std::string_view> type;
-};
-
-// As C reads unsigned numbers, signs and leading zeros included: clients may send such cursors.
-std::optional<uint64_t> ParseCursor(std::string_view text) {
-  const std::string copy(text);
-  if (!copy.empty() && std::isspace(static_cast<unsigned char>(copy[0]))) return std::nullopt;
-  errno = 0;
-  char* end = nullptr;
-  const uint64_t value = std::strtoull(copy.c_str(), &end, 10);
-  if (errno == ERANGE || end != copy.c_str() + copy.size()) return std::nullopt;
-  return value;
-}
-
-ScanOptions ParseOptions(Args& args) {
-  ScanOptions options;
-  while (args.more() && !args.failed()) {
-    if (args.TakeWith("COUNT")) {
-      const int64_t count = args.Int();
-      if (!args.failed() && count < 1) args.FailSyntax();
-      options.count = static_cast<uint64_t>(count);
-    } else if (args.TakeWith("MATCH")) {
-      options.pattern = args.Next();
-      if (options.pattern == "*") options.pattern.reset();
-    } else if (args.TakeWith("TYPE")) {
-      options.type = args.Next();
-    } else {
-      args.FailSyntax();
-    }
-  }
-  return options;
-}
 
 bool SameType(types::Type type, std::string_view wanted) {
   const std::string_view name = types::TypeName(type);
@@ -114,8 +72,7 @@ class Scanner {
     ++visited_;
     if (entry.expired(call_.now())) {
       expired_.emplace_back(entry.key());
-    } else if ((!options_.type || SameType(entry.type(), *options_.type)) &&
-               (!options_.pattern || GlobMatch(*options_.pattern, entry.key()))) {
+    } else if ((!options_.type || SameType(entry.type(), *options_.type)) && options_.Matches(entry.key())) {
       names_.emplace_back(entry.key());
     }
   }
@@ -133,9 +90,9 @@ class Scanner {
 
 void Scan(Call& call) {
   const auto cursor = ParseCursor(call.arg(1));
-  if (!cursor) return call.reply().Error("ERR invalid cursor");
+  if (!cursor) return call.reply().Error(kInvalidCursor);
   Args args(call, 2);
-  const ScanOptions options = ParseOptions(args);
+  const ScanOptions options = ParseScanOptions(args, ScanOf::kKeys);
   if (args.failed()) return args.Reply(call);
   Scanner scanner(call, *cursor, options);
   scanner.Run();
