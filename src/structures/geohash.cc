@@ -204,57 +204,86 @@ bool Area::Encloses(const Cell& cell) const {
   return ((ColumnOf(cell.first) - min_x_) & kColumnMask) + side - 1 <= columns_more_;
 }
 
-// The finest cells that are at least twice as wide as the area's radius at the equator; cells of high
-// latitudes are narrower, so there they are coarser.
-int Area::EstimatedSteps() const {
-  const double radius = shape_ == Shape::kCircle
-                            ? half_width_
-                            : std::sqrt(half_width_ * half_width_ + half_height_ * half_height_);
-  int steps = kBits;
-  if (radius > 0) {
-    steps = -1;
-    for (double length = radius; length < kHalfEquatorMetres && steps < kBits + 2; length *= 2) ++steps;
-  }
-  const double latitude = std::fabs(centre_.latitude);
-  if (radius > 0 && latitude > 66) steps -= latitude > 80 ? 2 : 1;
-  return std::clamp(steps, 1, kBits);
+double Area::Reach() const {
+  if (shape_ == Shape::kCircle) return half_width_;
+  return std::sqrt(half_width_ * half_width_ + half_height_ * half_height_);
 }
 
-// Whether the cell of the centre and those around it hold the whole rectangle.
-bool Area::CentreCoversAt(int steps) const {
-  if (steps <= 1) return true;
+Area::Block Area::BlockAt(int steps) const {
   const int shift = kBits - steps;
-  const uint64_t mask = kColumnMask >> shift;
   const uint64_t hash = Encode(centre_);
-  const uint64_t x = ColumnOf(hash) >> shift;
-  const uint64_t y = std::min(RowOf(hash), kColumnMask) >> shift;
+  return {.steps = steps,
+          .shift = shift,
+          .last = kColumnMask >> shift,
+          .x = (ColumnOf(hash) & kColumnMask) >> shift,
+          .y = std::min(RowOf(hash), kColumnMask) >> shift};
+}
+
+// The finest cells that are at least twice as wide as the area reaches, at the equator; cells of high
+// latitudes are narrower, so there they are coarser. Where even nine of them are too small, they are coarser
+// once more.
+int Area::EstimatedSteps() const {
+  const double reach = Reach();
+  if (!(reach > 0)) return kBits;
+  int steps = -1;
+  for (double length = reach; length < kHalfEquatorMetres && steps < kBits + 2; length *= 2) ++steps;
+  const double latitude = std::fabs(centre_.latitude);
+  if (latitude > 66) steps -= latitude > 80 ? 2 : 1;
+  steps = std::clamp(steps, 1, kBits);
+  return steps > 1 && !IsHeldBy(BlockAt(steps)) ? steps - 1 : steps;
+}
+
+// Whether the area, drawn on a flat map, lies within the nine cells around its centre. At the edge of the map
+// there are less than nine, and then it does not.
+bool Area::IsHeldBy(const Block& block) const {
+  if (block.x == 0 || block.x == block.last || block.y == 0 || block.y == block.last) return false;
+  const auto edge = [&](uint64_t cells, double max) {
+    return -max + static_cast<double>(cells << block.shift) / static_cast<double>(kCells) * (2 * max);
+  };
+  const double rows = Degrees(half_height_ / kEarthRadiusMetres);
+  const double widest = std::cos(Radians(std::fabs(centre_.latitude) + rows));
+  const double columns = Degrees(half_width_ / kEarthRadiusMetres / widest);
+  return centre_.latitude + rows <= edge(block.y + 2, kLatitudeMax) &&
+         centre_.latitude - rows >= edge(block.y - 1, kLatitudeMax) &&
+         centre_.longitude + columns <= edge(block.x + 2, kLongitudeMax) &&
+         centre_.longitude - columns >= edge(block.x - 1, kLongitudeMax);
+}
+
+// Whether the rectangle lies within the cells that are up to `rings` from the centre's.
+bool Area::LiesWithin(const Block& block, uint64_t rings) const {
+  if (block.last < 2 * rings) return true;
   if (columns_more_ == kColumnMask) return false;
-  const uint64_t west = min_x_ >> shift;
-  const uint64_t east = (min_x_ + columns_more_) >> shift;
-  if (((x - west) & mask) > 1 || ((east - x) & mask) > 1) return false;
-  return y - (min_y_ >> shift) <= 1 && (std::min(max_y_, kColumnMask) >> shift) - y <= 1;
+  const uint64_t west = min_x_ >> block.shift;
+  const uint64_t east = (min_x_ + columns_more_) >> block.shift;
+  if (((block.x - west) & block.last) > rings || ((east - block.x) & block.last) > rings) return false;
+  const uint64_t south = min_y_ >> block.shift;
+  const uint64_t north = std::min(max_y_, kColumnMask) >> block.shift;
+  return block.y <= south + rings && north <= block.y + rings;
+}
+
+void Area::AddCell(const Block& block, int east, int north, CellList& cells) const {
+  const uint64_t row = block.y + static_cast<uint64_t>(north);
+  if (row > block.last) return;  // beyond the map; -1 is too
+  const uint64_t column = (block.x + static_cast<uint64_t>(east)) & block.last;
+  const Cell cell{.first = Interleave(column << block.shift, row << block.shift), .steps = block.steps};
+  if (Touches(cell)) cells.Add(cell);
 }
 
 CellList Area::Cover() const {
-  int steps = EstimatedSteps();
-  while (!CentreCoversAt(steps)) --steps;
-  const int shift = kBits - steps;
-  const uint64_t hash = Encode(centre_);
-  const uint64_t x = ColumnOf(hash) >> shift;
-  const uint64_t y = std::min(RowOf(hash), kColumnMask) >> shift;
-
+  constexpr int kRings = 2;
   struct Neighbour {
-    int x, y;
+    int east, north;
   };
   constexpr Neighbour kAround[] = {{0, 0}, {0, 1},  {0, -1}, {1, 0},  {-1, 0},
                                    {1, 1}, {-1, 1}, {1, -1}, {-1, -1}};
+  Block block = BlockAt(EstimatedSteps());
+  while (!LiesWithin(block, kRings)) block = BlockAt(block.steps - 1);
   CellList cells;
-  for (const Neighbour& neighbour : kAround) {
-    const uint64_t row = y + static_cast<uint64_t>(neighbour.y);
-    if (row > kColumnMask >> shift) continue;  // beyond the map; -1 is too
-    const uint64_t column = (x + static_cast<uint64_t>(neighbour.x)) & (kColumnMask >> shift);
-    const Cell cell{.first = Interleave(column << shift, row << shift), .steps = steps};
-    if (Touches(cell)) cells.Add(cell);
+  for (const Neighbour& neighbour : kAround) AddCell(block, neighbour.east, neighbour.north, cells);
+  if (!LiesWithin(block, 1)) {
+    for (int north = -kRings; north <= kRings; ++north) {
+      for (int east = -kRings; east <= kRings; ++east) AddCell(block, east, north, cells);
+    }
   }
   const bool has_north = max_y_ == kCells;
   const bool has_east = ((0 - min_x_) & kColumnMask) <= columns_more_;

@@ -78,7 +78,7 @@ struct Cell {
 // Few cells in the order in which their members are found.
 class CellList {
  public:
-  static constexpr size_t kMost = 12;
+  static constexpr size_t kMost = 28;
   size_t size() const { return size_; }
   const Cell* begin() const { return cells_; }
   const Cell* end() const { return cells_ + size_; }
@@ -110,7 +110,8 @@ class Area {
   }
 
   // Cells in which every place of the area lies: the cell of the centre, then those around it (N, S, E, W,
-  // NE, NW, SE, SW) as far as the area touches them, then the limits of the map.
+  // NE, NW, SE, SW), then those around these, then the limits of the map; all of them as far as the area
+  // touches them. Clients see this order, and the size of the cells, in searches that ask for no order.
   CellList Cover() const;
   // Whether the rectangle around the area touches a cell, or encloses it.
   bool Touches(const Cell& cell) const;
@@ -123,8 +124,20 @@ class Area {
   // Half the width of the area in degrees; 180: all around the world.
   double LongitudesEachSide() const;
   void SetRectangle();
+  // The radius of a circle that holds the area.
+  double Reach() const;
+  // The cell of the centre: its column and row, in cells.
+  struct Block {
+    int steps;
+    int shift;      // from columns and rows to those of cells
+    uint64_t last;  // column and row of cells
+    uint64_t x, y;
+  };
+  Block BlockAt(int steps) const;
   int EstimatedSteps() const;
-  bool CentreCoversAt(int steps) const;
+  bool IsHeldBy(const Block& block) const;
+  bool LiesWithin(const Block& block, uint64_t rings) const;
+  void AddCell(const Block& block, int east, int north, CellList& cells) const;
   bool MayContain(uint64_t hash) const;
 
   Shape shape_;
