@@ -127,7 +127,7 @@ void Search::TakeDestinationAfter(Args& args, std::string_view keyword) {
 }
 
 void Search::CheckOptions(Args& args) const {
-  const std::string_view name = call_.command().spec->name;
+  const std::string_view name = call_.arg(0);  // as it was sent
   if ((destination_ != 0) && shows_more()) {
     args.Fail(fmt::format("ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
                           of_area() ? "GEOSEARCHSTORE" : "STORE option in GEORADIUS"));
