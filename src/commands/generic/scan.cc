@@ -5,11 +5,12 @@
 // Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
 // what is there all the time is returned. A key never changes its shard.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands/generic/held_shard.h"
-#include "commands/generic/scan_options.h"
+#include "commands/scan_options.h"
 #include "dispatch/args.h"
 
 namespace cinnabar::commands {
@@ -26,6 +27,23 @@ namespace Flag = dispatch::Flag;
 // A call visits at most this many buckets for each key that was asked for.
 constexpr uint64_t kBucketsPerKey = 10;
 
+struct KeyScanOptions : ScanOptions {
+  std::optional<std::string_view> type;
+};
+
+KeyScanOptions ParseOptions(Args& args) {
+  KeyScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (options.Parse(args)) continue;
+    if (args.TakeWith("TYPE")) {
+      options.type = args.Next();
+    } else {
+      args.FailSyntax();
+    }
+  }
+  return options;
+}
+
 bool SameType(types::Type type, std::string_view wanted) {
   const std::string_view name = types::TypeName(type);
   return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
@@ -34,7 +52,7 @@ bool SameType(types::Type type, std::string_view wanted) {
 
 class Scanner {
  public:
-  Scanner(Call& call, uint64_t cursor, const ScanOptions& options)
+  Scanner(Call& call, uint64_t cursor, const KeyScanOptions& options)
       : call_(call),
         options_(options),
         database_(call.db()),
@@ -78,7 +96,7 @@ class Scanner {
   }
 
   Call& call_;
-  const ScanOptions& options_;
+  const KeyScanOptions& options_;
   Database& database_;
   size_t shard_;
   uint64_t position_;
@@ -89,10 +107,10 @@ class Scanner {
 };
 
 void Scan(Call& call) {
-  const auto cursor = ParseCursor(call.arg(1));
+  const auto cursor = ParseScanCursor(call.arg(1));
   if (!cursor) return call.reply().Error(kInvalidCursor);
   Args args(call, 2);
-  const ScanOptions options = ParseScanOptions(args, ScanOf::kKeys);
+  const KeyScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   Scanner scanner(call, *cursor, options);
   scanner.Run();

@@ -6,6 +6,7 @@
 #include "commands/server/debug.h"
 #include "commands/server/value_digest.h"
 #include "keyspace/string_value.h"
+#include "types/encoding.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -34,13 +35,17 @@ void ForEachEntry(Keyspace& keyspace, int database, Visit&& visit) {
 
 std::string_view EncodingName(const Entry& entry) {
   if (entry.type() == types::Type::kString) return keyspace::StringEncoding(entry);
-  return reinterpret_cast<const types::Value*>(entry.word())->encoding();
+  if (entry.place() == keyspace::Place::kInline) {
+    return types::PackedEncoding(entry.type(), entry.inline_bytes());
+  }
+  return entry.object()->encoding();
 }
 
 // The bytes that the value takes in an RDB file, uncompressed.
 size_t SerializedLength(const Entry& entry) {
   if (entry.type() != types::Type::kString) {
-    return reinterpret_cast<const types::Value*>(entry.word())->memory(0);
+    return entry.place() == keyspace::Place::kInline ? entry.inline_bytes().size()
+                                                     : entry.object()->memory(0);
   }
   if (const auto number = keyspace::StringInteger(entry)) {
     if (*number >= INT8_MIN && *number <= INT8_MAX) return 2;

@@ -5,11 +5,47 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "keyspace/string_value.h"
+#include "types/set.h"
+#include "types/sorted_set.h"
 
 namespace cinnabar::commands {
 namespace {
 
 constexpr uint64_t kSeeds[3] = {0x6b8b4567327b23c6ull, 0x643c986966334873ull, 0x74b0dc5119495cffull};
+
+void AddMembers(const keyspace::Entry& set, Digest& digest) {
+  auto add = [&](std::string_view member) {
+    Digest part;
+    part.Append(member);
+    digest.Add(part);
+  };
+  if (set.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(set.inline_bytes());
+    types::Set(copy).ForEach(add);
+  } else {
+    static_cast<types::LargeSet*>(set.object())->members.ForEach([&](std::string_view member) {
+      add(member);
+      return true;
+    });
+  }
+}
+
+void AddScores(const keyspace::Entry& sorted_set, Digest& digest) {
+  auto add = [&](std::string_view member, double score) {
+    char text[kDoubleTextBytes];
+    Digest part;
+    part.Append(member);
+    part.Append(std::string_view(text, FormatDouble(score, text)));
+    digest.Add(part);
+  };
+  if (sorted_set.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(sorted_set.inline_bytes());
+    types::SortedSet(copy).ForEach(add);
+  } else {
+    static_cast<types::LargeSortedSet*>(sorted_set.object())
+        ->ForEachUnordered([&](const types::ScoredMember& member) { add(member.member(), member.score()); });
+  }
+}
 
 }  // namespace
 
@@ -34,10 +70,21 @@ std::string Digest::Hex() const {
 Digest DigestOfValue(const keyspace::Entry& entry) {
   Digest digest;
   digest.Append(types::TypeName(entry.type()));
-  // Strings are the only type so far: a type with parts adds the digests of its parts here.
-  CHECK(entry.type() == types::Type::kString);
-  keyspace::DigitScratch scratch;
-  digest.Append(keyspace::StringBytes(entry, scratch));
+  switch (entry.type()) {
+    case types::Type::kString: {
+      keyspace::DigitScratch scratch;
+      digest.Append(keyspace::StringBytes(entry, scratch));
+      break;
+    }
+    case types::Type::kSet:
+      AddMembers(entry, digest);
+      break;
+    case types::Type::kSortedSet:
+      AddScores(entry, digest);
+      break;
+    default:
+      CHECK(false);  // a type adds the digests of its parts here
+  }
   if (entry.has_expiry()) digest.Append("expires");
   return digest;
 }

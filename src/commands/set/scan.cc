@@ -1,7 +1,7 @@
 // SSCAN: the members of a set, a few per call.
 #include <vector>
 
-#include "commands/generic/scan_options.h"
+#include "commands/scan_options.h"
 #include "commands/set/source_sets.h"
 
 namespace cinnabar::commands {
@@ -21,8 +21,16 @@ using dispatch::Args;
 // A call visits at most this many buckets for each member that was asked for.
 constexpr uint64_t kBucketsPerMember = 10;
 
+ScanOptions ParseOptions(Args& args) {
+  ScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (!options.Parse(args)) args.FailSyntax();
+  }
+  return options;
+}
+
 void SScan(Call& call) {
-  const auto start = ParseCursor(call.arg(2));
+  const auto start = ParseScanCursor(call.arg(2));
   if (!start) return call.reply().Error(kInvalidCursor);
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), Type::kSet, holder)) return;
@@ -33,7 +41,7 @@ void SScan(Call& call) {
     return reply.Array(0);
   }
   Args args(call, 3);
-  const ScanOptions options = ParseScanOptions(args, ScanOf::kElements);
+  const ScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   const Set set(holder);
   OutputBuffer found(OutputBuffer::kFixedBytesMin);
