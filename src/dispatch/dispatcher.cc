@@ -196,8 +196,8 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   const Command* command = request.command;
   const bool plain = session.authenticated && !session.transaction.open &&
                      session.reply_mode == ReplyMode::kOn && !session.no_touch &&
-                     services_.pause.mode == PauseMode::kNone && !writes_guarded_ && !session.only_listens() &&
-                     services_.alarms.load(std::memory_order_relaxed) == 0;
+                     services_.pause.mode == PauseMode::kNone && !writes_guarded_ &&
+                     !session.only_listens() && services_.alarms.load(std::memory_order_relaxed) == 0;
   // What no gate can stop.
   if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size()))
       [[likely]] {
@@ -246,7 +246,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
 }
 
 void Dispatcher::Replay(Session& session, std::span<const std::string_view> argv, const Command& command) {
-  if (session.in_transaction() && !command.Is(Flag::kControlsTransaction)) return Queue(session, command, argv);
+  if (session.in_transaction() && !command.Is(Flag::kControlsTransaction))
+    return Queue(session, command, argv);
   positions_.clear();
   FindKeys(command, argv, positions_);
   std::vector<PlacedKey> keys;
@@ -266,7 +267,8 @@ void Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
   if (keys.empty()) {
     RunHeld(session, command, argv, keys);
     // A sweep over the keyspace: what it saw may be as new as the journal.
-    if (gated() && command.Is(Flag::kSweep)) session.gate = std::max(session.gate, services_.journal.offset());
+    if (gated() && command.Is(Flag::kSweep))
+      session.gate = std::max(session.gate, services_.journal.offset());
     return;
   }
   const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);

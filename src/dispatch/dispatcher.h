@@ -225,9 +225,12 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   const Command* Lookup(std::span<const std::string_view> argv);
   void AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes);
   uint64_t SweepShards(Ticks deadline);
-  // The session's replies wait for what its command wrote and for what the shards that it touched had been told.
+  // The session's replies wait for what its command wrote and for what the shards that it touched had been
+  // told.
   void NoteGate(Session& session, std::span<const uint32_t> shards);
-  bool gated() const { return (services_.alarms.load(std::memory_order_relaxed) & Alarm::kGatedReplies) != 0; }
+  bool gated() const {
+    return (services_.alarms.load(std::memory_order_relaxed) & Alarm::kGatedReplies) != 0;
+  }
   void ServeReady();
   void ServeKey(const ReadyKey& ready);
   enum class Service : uint8_t { kServed, kNothing, kTaken, kMustWait };

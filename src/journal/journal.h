@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/encode_command.h"
+
 namespace cinnabar::journal {
 
 // The records of one command or transaction, collected before they are appended.
@@ -80,7 +82,6 @@ class Journal {
   int database_ = -1;
 };
 
-// One command as RESP, appended to `out`.
-void EncodeCommand(std::span<const std::string_view> argv, std::string& out);
+using protocol::EncodeCommand;
 
 }  // namespace cinnabar::journal

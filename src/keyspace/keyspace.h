@@ -95,8 +95,12 @@ class Keyspace {
   }
 
   // The journal offset behind the last change in a shard. REQUIRES: the shard is held.
-  uint64_t journal_offset(size_t shard) const { return journal_offsets_[shard]; }
-  void set_journal_offset(size_t shard, uint64_t offset) { journal_offsets_[shard] = offset; }
+  uint64_t journal_offset(size_t shard) const {
+    return journal_offsets_[shard];
+  }
+  void set_journal_offset(size_t shard, uint64_t offset) {
+    journal_offsets_[shard] = offset;
+  }
 
   // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
   void Watch(int database, const Key& key, Watcher& watcher);

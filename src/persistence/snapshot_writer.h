@@ -31,12 +31,26 @@ struct SnapshotOptions {
   std::function<void(uint64_t)> progress;
 };
 
+// Calls `visit(int database, const keyspace::Entry&)` for every key, database by database.
+template <typename Visit>
+void ForEachEntry(keyspace::Keyspace& keyspace, Visit&& visit) {
+  for (int database = 0; database < keyspace.databases(); ++database) {
+    keyspace::ShardTable* tables = keyspace.tables_if_any(database);
+    for (size_t shard = 0; tables != nullptr && shard < keyspace::Keyspace::kShards; ++shard) {
+      auto& entries = tables[shard].entries;
+      for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
+        entries.VisitBucket(bucket, [&](TableSlot& slot) { Prefetch(slot.entry<keyspace::Entry>()); });
+        entries.VisitBucket(bucket,
+                            [&](TableSlot& slot) { visit(database, *slot.entry<const keyspace::Entry>()); });
+      }
+    }
+  }
+}
+
 // Everything, header to checksum. Gives the number of keys.
 uint64_t WriteSnapshot(keyspace::Keyspace& keyspace, const SnapshotOptions& options, ByteSink& sink);
 
-// The same into a file: written under a temporary name beside it, synced, renamed; the directory is synced.
-// On failure the old file is untouched and the temporary one removed. `sync_bytes`: sync whenever so much was
-// written, so that the last sync is short; 0: only at the end.
+// The same into a file; see snapshot_file.h.
 Result<uint64_t> WriteSnapshotFile(keyspace::Keyspace& keyspace, const SnapshotOptions& options,
                                    const std::string& path, const std::string& temporary,
                                    uint64_t sync_bytes);

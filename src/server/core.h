@@ -33,7 +33,8 @@ class CoreOwner {
   virtual uint64_t NextClientId() = 0;
   // Called on the core that owns the listeners.
   virtual void OnListenerReady(void* token) = 0;
-  // Called on each core in every turn, inside the gate: work in slices. True when there is more to do at once.
+  // Called on each core in every turn, inside the gate: work in slices. True when there is more to do at
+  // once.
   virtual bool Work(int core) = 0;
   // About every 1/hz second on each core, inside the gate.
   virtual void OnCron(int core) = 0;

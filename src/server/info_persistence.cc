@@ -42,7 +42,8 @@ void InfoReport::ChildFigures() {
   Field("current_cow_peak", copied);
   Field("current_cow_size", copied);
   const Millis at = child.progress().copied_at;
-  Field("current_cow_size_age", running && at != 0 ? (SystemMonotonicNanos() / kNanosPerMilli - at) / 1000 : 0);
+  Field("current_cow_size_age",
+        running && at != 0 ? (SystemMonotonicNanos() / kNanosPerMilli - at) / 1000 : 0);
   Ratio("current_fork_perc", total == 0 ? 0.0 : 100.0 * double(keys) / double(total));
   Field("current_save_keys_processed", keys);
   Field("current_save_keys_total", total);
@@ -54,7 +55,9 @@ void InfoReport::PersistenceSection() {
   AppendOnly& log = files.append_only();
   const Snapshots::Figures& snapshot = snapshots.figures();
   const AppendOnly::Figures& append = log.figures();
-  const auto child_seconds = [&](bool ours) -> int64_t { return ours ? files.child().running_for() / 1000 : -1; };
+  const auto child_seconds = [&](bool ours) -> int64_t {
+    return ours ? files.child().running_for() / 1000 : -1;
+  };
   LoadingFigures();
   ChildFigures();
   Field("rdb_changes_since_last_save", snapshots.changes_since_save());

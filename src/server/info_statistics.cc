@@ -67,10 +67,10 @@ void InfoReport::StatsSection() {
   Field("pubsubshard_channels", server_.channels_.CountNames(pubsub::Kind::kShardChannel));
   Field("latest_fork_usec", server_.files_->child().last_fork_micros());
   Field("total_forks", server_.files_->child().forks());
-  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys",
-         "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
-         "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
-         "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
+  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
+         "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
+         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items",
+         "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : server_.cores_) {

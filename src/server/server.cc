@@ -177,7 +177,8 @@ void Server::OnSignal() {
       signal == SIGINT ? settings_.general.shutdown_on_sigint : settings_.general.shutdown_on_sigterm;
   Status status;
   dispatchers_[0]->WithWorldStopped([&] {
-    status = Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
+    status =
+        Shutdown({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
   });
   if (!status)
     log_.Warning("{} received but errors trying to shut down the server, check the logs for more information",
