@@ -6,6 +6,12 @@
 #include "types/encoding.h"
 
 namespace cinnabar::types {
+namespace {
+
+// Room that a short list may keep for what comes next.
+constexpr size_t kSpareBytes = 512;
+
+}  // namespace
 
 std::string_view LargeList::encoding() const {
   return called_listpack_ ? kListpackName : std::string_view("quicklist");
@@ -129,15 +135,18 @@ void LargeList::AddNode(Form form, std::string_view bytes) {
   AddNode(nodes_.end(), form == Form::kPlain ? ListNode::Plain(bytes) : ListNode::Packed(bytes));
 }
 
-bool LargeList::FitsPacked(size_t bytes_max) const {
+bool LargeList::FitsListpack() const {
   if (nodes_.nodes() != 1) return false;
   const ListNode& node = nodes_.at(nodes_.first());
-  return !node.plain() && node.bytes() <= bytes_max && limit_.Half().Allows(node.bytes(), node.count());
+  return !node.plain() && limit_.Half().Allows(node.bytes(), node.count());
 }
 
-std::string LargeList::Packed() const {
-  std::string scratch;
-  return std::string(nodes_.at(nodes_.first()).Read(scratch));
+void LargeList::KeepName(std::span<const std::string_view> values) {
+  if (!called_listpack_ || nodes_.nodes() != 1) return;
+  const ListNode& node = nodes_.at(nodes_.first());
+  size_t bytes = node.bytes();
+  for (std::string_view value : values) bytes += value.size();
+  called_listpack_ = limit_.Allows(bytes, node.count() + values.size());
 }
 
 // --- Ends ---
@@ -183,6 +192,8 @@ NodeSequence LargeList::DropInto(ListEnd end, size_t count) {
     node.DropBack(inner);
   }
   nodes_.Recount(edge, before);
+  // The only node of a list that was longer once.
+  if (nodes_.nodes() == 1 && node.memory() > 2 * node.bytes() + kSpareBytes) node.Shrink();
   return dropped;
 }
 

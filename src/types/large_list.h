@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -63,13 +64,15 @@ class LargeList final : public Value {
   void ForEachNode(Visit&& visit) const;
   void AddNode(Form form, std::string_view bytes);
 
-  // Whether the list is one listpack that is small enough to be kept packed, and that.
-  bool FitsPacked(size_t bytes_max) const;
-  std::string Packed() const;
-
-  // A list too large for its owner to keep packed may still be one listpack by Redis's rule. It is called so
-  // until a push goes beyond the limit.
+  // Whether the list is one listpack of at most half the limit: then Redis calls it one again.
+  bool FitsListpack() const;
+  // REQUIRES: FitsListpack().
+  std::string_view Listpack() const { return nodes_.at(nodes_.first()).view(); }
+  // A list that its owner does not keep packed may still be one listpack by Redis's rule. It is called so
+  // until something is added that goes beyond the limit.
   void CallListpack() { called_listpack_ = true; }
+  // REQUIRES: the values are about to be added.
+  void KeepName(std::span<const std::string_view> values);
 
   size_t nodes() const { return nodes_.nodes(); }
   size_t compressed_nodes() const;

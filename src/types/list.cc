@@ -7,6 +7,11 @@
 namespace cinnabar::types {
 namespace {
 
+// Beyond this a list leaves its owner, although Redis still calls it a listpack: in a LargeList a push or pop
+// at the head moves nothing.
+constexpr size_t kInOwnerBytesMax = 2048;
+static_assert(kInOwnerBytesMax <= kPackedBytesMax);
+
 // What an element takes in a listpack beyond its bytes, at most.
 constexpr size_t kElementOverhead = 10;
 
@@ -22,7 +27,7 @@ Growth GrowthOf(size_t bytes, size_t count, std::span<const std::string_view> va
   }
   if (!options.limit().Allows(bytes + added, count + values.size())) return Growth::kBeyond;
   const size_t most = bytes + added + kElementOverhead * values.size();
-  return most <= kPackedBytesMax ? Growth::kStaysPacked : Growth::kListpackByRule;
+  return most <= kInOwnerBytesMax ? Growth::kStaysPacked : Growth::kListpackByRule;
 }
 
 size_t RemoveFromPacked(PackedBytes& pack, ListEnd from, size_t most, std::string_view value) {
@@ -77,7 +82,7 @@ void List::BecomeLarge() {
 }
 
 void List::PrepareToAdd(std::span<const std::string_view> values) {
-  if (!packed()) return;
+  if (!packed()) return large().KeepName(values);
   const std::string_view pack = holder_.view();
   const Growth growth = GrowthOf(pack.size(), listpack::Count(pack), values, options_);
   if (growth == Growth::kStaysPacked) [[likely]]
@@ -87,8 +92,11 @@ void List::PrepareToAdd(std::span<const std::string_view> values) {
 }
 
 void List::Shrink() {
-  if (packed() || !large().FitsPacked(kPackedBytesMax)) return;
-  holder_.BecomePacked(large().Packed());
+  if (packed() || !large().FitsListpack()) return;
+  large().CallListpack();
+  // At half the size, so that it does not go to and fro.
+  const std::string_view pack = large().Listpack();
+  if (pack.size() <= kInOwnerBytesMax / 2) holder_.BecomePacked(std::string(pack));
 }
 
 void List::Push(ListEnd end, std::span<const std::string_view> values) {

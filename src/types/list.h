@@ -1,12 +1,12 @@
 // List: a sequence of strings that grows and shrinks at both ends.
 //
-//   packed   one listpack inside the owner, while it keeps the limits of list-max-listpack-size
+//   packed   one listpack inside the owner, while it keeps the limits of list-max-listpack-size and is short
 //   large    a LargeList, from then on until half of them is reached
 //
 // A facade: make it for one operation on a Holder and throw it away. It never leaves a packed list empty by
 // itself and never removes the owner: who takes the last element removes the key. Indexes count from the
 // head. Elements are visited as listpack::Element: an integer, or bytes that die with the next change.
-// Packed lists are a few KB at most, so that what is O(n) there costs as much as one step elsewhere; for
+// Packed lists are 2 KB at most, so that what is O(n) there costs as much as one step elsewhere; for
 // the costs of large ones see large_list.h.
 #pragma once
 

@@ -36,17 +36,6 @@ void LogListpack(Call& call, std::string_view pack) {
   }
 }
 
-void Listpack(Call& call) {
-  EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
-  if (!entry) return call.reply().Error(errors::kNoSuchKey);
-  const bool packed = entry->type() != types::Type::kString && entry->place() == keyspace::Place::kInline;
-  if (!packed || types::PackedEncoding(entry->type(), entry->inline_bytes()) != types::kListpackName) {
-    return call.reply().Error("ERR Not a listpack encoded object.");
-  }
-  LogListpack(call, entry->inline_bytes());
-  call.reply().Simple("Listpack structure printed on stdout");
-}
-
 void Quicklist(Call& call) {
   EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
@@ -64,6 +53,21 @@ void Quicklist(Call& call) {
     });
   }
   call.reply().Simple("Quicklist structure printed on stdout");
+}
+
+void Listpack(Call& call) {
+  EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
+  if (!entry) return call.reply().Error(errors::kNoSuchKey);
+  if (entry->type() == types::Type::kList && entry->place() == keyspace::Place::kObject &&
+      entry->object()->encoding() == types::kListpackName) {
+    return Quicklist(call);
+  }
+  const bool packed = entry->type() != types::Type::kString && entry->place() == keyspace::Place::kInline;
+  if (!packed || types::PackedEncoding(entry->type(), entry->inline_bytes()) != types::kListpackName) {
+    return call.reply().Error("ERR Not a listpack encoded object.");
+  }
+  LogListpack(call, entry->inline_bytes());
+  call.reply().Simple("Listpack structure printed on stdout");
 }
 
 constexpr DebugSubcommand kTable[] = {

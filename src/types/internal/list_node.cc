@@ -13,6 +13,8 @@ namespace cinnabar::types {
 namespace {
 
 constexpr size_t kHeaderBytes = 6;
+// A block that grows, grows by a quarter or this.
+constexpr size_t kGrowthMin = 128;
 // What is smaller is not worth compressing, and neither is a smaller gain (the numbers of Redis).
 constexpr size_t kCompressFrom = 48;
 constexpr size_t kGainMin = 8;
@@ -131,7 +133,7 @@ void ListNode::Grow(Side side, size_t more, size_t bytes_max) {
     gap_ = static_cast<uint32_t>(gap);
     return;
   }
-  const size_t room = std::max(wanted, std::min(2 * wanted, bytes_max));
+  const size_t room = std::max(wanted, std::min(wanted + std::max(wanted / 4, kGrowthMin), bytes_max));
   const std::string_view old = view();
   char* const block = block_;
   if (side == Side::kFront) {

@@ -5,8 +5,8 @@
 //   compressed:  | LZF of either |              (http://oldhome.schmorp.de/marc/liblzf.html)
 //
 // A listpack begins with a header of six bytes, so one that grows to the left writes its header again, in
-// front of the new element, and one that loses its first element writes it again further right. Room is
-// doubled while a node grows, up to the limit that the list gives; what is not used is handed back by Shrink.
+// front of the new element, and one that loses its first element writes it again further right. Room
+// grows by a quarter, up to the limit that the list gives; what is not used is handed back by Shrink.
 //
 // Not thread-safe. A view of the bytes dies with the next change of the node.
 #pragma once
