@@ -148,6 +148,11 @@ void LargeHash::Insert(std::string_view name, uint64_t hash, std::string_view va
 void LargeHash::Replace(Slot& slot, uint64_t hash, std::string_view value, Millis expiry) {
   HashField* field = &FieldOf(slot);
   const Millis before = slot.marked() ? field->expiry() : kNeverExpires;
+  const std::string_view old = field->value();
+  if (old.size() == value.size() && expiry == before) {
+    if (!value.empty()) std::memcpy(const_cast<char*>(old.data()), value.data(), value.size());
+    return;
+  }
   field_bytes_ -= Rounded(field->size());
   field = HashField::Change(field, value, expiry);
   field_bytes_ += Rounded(field->size());

@@ -1,4 +1,5 @@
 // HRANDFIELD.
+#include <algorithm>
 #include <limits>
 
 #include "commands/hash/hash_access.h"
@@ -35,19 +36,34 @@ class PairReply {
   Shown shown_;
 };
 
-// A negative count: so many, perhaps the same again.
+// Whether so much is unsent that the client is going to be closed for it.
+bool OutputIsOverLimit(const Call& call) {
+  const int64_t most = call.settings().clients.output_buffer_limit[config::kNormalClient].hard_bytes;
+  return most > 0 && static_cast<int64_t>(call.session().output.chunk_memory()) >= most;
+}
+
+// The same fields may come again. A client that asks for more than it may keep unread is closed half-way.
+void ReplyRepeatedly(Call& call, const Hash& hash, uint64_t count, Shown shown) {
+  constexpr uint64_t kAtOnce = 4096;
+  PairReply reply(call.reply(), shown, count);
+  while (count > 0) {
+    const uint64_t now = std::min(count, kAtOnce);
+    hash.SampleRepeatedly(call.core().random, now, [&](const Hash::Pair& pair) { reply.Add(pair); });
+    count -= now;
+    if (count > 0 && OutputIsOverLimit(call)) {
+      call.session().closing = dispatch::Closing::kNow;
+      return;
+    }
+  }
+}
+
 void ReplyMany(Call& call, int64_t count, Shown shown) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
   Hash hash(holder, call.now());
   const size_t size = holder.exists() && count != 0 ? hash.size() : 0;
   if (size == 0) return call.reply().Array(0);
-  Random& random = call.core().random;
-  if (count < 0) {
-    const uint64_t wanted = static_cast<uint64_t>(-count);
-    PairReply reply(call.reply(), shown, wanted);
-    return hash.SampleRepeatedly(random, wanted, [&](const Hash::Pair& pair) { reply.Add(pair); });
-  }
+  if (count < 0) return ReplyRepeatedly(call, hash, static_cast<uint64_t>(-count), shown);
   const size_t wanted = static_cast<uint64_t>(count) < size ? static_cast<size_t>(count) : size;
   PairReply reply(call.reply(), shown, wanted);
   if (wanted == size) {
@@ -55,7 +71,7 @@ void ReplyMany(Call& call, int64_t count, Shown shown) {
       reply.Add({field, value});
     });
   }
-  for (const Hash::Pair& pair : hash.SampleDistinct(random, wanted)) reply.Add(pair);
+  for (const Hash::Pair& pair : hash.SampleDistinct(call.core().random, wanted)) reply.Add(pair);
 }
 
 void HRandField(Call& call) {
