@@ -1,7 +1,7 @@
 // ZSCAN: the members of a sorted set with their scores, a few per call.
 #include <string>
 
-#include "commands/generic/scan_options.h"
+#include "commands/scan_options.h"
 #include "commands/zset/sorted_sets.h"
 
 namespace cinnabar::commands {
@@ -15,6 +15,14 @@ namespace KeyUse = dispatch::KeyUse;
 
 // A call visits at most this many buckets for each member that was asked for.
 constexpr uint64_t kBucketsPerMember = 10;
+
+ScanOptions ParseOptions(Args& args) {
+  ScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (!options.Parse(args)) args.FailSyntax();
+  }
+  return options;
+}
 
 // Writes what one call finds to `reply` and moves the cursor; returns how many strings it wrote. Scores are
 // strings in every version of the protocol.
@@ -37,7 +45,7 @@ size_t ScanSome(protocol::ReplyWriter& reply, const types::SortedSet& set, const
 }
 
 void ZScan(Call& call) {
-  const auto start = ParseCursor(call.arg(2));
+  const auto start = ParseScanCursor(call.arg(2));
   if (!start) return call.reply().Error(kInvalidCursor);
   keyspace::EntryHolder holder;
   if (!OpenSortedSetToRead(call, call.key(1), holder)) return;
@@ -48,7 +56,7 @@ void ZScan(Call& call) {
     return reply.Array(0);
   }
   Args args(call, 3);
-  const ScanOptions options = ParseScanOptions(args, ScanOf::kElements);
+  const ScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   uint64_t cursor = *start;
   OutputBuffer found(OutputBuffer::kFixedBytesMin);
