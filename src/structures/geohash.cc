@@ -204,6 +204,16 @@ bool Area::Encloses(const Cell& cell) const {
   return ((ColumnOf(cell.first) - min_x_) & kColumnMask) + side - 1 <= columns_more_;
 }
 
+// Down the cells: each touches the rectangle, so that one of its quarters does, too.
+std::optional<uint64_t> Area::NextIn(const Cell& cell, uint64_t from) const {
+  if (from >= cell.first + cell.size() || !Touches(cell)) return std::nullopt;
+  if (cell.steps == kBits || Encloses(cell)) return std::max(from, cell.first);
+  for (unsigned i = 0; i < 4; ++i) {
+    if (const auto next = NextIn(cell.Quarter(i), from)) return next;
+  }
+  return std::nullopt;
+}
+
 double Area::Reach() const {
   if (shape_ == Shape::kCircle) return half_width_;
   return std::sqrt(half_width_ * half_width_ + half_height_ * half_height_);

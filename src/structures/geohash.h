@@ -113,9 +113,8 @@ class Area {
   // NE, NW, SE, SW), then those around these, then the limits of the map; all of them as far as the area
   // touches them. Clients see this order, and the size of the cells, in searches that ask for no order.
   CellList Cover() const;
-  // Whether the rectangle around the area touches a cell, or encloses it.
-  bool Touches(const Cell& cell) const;
-  bool Encloses(const Cell& cell) const;
+  // The first hash of the cell from `from` on that lies in the rectangle around the area.
+  std::optional<uint64_t> NextIn(const Cell& cell, uint64_t from) const;
 
  private:
   enum class Shape : uint8_t { kCircle, kBox };
@@ -139,6 +138,9 @@ class Area {
   bool LiesWithin(const Block& block, uint64_t rings) const;
   void AddCell(const Block& block, int east, int north, CellList& cells) const;
   bool MayContain(uint64_t hash) const;
+  // Whether the rectangle around the area touches a cell, or encloses it.
+  bool Touches(const Cell& cell) const;
+  bool Encloses(const Cell& cell) const;
 
   Shape shape_;
   Point centre_;

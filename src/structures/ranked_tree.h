@@ -192,6 +192,32 @@ class RankedTree {
     }
   }
 
+  // Visits the elements behind a probe, upwards, as long as `visit(Element&)` returns true. It may not change
+  // the tree. Costs no counting, unlike a walk from CountBefore(probe).
+  template <typename Probe, typename Visit>
+  void WalkUpFrom(const Probe& probe, Visit&& visit) const {
+    if (root_ == nullptr) return;
+    void* node = root_;
+    for (int level = 0; level < height_; ++level) {
+      const auto* inner = static_cast<const Inner*>(node);
+      node = inner->children[inner->ChildFor(probe)];
+    }
+    const auto* leaf = static_cast<const Leaf*>(node);
+    if (height_ > 0) leaf->FetchAll();
+    int index = leaf->CountBefore(probe);
+    FetchUp(*leaf, index, kAhead);
+    while (true) {
+      if (index == leaf->count) {
+        leaf = leaf->next;
+        if (leaf == nullptr) return;
+        index = 0;
+        FetchUp(*leaf, index, kAhead);
+      }
+      if (index + kAhead < leaf->count) Prefetch(leaf->at(index + kAhead));
+      if (!visit(*leaf->at(index++))) return;
+    }
+  }
+
   // Takes `count` elements out from a rank on, and passes each to `take(Element*)`, which may free it.
   // REQUIRES: they are here. Costs O(count + count / leaf size * log n).
   template <typename Take>

@@ -100,6 +100,13 @@ class Pair {
     at = first + 1;
     tree_.WalkDown(first, all.size(), [&](Item& item) { ASSERT_EQ(&item, all[--at]); });
     ASSERT_EQ(at, 0u);
+    at = first;
+    const uint64_t last = first + random_.Uniform(all.size() - first);
+    tree_.WalkUpFrom(ElementProbe{all[first]->score(), all[first]->member(), false}, [&](Item& item) {
+      EXPECT_EQ(&item, all[at]);
+      return at++ < last;
+    });
+    ASSERT_EQ(at, last + 1);
     for (int i = 0; i < 10; ++i) CompareRanks(all);
   }
 

@@ -110,6 +110,20 @@ class SortedSet {
     ForEachInRanks(RanksOf(range), Direction::kUp, visit);
   }
 
+  // The members with scores from `least` on, upwards, as long as `visit(member, score)` returns true.
+  template <typename Visit>
+  void ForEachFrom(double least, Visit&& visit) const {
+    if (!holder_.packed()) {
+      return large().order().WalkUpFrom(ScoreProbe{least, false}, [&](const ScoredMember& member) {
+        return visit(member.member(), member.score());
+      });
+    }
+    bool wanted = true;
+    ForEachInScoreRange({.min = least}, [&](std::string_view member, double score) {
+      if (wanted) wanted = visit(member, score);
+    });
+  }
+
   // Some members, and the cursor to go on from; 0 = all seen. Packed: all at once. `visit` as above.
   template <typename Visit>
   uint64_t Scan(uint64_t cursor, Visit&& visit) const {

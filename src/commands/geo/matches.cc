@@ -1,6 +1,7 @@
 #include "commands/geo/matches.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "types/sorted_set.h"
 
@@ -9,7 +10,6 @@ namespace {
 
 using geohash::Area;
 using geohash::Cell;
-using types::RankRange;
 using types::SortedSet;
 
 // Which of two stands in front of the other; equal distances leave the order in which they were found.
@@ -20,12 +20,6 @@ struct InFront {
     return order == Nearness::kNearestFirst ? a.distance < b.distance : a.distance > b.distance;
   }
 };
-
-types::ScoreRange ScoresOf(const Cell& cell) {
-  return {.min = geohash::ScoreOf(cell.first),
-          .max = geohash::ScoreOf(cell.first + cell.size()),
-          .max_excluded = true};
-}
 
 }  // namespace
 
@@ -44,14 +38,28 @@ class MatchList::Walk {
   Walk(MatchList& list, const SortedSet& set, const Area& area, const Selection& selection)
       : list_(list), set_(set), area_(area), selection_(selection), in_front_{selection.order} {}
 
+  // Looks at the members of a cell. After some in vain it goes on where the area is touched again.
   void Visit(const Cell& cell) {
-    const RankRange range = set_.RanksOf(ScoresOf(cell));
-    if (range.count <= kWalkedAtOnce || cell.steps == geohash::kBits || area_.Encloses(cell)) {
-      return VisitRanks(range);
-    }
-    for (unsigned i = 0; i < 4 && !done(); ++i) {
-      const Cell quarter = cell.Quarter(i);
-      if (area_.Touches(quarter)) Visit(quarter);
+    const double end = geohash::ScoreOf(cell.first + cell.size());
+    double from = geohash::ScoreOf(cell.first);
+    while (!done()) {
+      double last = end;
+      size_t in_vain = 0;
+      set_.ForEachFrom(from, [&](std::string_view member, double score) {
+        if (score >= end) return false;
+        if (Offer(member, score)) {
+          in_vain = 0;
+          return !done();
+        }
+        last = score;
+        return ++in_vain < kInVainMax;
+      });
+      if (in_vain < kInVainMax) return;
+      // Scores between the geohashes, and beyond the whole numbers of a double, must not lead back.
+      const double behind = std::nextafter(last, end);
+      const auto next = area_.NextIn(cell, geohash::HashOfScore(behind));
+      if (!next) return;
+      from = std::max(behind, geohash::ScoreOf(*next));
     }
   }
 
@@ -59,29 +67,22 @@ class MatchList::Walk {
   bool done() const { return selection_.any && list_.size() == selection_.count; }
 
  private:
-  static constexpr size_t kWalkedAtOnce = 64;
+  static constexpr size_t kInVainMax = 32;
 
-  void VisitRanks(RankRange left) {
-    while (left.count > 0 && !done()) {
-      const RankRange part{left.first, selection_.any ? std::min(left.count, kWalkedAtOnce) : left.count};
-      set_.ForEachInRanks(part, types::Direction::kUp,
-                          [&](std::string_view member, double score) { Offer(member, score); });
-      left = {left.first + part.count, left.count - part.count};
-    }
-  }
-
-  void Offer(std::string_view member, double score) {
+  // Whether the member lies within the area.
+  bool Offer(std::string_view member, double score) {
     const auto distance = area_.Find(geohash::HashOfScore(score));
-    if (!distance) return;
+    if (!distance) return false;
     if (list_.size() < selection_.count) {
       list_.Append(member, score, *distance);
       if (list_.size() == selection_.count && !selection_.any) {
         std::make_heap(list_.matches_.begin(), list_.matches_.end(), in_front_);
         found_ = list_.size();
       }
-      return;
+    } else if (!selection_.any) {
+      Replace(member, score, *distance);
     }
-    if (!selection_.any) Replace(member, score, *distance);
+    return true;
   }
 
   // Puts a match in the place of the hindmost, if it is in front of that. The name of that stays in the

@@ -1,8 +1,8 @@
 // Searching a sorted set for the members in an area.
 //
-// The cells that cover the area are walked one after the other. A cell with many members is quartered first:
-// quarters that the area does not touch are left out, so that few members are looked at in vain, however
-// coarse the cells are to begin with. The order of what is found does not depend on that.
+// The cells that cover the area are walked one after the other, in the order of their geohashes. Where that
+// order leaves the area, the walk skips to where it comes back, so that few members are looked at in vain,
+// however coarse the cells are. The order of what is found does not depend on that.
 #pragma once
 
 #include <cstdint>
