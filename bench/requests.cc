@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <sstream>
 
 namespace cinnabar::bench {
 namespace {
@@ -52,14 +53,19 @@ void Count(char type, size_t count, std::string& out) {
 }  // namespace
 
 RequestWriter::RequestWriter(const Options& options, uint64_t seed)
-    : options_(options), random_(seed), value_(options.value_bytes, 'x') {}
+    : options_(options), random_(seed), value_(options.value_bytes, 'x') {
+  std::istringstream words(options.test);
+  for (std::string word; words >> word;) words_.push_back(word);
+  if (words_.size() == 1) words_.clear();
+}
 
 bool RequestWriter::KnownTest(std::string_view test) {
-  return test == "mix" || test == "mset10" || test == "mget10" || Find(test) != nullptr;
+  return test.find(' ') != test.npos || test == "mix" || test == "mset10" || test == "mget10" ||
+         Find(test) != nullptr;
 }
 
 std::string RequestWriter::TestNames() {
-  std::string names = "mix mset10 mget10";
+  std::string names = "\"COMMAND with %k %n %v\" mix mset10 mget10";
   for (const Shape& shape : kShapes) names.append(" ").append(shape.test);
   return names;
 }
@@ -70,11 +76,37 @@ void RequestWriter::Part(std::string_view part, std::string& out) {
 }
 
 void RequestWriter::Key(std::string_view prefix, int64_t number, std::string& out) {
-  int64_t index = options_.sequential ? number : random_.Below(options_.keyspace);
   char text[32];
-  int size = std::snprintf(text, sizeof(text), "%.4s%012lld", prefix.data(),
-                           static_cast<long long>(options_.first_key + index));
+  int size = std::snprintf(text, sizeof(text), "%.4s%012lld", prefix.data(), Index(number));
   Part({text, static_cast<size_t>(size)}, out);
+}
+
+long long RequestWriter::Index(int64_t number) {
+  return options_.first_key + (options_.sequential ? number : random_.Below(options_.keyspace));
+}
+
+void RequestWriter::Command(int64_t number, std::string& out) {
+  Count('*', words_.size(), out);
+  std::string part;
+  char text[32];
+  for (const std::string& word : words_) {
+    part.clear();
+    for (size_t i = 0; i < word.size(); ++i) {
+      const char kind = word[i] == '%' && i + 1 < word.size() ? word[i + 1] : '\0';
+      if (kind == 'k') {
+        part.append(text, static_cast<size_t>(std::snprintf(text, sizeof(text), "%012lld", Index(number))));
+      } else if (kind == 'n') {
+        part.append(std::to_string(random_.Below(options_.keyspace)));
+      } else if (kind == 'v') {
+        part.append(value_);
+      } else {
+        part.push_back(word[i]);
+        continue;
+      }
+      ++i;
+    }
+    Part(part, out);
+  }
 }
 
 void RequestWriter::Many(std::string_view name, int keys, bool with_values, int64_t number,
@@ -88,6 +120,7 @@ void RequestWriter::Many(std::string_view name, int keys, bool with_values, int6
 }
 
 void RequestWriter::Append(int64_t number, std::string& out) {
+  if (!words_.empty()) return Command(number, out);
   if (options_.test == "mset10") return Many("MSET", kManyKeys, true, number, out);
   if (options_.test == "mget10") return Many("MGET", kManyKeys, false, number, out);
   const Shape* shape = Find(options_.test);

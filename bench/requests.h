@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cinnabar::bench {
 
@@ -44,6 +45,10 @@ class Random {
 };
 
 // Writes the requests of one test. Keys are 16 bytes, `key:` and 12 digits (`ctr:` for counters).
+//
+// A test is a name, or a command with its arguments in which `%k` stands for the number of a key (12 digits,
+// random or in sequence), `%n` for a random number of the keyspace as it is, and `%v` for the value: "HSET
+// hash:%k field %v".
 class RequestWriter {
  public:
   // REQUIRES: KnownTest(options.test). Keeps a reference to `options`.
@@ -58,11 +63,15 @@ class RequestWriter {
  private:
   void Key(std::string_view prefix, int64_t number, std::string& out);
   void Part(std::string_view part, std::string& out);
+  void Command(int64_t number, std::string& out);
+  // The number of the key of this request.
+  long long Index(int64_t number);
   void Many(std::string_view name, int keys, bool with_values, int64_t number, std::string& out);
 
   const Options& options_;
   Random random_;
   std::string value_;
+  std::vector<std::string> words_;  // of a test that is a command
 };
 
 }  // namespace cinnabar::bench

@@ -55,8 +55,8 @@ inline bool ParseInteger(std::string_view text, int64_t& number) {
   return internal::ParseInt64(text, number);
 }
 
-// Bytes of the field that tells `size` backwards. Redis goes to the next width one number before it must,
-// except from one byte to two.
+// Bytes of the field that tells `size` backwards. From two bytes on, the greatest number of a width already
+// takes the next one: so does redis-server, and who reads forwards must know it.
 inline size_t BackBytes(uint64_t size) {
   if (size <= 127) return 1;
   if (size < 16383) return 2;
@@ -269,6 +269,7 @@ size_t CheckedBytes(std::string_view bytes) {
   const uint64_t data_bytes = DataBytes(bytes.data());
   const size_t back_bytes = BackBytes(data_bytes);
   if (data_bytes + back_bytes > bytes.size()) return 0;
+  if (back_bytes == 1) return ByteAt(bytes.data() + data_bytes) == data_bytes ? data_bytes + 1 : 0;
   char expected[5];
   WriteBack(expected, data_bytes);
   if (std::memcmp(bytes.data() + data_bytes, expected, back_bytes) != 0) return 0;

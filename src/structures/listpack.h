@@ -7,7 +7,8 @@
 //
 // A string that is the canonical decimal of an int64 is kept as an integer. A position is the offset of an
 // element; kEnd stands behind the last. Functions that take a string_view only read. All of them but Valid
-// trust the bytes: what came from outside is passed to Valid first.
+// trust the bytes: what came from outside is passed to Valid first. What is put into a listpack may not point
+// into it, for its bytes move while it is written.
 //
 // Not thread-safe. A position dies with the next change of the bytes.
 #pragma once
