@@ -133,7 +133,8 @@ constexpr CommandSpec kTable[] = {
     {
         .name = "xadd",
         .synopsis = "key [NOMKSTREAM]@6.2.0 "
-                    "trim:[strategy:(MAXLEN|MINID@6.2.0) operator:[=|~:pure-token approximately] threshold "
+                    "trim:[strategy:(MAXLEN|MINID@6.2.0) operator:[=:pure-token equal|~:pure-token "
+                    "approximately] threshold "
                     "[LIMIT:integer count]@6.2.0] id_or_auto:(*:pure-token auto_id|id) (field value)...",
         .summary = "Appends an entry to a stream, which is made if there is none.",
         .since = "5.0.0",

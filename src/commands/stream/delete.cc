@@ -70,7 +70,8 @@ constexpr CommandSpec kTable[] = {
     },
     {
         .name = "xtrim",
-        .synopsis = "key trim:(strategy:(MAXLEN|MINID@6.2.0) operator:[=|~:pure-token approximately] "
+        .synopsis = "key trim:(strategy:(MAXLEN|MINID@6.2.0) operator:[=:pure-token equal|~:pure-token "
+                    "approximately] "
                     "threshold [LIMIT:integer count]@6.2.0)",
         .summary = "Removes the oldest entries of a stream, down to a length or up to an id.",
         .since = "5.0.0",
