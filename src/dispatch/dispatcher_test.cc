@@ -2,6 +2,8 @@
 #include "dispatch/dispatcher.h"
 
 #include "dispatch/services_for_test.h"
+#include "keyspace/entry_holder.h"
+#include "types/hash.h"
 
 namespace cinnabar::dispatch {
 namespace {
@@ -275,6 +277,29 @@ TEST_F(DispatcherTest, ExpiredKeysGoByThemselvesAndAreJournaled) {
   EXPECT_EQ(keyspace_.Size(0), 40u);
   EXPECT_EQ(events_.seen.size(), 60u);
   EXPECT_NE(Journal().find("DEL k7"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, ExpiredFieldsGoByThemselvesAndAreJournaled) {
+  constexpr int kFields = 1000;
+  const keyspace::Key key = keyspace_.KeyOf("h");
+  keyspace::Database database(dispatcher_->core(), 0);
+  keyspace::EntryHolder holder(database.Create(
+      key, {.type = types::Type::kHash, .place = keyspace::Place::kInline, .bytes = listpack::kEmpty}));
+  types::Hash hash(holder);
+  for (int i = 0; i < kFields; ++i) {
+    const std::string field = "f" + std::to_string(i);
+    hash.Set(field, "v", {});
+    hash.SetExpiry(hash.Find(field), field, 1);
+  }
+  database.NoteFieldExpiry(key, *holder.entry());
+  EXPECT_LE(dispatcher_->NextExpiry(), dispatcher_->core().now);
+  uint64_t removed = 0;
+  for (int i = 0; i < 1000 && removed < kFields; ++i) removed += dispatcher_->ExpireSome(1000000);
+  EXPECT_EQ(removed, static_cast<uint64_t>(kFields));
+  EXPECT_EQ(keyspace_.Size(0), 0u);
+  EXPECT_NE(Journal().find("HDEL h f"), std::string::npos);
+  dispatcher_->ExpireSome(1000000);
+  EXPECT_EQ(dispatcher_->NextExpiry(), keyspace::kNever);
 }
 
 TEST_F(DispatcherTest, MonitorsSeeQuotedAndRedactedArguments) {

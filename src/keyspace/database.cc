@@ -25,6 +25,7 @@ EntryRef Database::Insert(const Key& key, Entry* entry) {
   if (expiry != kNever) keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
   if (entry->type() == types::Type::kHash) [[unlikely]]
     NoteFieldExpiry(key, *entry);
+  if (core_->tells_new) core_->events->OnNew(index_, key.bytes);
   return EntryRef(shard.entries.Find(key.hash, [&](const Entry& e) { return &e == entry; }));
 }
 

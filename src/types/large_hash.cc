@@ -2,20 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <random>
+
+#include "base/hash_seed.h"
 
 namespace cinnabar::types {
 namespace {
-
-// Hashes of names cannot be foretold: the secret is drawn once for the process, the address of the object
-// makes it differ between hashes.
-uint64_t SeedFor(const void* object) {
-  static const uint64_t secret = [] {
-    std::random_device device;
-    return uint64_t{device()} << 32 | device();
-  }();
-  return hash_internal::Fold(secret ^ reinterpret_cast<uintptr_t>(object), 0x9e3779b97f4a7c15);
-}
 
 // What the allocator makes of a request, nearly.
 constexpr size_t Rounded(size_t size) {
@@ -125,7 +116,7 @@ HashField* HashField::SetExpiry(HashField* field, Millis expiry) {
   return field;
 }
 
-LargeHash::LargeHash(Size size_class) : seed_(SeedFor(this)), size_class_(size_class) {}
+LargeHash::LargeHash(Size size_class) : seed_(HashSeedFor(this)), size_class_(size_class) {}
 
 LargeHash::~LargeHash() {
   for (size_t bucket = 0; bucket < table_.bucket_count(); ++bucket) {
@@ -179,7 +170,7 @@ void LargeHash::NoteExpiry(Slot& slot, uint64_t hash, Millis expiry) {
   if (expiry != kNeverExpires) {
     AddTimer({expiry, hash});
   } else if (table_.marked() == 0) {
-    timers_.clear();
+    timers_ = {};
   }
 }
 
@@ -187,7 +178,7 @@ void LargeHash::Erase(Slot* slot, uint64_t hash) {
   HashField* field = table_.Erase(hash, slot);
   field_bytes_ -= Rounded(field->size());
   HashField::Destroy(field);
-  if (table_.marked() == 0) timers_.clear();
+  if (table_.marked() == 0) timers_ = {};
 }
 
 TableSlot* LargeHash::FieldOfTimer(const Timer& timer) const {
@@ -233,6 +224,7 @@ std::vector<std::string> LargeHash::TakeExpired(Millis now, size_t limit) {
     names.emplace_back(FieldOf(*slot).name());
     Erase(slot, timer.hash);
   }
+  if (timers_.capacity() > 4 * timers_.size() + kIdleTimers) timers_.shrink_to_fit();
   return names;
 }
 
