@@ -126,7 +126,14 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
   } else {
     waiter.GiveBack();
   }
-  if (locked) keyspace.Unlock(shard);
+  if (locked) {
+    // What became ready in this shard has to be served with it held.
+    const auto stays = [shard](const ReadyKey& key) { return Keyspace::ShardOf(key.hash) != shard; };
+    const auto first = std::stable_partition(ready_.begin(), ready_.end(), stays);
+    deferred_.insert(deferred_.end(), first, ready_.end());
+    ready_.erase(first, ready_.end());
+    keyspace.Unlock(shard);
+  }
   return served ? Service::kServed : Service::kNothing;
 }
 
@@ -197,6 +204,8 @@ bool Dispatcher::Unblock(Session& session, UnblockWith with) {
   protocol::ReplyWriter writer(call->reply, call->version);
   if (with == UnblockWith::kError) {
     writer.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    command_stats_.AddFailed(call->command->id);
+    error_stats_.Add(telemetry::ErrorCodeOf(writer.last_error()));
   } else {
     call->waiting->TimeOut(writer);
   }

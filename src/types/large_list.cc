@@ -272,8 +272,8 @@ size_t LargeList::Remove(ListEnd from, size_t most, std::string_view value) {
     const Place place = nodes_.PlaceOf(ordinal);
     const std::string_view bytes = nodes_.at(place).Read(scratch);
     const bool plain = nodes_.at(place).plain();
-    const bool there = plain ? bytes == value
-                             : listpack::Find(bytes, listpack::First(bytes), value) != listpack::kEnd;
+    const bool there =
+        plain ? bytes == value : listpack::Find(bytes, listpack::First(bytes), value) != listpack::kEnd;
     if (!there) {
       if (forwards) ++ordinal;
       continue;

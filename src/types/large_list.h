@@ -111,13 +111,13 @@ void LargeList::Walk(size_t index, ListEnd towards, Visit&& visit) const {
     if (node.plain()) {
       if (!visit(listpack::Element{.bytes = bytes})) return;
     } else {
-      size_t position = first                      ? listpack::At(bytes, static_cast<int64_t>(inner))
+      size_t position = first                       ? listpack::At(bytes, static_cast<int64_t>(inner))
                         : towards == ListEnd::kTail ? listpack::First(bytes)
                                                     : listpack::Last(bytes);
       while (position != listpack::kEnd) {
         if (!visit(listpack::Get(bytes, position))) return;
-        position = towards == ListEnd::kTail ? listpack::Next(bytes, position)
-                                             : listpack::Previous(bytes, position);
+        position =
+            towards == ListEnd::kTail ? listpack::Next(bytes, position) : listpack::Previous(bytes, position);
       }
     }
     if (towards == ListEnd::kTail) {

@@ -103,7 +103,8 @@ void List::Walk(size_t index, ListEnd towards, Visit&& visit) const {
   const std::string_view pack = holder_.view();
   size_t position = listpack::At(pack, static_cast<int64_t>(index));
   while (position != listpack::kEnd && visit(listpack::Get(pack, position))) {
-    position = towards == ListEnd::kTail ? listpack::Next(pack, position) : listpack::Previous(pack, position);
+    position =
+        towards == ListEnd::kTail ? listpack::Next(pack, position) : listpack::Previous(pack, position);
   }
 }
 

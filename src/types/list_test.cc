@@ -63,10 +63,11 @@ class Pair {
     ASSERT_EQ(list().size(), model_.size());
     ASSERT_EQ(Contents(holder_, options_), std::vector<std::string>(model_.begin(), model_.end()));
     std::vector<std::string> backwards;
-    list().VisitRange(model_.size() - 1, model_.size(), ListEnd::kHead, [&](const listpack::Element& element) {
-      listpack::Digits digits;
-      backwards.emplace_back(element.Text(digits));
-    });
+    list().VisitRange(model_.size() - 1, model_.size(), ListEnd::kHead,
+                      [&](const listpack::Element& element) {
+                        listpack::Digits digits;
+                        backwards.emplace_back(element.Text(digits));
+                      });
     ASSERT_EQ(backwards, std::vector<std::string>(model_.rbegin(), model_.rend()));
     if (holder_.packed()) {
       ASSERT_TRUE(listpack::Valid(holder_.view()));

@@ -115,8 +115,9 @@ constexpr CommandSpec kTable[] = {
         .summary = "Inserts an element before or after the first one that equals a given value.",
         .since = "2.2.0",
         .group = "list",
-        .complexity = "O(N) for N elements before the pivot: near the head of the list this is O(1), near its "
-                      "tail O(N) for the whole list.",
+        .complexity =
+            "O(N) for N elements before the pivot: near the head of the list this is O(1), near its "
+            "tail O(N) for the whole list.",
         .arity = 5,
         .flags = Flag::kWrite | Flag::kDenyOom,
         .keys = {dispatch::OneKey(KeyUse::kRw | KeyUse::kInsert)},
@@ -140,8 +141,9 @@ constexpr CommandSpec kTable[] = {
         .summary = "Removes everything from a list but the elements between two indexes.",
         .since = "1.0.0",
         .group = "list",
-        .complexity = "O(N) for N nodes removed: elements go by the node, and many of them are freed by another "
-                      "thread.",
+        .complexity =
+            "O(N) for N nodes removed: elements go by the node, and many of them are freed by another "
+            "thread.",
         .arity = 4,
         .flags = Flag::kWrite,
         .keys = {dispatch::OneKey(KeyUse::kRw | KeyUse::kDelete)},

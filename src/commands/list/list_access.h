@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/collection.h"
 #include "dispatch/args.h"
@@ -30,6 +31,13 @@ inline void ReplyElement(protocol::ReplyWriter& reply, const listpack::Element& 
   }
 }
 
+// A number of at least `least`; the error stands for everything else.
+inline size_t TakeCount(dispatch::Args& args, int64_t least, std::string_view error) {
+  const auto count = ParseInt64(args.Next());
+  if (!args.failed() && (!count || *count < least)) args.Fail(error);
+  return args.failed() ? 0 : static_cast<size_t>(*count);
+}
+
 // "LEFT" and "RIGHT"; a syntax error for anything else.
 types::ListEnd TakeListEnd(dispatch::Args& args);
 std::string_view NameOf(types::ListEnd end);  // as TakeListEnd reads it
@@ -49,7 +57,8 @@ struct ListRange {
 };
 ListRange ResolveRange(int64_t start, int64_t stop, size_t size);
 
-// Pushes to the list at the key, or to a new one. `holder` is what the key holds. The caller says what changed.
+// Pushes to the list at the key, or to a new one. `holder` is what the key holds. The caller says what
+// changed.
 void PushToList(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder,
                 types::ListEnd end, std::span<const std::string_view> values);
 

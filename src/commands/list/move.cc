@@ -132,7 +132,8 @@ void BRPopLPush(Call& call) {
   MoveOrWait(call, {}, WaitingMove::Form::kRPopLPush, deadline);
 }
 
-constexpr std::string_view kSecondsHistory = "6.0.0: `timeout` is interpreted as a double instead of an integer.";
+constexpr std::string_view kSecondsHistory =
+    "6.0.0: `timeout` is interpreted as a double instead of an integer.";
 constexpr dispatch::KeySpec kSource = dispatch::OneKey(KeyUse::kRw | KeyUse::kAccess | KeyUse::kDelete, 1);
 constexpr dispatch::KeySpec kTarget = dispatch::OneKey(KeyUse::kRw | KeyUse::kInsert, 2);
 

@@ -27,10 +27,9 @@ struct PopRequest {
 
 PopRequest ParseRequest(Args& args) {
   PopRequest request;
-  const int64_t keys = args.Int(1, INT64_MAX, "ERR numkeys should be greater than 0");
+  request.keys = TakeCount(args, 1, "ERR numkeys should be greater than 0");
   if (args.failed()) return request;
   request.first_key = args.position();
-  request.keys = static_cast<size_t>(keys);
   if (request.keys >= args.left()) {
     args.FailSyntax();
     return request;
@@ -38,7 +37,7 @@ PopRequest ParseRequest(Args& args) {
   args.Skip(request.keys);
   request.end = TakeListEnd(args);
   if (!args.failed() && args.TakeWith("COUNT")) {
-    request.count = static_cast<size_t>(args.Int(1, INT64_MAX, "ERR count should be greater than 0"));
+    request.count = TakeCount(args, 1, "ERR count should be greater than 0");
   }
   if (!args.failed() && args.more()) args.FailSyntax();
   return request;
@@ -133,7 +132,8 @@ constexpr CommandSpec kTable[] = {
     {
         .name = "blmpop",
         .synopsis = "timeout:double numkeys:integer key... where:(LEFT|RIGHT) [COUNT:integer count]",
-        .summary = "Takes elements out of the first of several lists that is there; waits for one if need be.",
+        .summary =
+            "Takes elements out of the first of several lists that is there; waits for one if need be.",
         .since = "7.0.0",
         .group = "list",
         .complexity = "O(N+M) for N keys and M elements returned.",

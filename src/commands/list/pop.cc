@@ -16,7 +16,7 @@ namespace KeyUse = dispatch::KeyUse;
 
 void PopSome(Call& call, ListEnd end) {
   Args args(call, 2);
-  const int64_t wanted = args.Int(0, INT64_MAX, errors::kMustBePositive);
+  const size_t wanted = TakeCount(args, 0, errors::kMustBePositive);
   if (args.more()) {
     return call.reply().Error("ERR wrong number of arguments for '" + std::string(call.command().name) +
                               "' command");
@@ -28,7 +28,7 @@ void PopSome(Call& call, ListEnd end) {
   if (!holder.exists()) return call.reply().NullArray();
   const List list(holder, {});
   const size_t size = list.size();
-  const size_t count = std::min(static_cast<size_t>(wanted), size);
+  const size_t count = std::min(wanted, size);
   call.reply().Array(count);
   if (count == 0) return;
   list.VisitRange(end == ListEnd::kHead ? 0 : size - 1, count,

@@ -38,9 +38,9 @@ PositionOptions ParseOptions(Args& args) {
       const auto magnitude = static_cast<uint64_t>(rank);
       options.skip = (rank < 0 ? ~magnitude + 1 : magnitude) - 1;
     } else if (args.TakeWith("COUNT")) {
-      options.count = static_cast<size_t>(args.Int(0, INT64_MAX, kCountNegative));
+      options.count = TakeCount(args, 0, kCountNegative);
     } else if (args.TakeWith("MAXLEN")) {
-      options.look_at_most = static_cast<size_t>(args.Int(0, INT64_MAX, kMaxLenNegative));
+      options.look_at_most = TakeCount(args, 0, kMaxLenNegative);
     } else {
       args.FailSyntax();
     }

@@ -20,6 +20,7 @@ inline constexpr size_t kAnyNumber = ~size_t{0};
 
 extern const std::span<const DebugSubcommand> kDebugDataSubcommands;
 extern const std::span<const DebugSubcommand> kDebugProcessSubcommands;
+extern const std::span<const DebugSubcommand> kDebugListSubcommands;
 
 // "HELP".
 void DebugHelp(dispatch::Call& call);

@@ -170,7 +170,6 @@ constexpr DebugSubcommand kTable[] = {
     {"loadaof", 0, 0, Reload},
     {"set-active-expire", 1, 1, SetActiveExpire},
     {"set-skip-checksum-validation", 1, 1, Accept},
-    {"quicklist-packed-threshold", 1, 1, Accept},
     {"dict-resizing", 1, 1, Accept},
     {"aof-flush-sleep", 1, 1, Accept},
     {"drop-cluster-packet-filter", 1, 1, Accept},

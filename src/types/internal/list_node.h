@@ -54,9 +54,7 @@ class ListNode {
   size_t memory() const { return plain_ && !compressed_ ? size_ : room_; }
 
   // The listpack or the plain element. A compressed node is unpacked into the scratch and stays as it is.
-  std::string_view Read(std::string& scratch) const {
-    return compressed_ ? Unpack(scratch) : view();
-  }
+  std::string_view Read(std::string& scratch) const { return compressed_ ? Unpack(scratch) : view(); }
 
   // REQUIRES: not compressed.
   std::string_view view() const { return {block_ + gap_, size_}; }
