@@ -13,11 +13,15 @@ struct StreamRules {
   // What a blocked XREADGROUP answers when its key or group has gone: a text of its own, or what the command
   // would answer if it were sent now.
   enum class Gone : uint8_t { kOwnText, kAsIfSentNow } gone;
+  // Whether XSETID may set an id below the greatest that was deleted.
+  enum class BelowDeleted : uint8_t { kAllowed, kRefused } set_id_below_deleted;
 };
 
 inline constexpr StreamRules kStreamRules70 = {StreamRules::Seen::kWhenServed, StreamRules::Activity::kHidden,
-                                               StreamRules::Gone::kOwnText};
+                                               StreamRules::Gone::kOwnText,
+                                               StreamRules::BelowDeleted::kAllowed};
 inline constexpr StreamRules kStreamRules72 = {StreamRules::Seen::kAlways, StreamRules::Activity::kShown,
-                                               StreamRules::Gone::kAsIfSentNow};
+                                               StreamRules::Gone::kAsIfSentNow,
+                                               StreamRules::BelowDeleted::kRefused};
 
 }  // namespace cinnabar::catalog

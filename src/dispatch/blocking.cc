@@ -79,18 +79,18 @@ void Dispatcher::ServeKey(const ReadyKey& ready) {
   const Key key = ready.key();
   keyspace::Database database(core_, ready.database);
   size_t position = 0;
-  bool served_any = false;
+  bool existed = false;
   while (keyspace::WaitQueue* queue = core_.keyspace.FindQueue(ready.database, key)) {
     if (position >= queue->size()) return;
     const auto waiter = std::static_pointer_cast<BlockedCall>((*queue)[position]);
     Service service = Service::kServed;
     if (!waiter->done()) {
       const bool exists = static_cast<bool>(database.FindWrite(key, keyspace::Use::kSilent));
-      if (!exists && served_any) return;  // the last one took what there was
+      if (!exists && existed) return;  // the last one took what there was
+      existed = exists;
       service = exists || waiter->waiting->wants_removals() ? ServeWaiter(*waiter, ready) : Service::kNothing;
       if (service == Service::kMustWait) return deferred_.push_back(ready);
       if (service == Service::kServed) {
-        served_any = true;
         services_.clients.Resume(waiter);
       }
     }

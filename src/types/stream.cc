@@ -196,7 +196,8 @@ int64_t Stream::CountUpTo(StreamId id) const {
 }
 
 bool Stream::MayHaveGapAfter(StreamId id) const {
-  return !empty() && !max_deleted_id.IsZero() && id <= max_deleted_id;
+  // A deletion before the first entry is no gap: all up to there has gone.
+  return !empty() && !max_deleted_id.IsZero() && id <= max_deleted_id && FirstId() <= max_deleted_id;
 }
 
 std::optional<int64_t> Stream::LagOf(const StreamGroup& group) const {

@@ -40,8 +40,8 @@ class StreamConsumer {
  public:
   static constexpr Millis kNeverActive = -1;
 
-  Millis seen = 0;                // last attempt to do something
-  Millis active = kNeverActive;   // last time when it got something
+  Millis seen = 0;               // last attempt to do something
+  Millis active = kNeverActive;  // last time when it got something
   const OrderedChunks<PendingId>& pending() const { return pending_; }
   const std::string& name() const { return *name_; }
 

@@ -233,8 +233,8 @@ class Checker {
 };
 
 // Reads an entry; its id must follow `previous`, which it becomes.
-bool CheckEntry(Checker& in, StreamId base, int64_t master_fields, int64_t most, std::optional<StreamId>& previous,
-                Counts& found) {
+bool CheckEntry(Checker& in, StreamId base, int64_t master_fields, int64_t most,
+                std::optional<StreamId>& previous, Counts& found) {
   const size_t begin = in.read();
   const int64_t flags = in.IntegerFrom(0, kDeleted | kSameFields);
   StreamId id;

@@ -36,10 +36,10 @@ struct StreamNode {
 struct StreamEntry {
   StreamId id;
   std::string_view pack;
-  size_t begin = 0;        // position of the flags
-  size_t first = 0;        // position of the first value, or of the first field where they alternate
-  size_t after = 0;        // position of the next entry, or listpack::kEnd
-  size_t master_field = 0; // position of the first field of the master when the entry shares them, else 0
+  size_t begin = 0;         // position of the flags
+  size_t first = 0;         // position of the first value, or of the first field where they alternate
+  size_t after = 0;         // position of the next entry, or listpack::kEnd
+  size_t master_field = 0;  // position of the first field of the master when the entry shares them, else 0
   int64_t fields = 0;
   bool deleted = false;
 

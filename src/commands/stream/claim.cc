@@ -118,7 +118,7 @@ class Claimer {
 
   // Claims what was not pending. REQUIRES: the stream has it.
   void ClaimAbsent(StreamId id) {
-    named_.group->AddPending(id, consumer(), how_.delivered, 0);
+    named_.group->AddPending(id, consumer(), how_.delivered, 1);
     Claim(*named_.group->FindPending(id));
   }
 
@@ -254,7 +254,8 @@ constexpr CommandSpec kTable[] = {
         .synopsis = "key group consumer min-idle-time id... [IDLE:integer ms] "
                     "[TIME:unix-time unix-time-milliseconds] [RETRYCOUNT:integer count] "
                     "[FORCE] [JUSTID] [LASTID:string id]",
-        .summary = "Gives pending entries to another consumer of the group, as if they were handed out to it.",
+        .summary =
+            "Gives pending entries to another consumer of the group, as if they were handed out to it.",
         .since = "5.0.0",
         .group = "stream",
         .complexity = "O(log N) for each entry, with N pending entries of the group.",
@@ -275,8 +276,8 @@ constexpr CommandSpec kTable[] = {
         .flags = Flag::kWrite | Flag::kFast,
         .keys = {dispatch::OneKey(KeyUse::kRw | KeyUse::kDelete)},
         .tips = "nondeterministic_output",
-        .history =
-            "7.0.0: Added an element to the reply array, containing deleted entries the command cleared from the PEL",
+        .history = "7.0.0: Added an element to the reply array, containing deleted entries the command "
+                   "cleared from the PEL",
         .run = XAutoClaim,
     },
 };

@@ -37,7 +37,8 @@ void XTrim(Call& call) {
     if (!option.Take(args)) args.FailSyntax();
   }
   option.Check(args, call.settings().encoding);
-  if (!option.given()) args.Fail("ERR syntax error, XTRIM must be called with a MAXLEN or MINID trimming strategy");
+  if (!option.given())
+    args.Fail("ERR syntax error, XTRIM must be called with a MAXLEN or MINID trimming strategy");
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   Stream* stream;

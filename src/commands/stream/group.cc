@@ -21,7 +21,8 @@ namespace Flag = dispatch::Flag;
 namespace KeyUse = dispatch::KeyUse;
 
 constexpr std::string_view kKeyMustExist =
-    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+    "MKSTREAM "
     "option to create an empty stream automatically.";
 
 struct GroupOptions {
@@ -102,7 +103,11 @@ void SetId(Call& call) {
   if (args.failed()) return args.Reply(call);
   NamedGroup named;
   if (!OpenNamed(call, named)) return;
-  const auto position = PositionOr(call, call.arg(4), named.stream);
+  // As a range has them, unlike XGROUP CREATE.
+  const std::string_view text = call.arg(4);
+  const auto position = text == "-"   ? types::kStreamIdMin
+                        : text == "+" ? types::kStreamIdMax
+                                      : PositionOr(call, text, named.stream);
   if (!position) return;
   named.group->last_id = *position;
   named.group->entries_read = options.entries_read;

@@ -39,7 +39,7 @@ void PropagatePosition(dispatch::Call& call, const NamedGroup& group);
 // What XREADGROUP asks of one stream.
 struct GroupRead {
   std::string_view consumer;
-  uint64_t limit = 0;  // 0: no limit
+  uint64_t limit = 0;                                                      // 0: no limit
   enum class Pending : uint8_t { kKept, kNone } pending = Pending::kKept;  // kNone: NOACK
 };
 
@@ -48,6 +48,7 @@ bool HasNew(const types::Stream& stream, const types::StreamGroup& group);
 // Hands out entries that nobody in the group has got yet, and answers with them. REQUIRES: HasNew.
 void DeliverNew(dispatch::Call& call, const NamedGroup& group, const GroupRead& read);
 // Hands out again what the consumer has pending after an id.
-void DeliverPending(dispatch::Call& call, const NamedGroup& group, const GroupRead& read, types::StreamId after);
+void DeliverPending(dispatch::Call& call, const NamedGroup& group, const GroupRead& read,
+                    types::StreamId after);
 
 }  // namespace cinnabar::commands

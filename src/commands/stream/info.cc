@@ -114,7 +114,8 @@ void ReplyConsumer(Call& call, StreamGroup& group, const StreamConsumer& consume
   });
 }
 
-void ReplyGroup(Call& call, const Stream& stream, const std::string& name, StreamGroup& group, uint64_t limit) {
+void ReplyGroup(Call& call, const Stream& stream, const std::string& name, StreamGroup& group,
+                uint64_t limit) {
   ReplyWriter& reply = call.reply();
   reply.Map(7);
   reply.Bulk("name");
@@ -155,7 +156,8 @@ void InfoStream(Call& call) {
   Args args(call, 3);
   const bool full = args.more();
   int64_t limit = kLimitDefault;
-  if (full && (!args.Take("FULL") || (args.more() && args.left() != 2) || (args.more() && !args.Take("COUNT")))) {
+  if (full &&
+      (!args.Take("FULL") || (args.more() && args.left() != 2) || (args.more() && !args.Take("COUNT")))) {
     return call.reply().Error(
         "ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP.");
   }
@@ -282,8 +284,10 @@ constexpr CommandSpec kTable[] = {
         .arity = -3,
         .flags = kReads,
         .keys = {kKey},
-        .history = "6.0.0: Added the `FULL` modifier.|7.0.0: Added the `max-deleted-entry-id`, `entries-added`, "
-                   "`recorded-first-entry-id`, `entries-read` and `lag` fields|7.2.0: Added the `active-time` field.",
+        .history =
+            "6.0.0: Added the `FULL` modifier.|7.0.0: Added the `max-deleted-entry-id`, `entries-added`, "
+            "`recorded-first-entry-id`, `entries-read` and `lag` fields|7.2.0: Added the `active-time` "
+            "field.",
         .run = InfoStream,
     },
 };

@@ -46,7 +46,11 @@ struct PendingRange {
 
 PendingRange ParseRange(Args& args) {
   PendingRange range;
-  if (args.TakeWith("IDLE", 4)) range.idle_least = args.Int();
+  if (args.Take("IDLE")) {
+    if (args.left() < 4) args.FailSyntax();
+    range.idle_least = args.Int();
+  }
+  if (args.failed()) return range;
   // Redis reads the count before the ids.
   Args count(args);
   count.Skip(2);
@@ -104,7 +108,8 @@ void ReplyRange(Call& call, StreamGroup& group, const Pending& pending, const Pe
   ReplyWriter& reply = call.reply();
   reply.Begin(ReplyWriter::Aggregate::kArray);
   uint64_t count = 0;
-  for (auto at = pending.Lower(range.from); at != pending.End() && count < range.limit; at = pending.Next(at)) {
+  for (auto at = pending.Lower(range.from); at != pending.End() && count < range.limit;
+       at = pending.Next(at)) {
     const StreamId id = pending.At(at).id;
     if (id > range.to) break;
     if (ReplyIfIdle(reply, *group.FindPending(id), range, call.now())) ++count;
@@ -143,11 +148,13 @@ constexpr CommandSpec kTable[] = {
     },
     {
         .name = "xpending",
-        .synopsis = "key group filters:[[IDLE:integer min-idle-time]@6.2.0 start end count:integer [consumer]]",
+        .synopsis =
+            "key group filters:[[IDLE:integer min-idle-time]@6.2.0 start end count:integer [consumer]]",
         .summary = "Returns what a group was handed out and has not acknowledged.",
         .since = "5.0.0",
         .group = "stream",
-        .complexity = "O(N) for N entries returned, or looked at with IDLE; for the summary O(N) for N consumers.",
+        .complexity =
+            "O(N) for N entries returned, or looked at with IDLE; for the summary O(N) for N consumers.",
         .arity = -3,
         .flags = Flag::kReadOnly,
         .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess)},

@@ -38,7 +38,8 @@ struct ReadOptions {
 
 enum class Reader : uint8_t { kAlone, kGroup };
 
-constexpr std::string_view kOnlyForGroups = "ERR The {} option is only supported by XREADGROUP. You called XREAD instead.";
+constexpr std::string_view kOnlyForGroups =
+    "ERR The {} option is only supported by XREADGROUP. You called XREAD instead.";
 
 // Finds the keys and the ids, half of what is left each.
 void TakeStreams(Args& args, ReadOptions& options) {
@@ -91,7 +92,8 @@ struct Wanted {
 };
 
 constexpr std::string_view kLastForGroup =
-    "ERR The {0} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
+    "ERR The {0} ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+    "consumer "
     "by specifying a proper ID, or use the > ID to get new messages. The {0} ID would just return an empty "
     "result set.";
 
@@ -107,7 +109,8 @@ std::string ReadId(std::string_view text, Wanted& wanted) {
   if (text == ">") {
     wanted.what = Wanted::What::kNew;
     if (wanted.group != nullptr) return {};
-    return "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.";
+    return "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> "
+           "option.";
   }
   const auto id = types::ParseStreamId(text, 0);
   if (!id) return std::string(errors::kInvalidStreamId);
@@ -218,7 +221,8 @@ constexpr CommandSpec kTable[] = {
         .summary = "Returns the entries of one or more streams that come after given ids. Can wait for them.",
         .since = "5.0.0",
         .group = "stream",
-        .complexity = "O(N) for each stream, with N entries returned. Waking M waiting clients costs XADD O(M).",
+        .complexity =
+            "O(N) for each stream, with N entries returned. Waking M waiting clients costs XADD O(M).",
         .arity = -4,
         .flags = Flag::kReadOnly | Flag::kBlocking,
         .keys = {KeysAfterStreams(1)},
@@ -226,13 +230,16 @@ constexpr CommandSpec kTable[] = {
     },
     {
         .name = "xreadgroup",
-        .synopsis = "group_consumer:(GROUP group consumer) [COUNT:integer count] [BLOCK:integer milliseconds] "
-                    "[NOACK] streams:(STREAMS key... id...)",
-        .summary = "Hands out entries to a consumer of a group: new ones, or those it has not acknowledged. Can "
-                   "wait for new ones.",
+        .synopsis =
+            "group_consumer:(GROUP group consumer) [COUNT:integer count] [BLOCK:integer milliseconds] "
+            "[NOACK] streams:(STREAMS key... id...)",
+        .summary =
+            "Hands out entries to a consumer of a group: new ones, or those it has not acknowledged. Can "
+            "wait for new ones.",
         .since = "5.0.0",
         .group = "stream",
-        .complexity = "O(M) for each stream, with M entries returned. Waking N waiting clients costs XADD O(N).",
+        .complexity =
+            "O(M) for each stream, with M entries returned. Waking N waiting clients costs XADD O(N).",
         .arity = -7,
         .flags = Flag::kWrite | Flag::kBlocking,
         .keys = {KeysAfterStreams(4)},

@@ -41,7 +41,8 @@ class ReadWaiting final : public dispatch::Waiting {
  private:
   bool ServeGroup(dispatch::Call& call, const keyspace::Key& key, types::Stream* stream,
                   const keyspace::EntryRef& entry);
-  std::string GoneError(dispatch::Call& call, const keyspace::Key& key, const keyspace::EntryRef& entry) const;
+  std::string GoneError(dispatch::Call& call, const keyspace::Key& key,
+                        const keyspace::EntryRef& entry) const;
 
   uint64_t limit_;
   bool for_group_ = false;

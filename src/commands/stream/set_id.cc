@@ -42,8 +42,10 @@ SetIdOptions ParseOptions(Args& args) {
 }
 
 // Why the stream cannot have these facts; empty when it can.
-std::string_view Objection(const Stream& stream, const SetIdOptions& options) {
-  if (options.id < stream.max_deleted_id)
+std::string_view Objection(const Stream& stream, const SetIdOptions& options,
+                           const catalog::StreamRules& rules) {
+  using BelowDeleted = catalog::StreamRules::BelowDeleted;
+  if (rules.set_id_below_deleted == BelowDeleted::kRefused && options.id < stream.max_deleted_id)
     return "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
   if (stream.empty()) return {};
   if (options.id < stream.LastId())
@@ -61,7 +63,7 @@ void XSetId(Call& call) {
   Stream* stream;
   if (!OpenStreamToWrite(call, key, stream)) return;
   if (stream == nullptr) return call.reply().Error(errors::kNoSuchKey);
-  const std::string_view objection = Objection(*stream, options);
+  const std::string_view objection = Objection(*stream, options, StreamRulesOf(call));
   if (!objection.empty()) return call.reply().Error(objection);
   stream->last_id = options.id;
   if (options.entries_added) stream->entries_added = *options.entries_added;

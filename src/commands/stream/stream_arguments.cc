@@ -87,7 +87,8 @@ void TrimOption::TakeStrategy(StreamTrim::By by, Args& args) {
   trim_.by = by;
   TakePrecision(args);
   if (by == StreamTrim::By::kLength) {
-    const int64_t most = args.Int(0, std::numeric_limits<int64_t>::max(), "ERR The MAXLEN argument must be >= 0.");
+    const int64_t most =
+        args.Int(0, std::numeric_limits<int64_t>::max(), "ERR The MAXLEN argument must be >= 0.");
     trim_.max_length = static_cast<uint64_t>(most);
   } else {
     trim_.min_id = TakeStreamId(args);
@@ -120,7 +121,9 @@ void TrimOption::Check(Args& args, const config::Encoding& settings) {
     return args.Fail("ERR syntax error, LIMIT cannot be used without the special ~ option");
   if (limit_given_ || !approximate()) return;
   const int64_t entries = settings.stream_node_max_entries;
-  trim_.limit = entries <= 0 ? kLimitWithoutNodes : entries > kLimitMost / kNodesAtOnce ? kLimitMost : entries * kNodesAtOnce;
+  trim_.limit = entries <= 0                          ? kLimitWithoutNodes
+                : entries > kLimitMost / kNodesAtOnce ? kLimitMost
+                                                      : entries * kNodesAtOnce;
 }
 
 ExactTrim ExactTrimOf(const types::Stream& stream, const StreamTrim& trim) {
