@@ -10,6 +10,24 @@ bool FitsListpack(size_t count, size_t longest, const SetLimits& limits) {
          static_cast<int64_t>(longest) <= limits.listpack.value_bytes;
 }
 
+// Whether an intset has room for one more number, which may make all others wider.
+bool FitsIntset(std::string_view bytes, int64_t number, const SetLimits& limits) {
+  constexpr size_t kHeaderBytes = 8;
+  const size_t count = intset::Count(bytes);
+  const size_t own = number == static_cast<int16_t>(number)   ? 2
+                     : number == static_cast<int32_t>(number) ? 4
+                                                              : 8;
+  const size_t width = std::max<size_t>(own, static_cast<unsigned char>(bytes[0]));
+  return static_cast<int64_t>(count) < limits.intset_entries &&
+         kHeaderBytes + (count + 1) * width <= kPackedBytesMax;
+}
+
+// More than a listpack of these numbers and this member takes.
+size_t ListpackBytesAtMost(size_t numbers, std::string_view member) {
+  constexpr size_t kNumberBytes = 11;
+  return listpack::kEmpty.size() + numbers * kNumberBytes + listpack::EncodedSize(member);
+}
+
 // Of the ends of an intset: the numbers between have no longer text.
 size_t LongestText(std::string_view intset_bytes) {
   const size_t count = intset::Count(intset_bytes);
@@ -63,11 +81,10 @@ bool Set::AddToIntset(std::string_view member, const SetLimits& limits) {
   const size_t count = intset::Count(packed());
   if (const auto number = ParseInt64(member)) {
     if (intset::Contains(packed(), *number)) return false;
-    if (static_cast<int64_t>(count) < limits.intset_entries && packed().size() < kPackedBytesMax / 2) {
-      return intset::Insert(*holder_, *number);
-    }
+    if (FitsIntset(packed(), *number, limits)) return intset::Insert(*holder_, *number);
     BecomeTable(count + 1);
-  } else if (FitsListpack(count + 1, std::max(member.size(), LongestText(packed())), limits)) {
+  } else if (FitsListpack(count + 1, std::max(member.size(), LongestText(packed())), limits) &&
+             ListpackBytesAtMost(count, member) <= kPackedBytesMax) {
     BecomeListpack();
     return AddToListpack(member, limits);
   } else {

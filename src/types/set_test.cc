@@ -105,6 +105,33 @@ TEST(Set, ChangesItsFormAsRedisDoes) {
   EXPECT_EQ(EncodingOf(wide), "hashtable");
 }
 
+TEST(Set, PackedBytesStayWithinTheirBoundWhateverTheLimits) {
+  const SetLimits limits{1 << 20, {1 << 20, 1 << 20}};
+  OwnHolder narrow(intset::kEmpty);
+  Set numbers(narrow);
+  for (int i = 0; i < 10000; ++i) numbers.Add(std::to_string(i), limits);
+  EXPECT_EQ(EncodingOf(narrow), "intset");
+  numbers.Add("9223372036854775807", limits);
+  EXPECT_EQ(EncodingOf(narrow), "hashtable");
+  EXPECT_EQ(numbers.size(), 10001u);
+
+  OwnHolder mixed(intset::kEmpty);
+  Set both(mixed);
+  for (int i = 0; i < 5000; ++i) both.Add(std::to_string(i), limits);
+  both.Add("x", limits);
+  EXPECT_TRUE(!mixed.packed() || mixed.size() <= kPackedBytesMax);
+  EXPECT_EQ(both.size(), 5001u);
+
+  OwnHolder strings(listpack::kEmpty);
+  Set texts(strings);
+  for (int i = 0; i < 5000; ++i) {
+    texts.Add("member " + std::to_string(i), limits);
+    ASSERT_TRUE(!strings.packed() || strings.size() <= kPackedBytesMax);
+  }
+  EXPECT_EQ(texts.size(), 5000u);
+  EXPECT_TRUE(texts.Add(std::string(1 << 20, 'x'), limits));
+}
+
 // Draws `draws` times and checks that every member came about equally often.
 template <typename DrawSome>
 void ExpectFair(size_t members, size_t expected_draws, DrawSome&& draw_some) {

@@ -1,6 +1,7 @@
 #include "commands/generic/sort_elements.h"
 
 #include "catalog/errors.h"
+#include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
 #include "types/sorted_set.h"
@@ -65,8 +66,12 @@ std::vector<std::string_view> SortSource::Elements(size_t first, size_t count, O
   return elements;
 }
 
-bool PatternValues::FindField(keyspace::EntryRef, std::string_view, std::string_view&) {
-  return false;
+bool PatternValues::FindField(keyspace::EntryRef entry, std::string_view field, std::string_view& value) {
+  keyspace::EntryHolder holder(entry);
+  const types::Hash::Spot spot = types::Hash(holder, call_->now()).Find(field);
+  if (!spot.found) return false;
+  value = spot.value.Text(digits_);
+  return true;
 }
 
 }  // namespace cinnabar::commands
