@@ -16,6 +16,14 @@ namespace KeyUse = dispatch::KeyUse;
 // A call visits at most this many buckets for each member that was asked for.
 constexpr uint64_t kBucketsPerMember = 10;
 
+ScanOptions ParseOptions(Args& args) {
+  ScanOptions options;
+  while (args.more() && !args.failed()) {
+    if (!options.Parse(args)) args.FailSyntax();
+  }
+  return options;
+}
+
 // Writes what one call finds to `reply` and moves the cursor; returns how many strings it wrote. Scores are
 // strings in every version of the protocol.
 size_t ScanSome(protocol::ReplyWriter& reply, const types::SortedSet& set, const ScanOptions& options,
@@ -48,10 +56,7 @@ void ZScan(Call& call) {
     return reply.Array(0);
   }
   Args args(call, 3);
-  ScanOptions options;
-  while (args.more() && !args.failed()) {
-    if (!options.Parse(args)) args.FailSyntax();
-  }
+  const ScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   uint64_t cursor = *start;
   OutputBuffer found(OutputBuffer::kFixedBytesMin);
