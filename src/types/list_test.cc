@@ -76,9 +76,13 @@ class Pair {
     }
   }
 
-  bool packed() const { return holder_.packed(); }
   void set_growing(bool growing) { growing_ = growing; }
-  size_t size() const { return model_.size(); }
+  void Fill(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      model_.push_back(PickValue());
+      list().Push(ListEnd::kTail, model_.back());
+    }
+  }
 
  private:
   List list() { return List(holder_, options_); }
@@ -219,6 +223,22 @@ TEST(ListTest, BehavesLikeADequeWithEveryNodeSize) {
       SCOPED_TRACE(testing::Message() << "size " << size << " depth " << depth);
       RunModel({.node_size = size, .compress_depth = depth}, 3000);
       if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Thousands of nodes, so that chunks of them are split, emptied and joined by new ones.
+TEST(ListTest, BehavesLikeADequeWithManyNodes) {
+  for (size_t depth : {0, 3}) {
+    const uint64_t seed = Seed();
+    SCOPED_TRACE("CINNABAR_TEST_SEED=" + std::to_string(seed));
+    Pair pair({.node_size = 2, .compress_depth = depth}, seed);
+    pair.Fill(4000);
+    for (int i = 0; i < 3000; ++i) {
+      pair.set_growing(i / 500 % 2 == 0);
+      pair.Step();
+      if (i % 100 == 0) pair.Check();
+      if (HasFatalFailure()) FAIL() << "step " << i;
     }
   }
 }
