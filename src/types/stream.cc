@@ -137,15 +137,28 @@ void Stream::RemoveNode(const StreamNode* node) {
   nodes_.Erase(nodes_.Previous(nodes_.End()));
 }
 
+namespace {
+
+// Whether nothing of a node is left when ids below `least` go.
+bool EndsBefore(const StreamNode& node, StreamId least, StreamTrim::Precision precision) {
+  const Reader reader(node);
+  StreamEntry last = reader.Last();
+  if (precision == StreamTrim::Precision::kNodes) return last.id < least;
+  while (last.deleted) CHECK(reader.Previous(last));
+  return last.id < least;
+}
+
+}  // namespace
+
 uint64_t Stream::Trim(const StreamTrim& trim) {
   uint64_t removed = 0;
   while (has_tail()) {
+    if (trim.by == StreamTrim::By::kLength && length_ <= trim.max_length) break;
     const StreamNode& node = FrontNode();
     const auto live = static_cast<uint64_t>(stream_node::CountsOf(node.view()).live);
-    const bool all = trim.by == StreamTrim::By::kLength ? length_ >= trim.max_length + live
-                                                        : Reader(node).Last().id < trim.min_id;
-    if (trim.by == StreamTrim::By::kLength && length_ <= trim.max_length) break;
     if (trim.limit > 0 && removed + live > static_cast<uint64_t>(trim.limit)) break;
+    const bool all = trim.by == StreamTrim::By::kLength ? length_ >= trim.max_length + live
+                                                        : EndsBefore(node, trim.min_id, trim.precision);
     if (!all) {
       if (trim.precision == StreamTrim::Precision::kExact) removed += TrimNode(trim);
       break;

@@ -32,7 +32,7 @@ struct GroupOptions {
 
 enum class Accepts : uint8_t { kEntriesRead, kMakeStreamToo };
 
-GroupOptions ParseOptions(Args& args, Accepts accepts) {
+GroupOptions ParseOptions(Call& call, Args& args, Accepts accepts) {
   GroupOptions options;
   while (args.more() && !args.failed()) {
     if (accepts == Accepts::kMakeStreamToo && args.Take("MKSTREAM")) {
@@ -42,9 +42,8 @@ GroupOptions ParseOptions(Args& args, Accepts accepts) {
       if (options.entries_read < 0 && options.entries_read != StreamGroup::kReadUnknown)
         args.Fail("ERR value for ENTRIESREAD must be positive or -1");
     } else {
-      const std::string_view name = args.command_name();
       args.Fail(fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try XGROUP HELP.",
-                            name.substr(name.find('|') + 1)));
+                            call.arg(1)));
     }
   }
   return options;
@@ -81,7 +80,7 @@ bool OpenNamed(Call& call, NamedGroup& named) {
 
 void Create(Call& call) {
   Args args(call, 5);
-  const GroupOptions options = ParseOptions(args, Accepts::kMakeStreamToo);
+  const GroupOptions options = ParseOptions(call, args, Accepts::kMakeStreamToo);
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(2);
   Stream* stream;
@@ -99,7 +98,7 @@ void Create(Call& call) {
 
 void SetId(Call& call) {
   Args args(call, 5);
-  const GroupOptions options = ParseOptions(args, Accepts::kEntriesRead);
+  const GroupOptions options = ParseOptions(call, args, Accepts::kEntriesRead);
   if (args.failed()) return args.Reply(call);
   NamedGroup named;
   if (!OpenNamed(call, named)) return;

@@ -158,8 +158,8 @@ void InfoStream(Call& call) {
   int64_t limit = kLimitDefault;
   if (full &&
       (!args.Take("FULL") || (args.more() && args.left() != 2) || (args.more() && !args.Take("COUNT")))) {
-    return call.reply().Error(
-        "ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP.");
+    return call.reply().Error(fmt::format(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try XINFO HELP.", call.arg(1)));
   }
   if (args.more()) limit = args.Int();
   if (args.failed()) return args.Reply(call);
