@@ -40,6 +40,10 @@ ValueLimits LimitsFrom(const config::Settings& settings);
 
 // A value that no key owns yet.
 struct RdbValue {
+  RdbValue() = default;
+  RdbValue(const RdbValue&) = delete;  // `bytes` may point into `room`
+  RdbValue& operator=(const RdbValue&) = delete;
+
   types::Type type = types::Type::kString;
   // Of a string, or of a packed collection. Points into the input or into `room`: valid while both are.
   std::string_view bytes;

@@ -100,7 +100,9 @@ void PropagateWithMoment(Call& call, Millis expiry, const Options& options) {
 }
 
 persistence::ValueLimits Limits(Call& call) {
-  return persistence::LimitsFrom(call.settings());
+  persistence::ValueLimits limits = persistence::LimitsFrom(call.settings());
+  limits.list.plain_from = call.services().debug.list_plain_from;
+  return limits;
 }
 
 void Restore(Call& call) {

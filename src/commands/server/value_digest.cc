@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "commands/stream/stream_digest.h"
 #include "keyspace/string_value.h"
 #include "keyspace/value_view.h"
 #include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
 #include "types/sorted_set.h"
-#include "types/stream.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -55,30 +55,6 @@ Digest SumOfHash(types::Holder& holder) {
         sum.Add(pair);
       });
   return sum;
-}
-
-// Who has read what; when does not count.
-Digest DigestOfGroup(std::string_view name, const types::StreamGroup& group) {
-  Digest digest = DigestOf(name, types::StreamIdText(group.last_id).view());
-  group.pending().ForEach([&](const types::PendingEntry& entry) {
-    digest.Append(types::StreamIdText(entry.id).view());
-    digest.Append(entry.consumer->name());
-  });
-  return digest;
-}
-
-void AppendStream(Digest& digest, const types::Stream& stream) {
-  types::StreamCursor cursor(stream, types::kStreamIdMin, types::kStreamIdMax);
-  types::StreamEntry entry;
-  while (cursor.Next(entry)) {
-    digest.Append(types::StreamIdText(entry.id).view());
-    entry.ForEachPair([&](std::string_view field, std::string_view value) {
-      digest.Append(field);
-      digest.Append(value);
-    });
-  }
-  if (stream.groups() == nullptr) return;
-  for (const auto& [name, group] : *stream.groups()) digest.Append(DigestOfGroup(name, group));
 }
 
 void AppendCollection(Digest& digest, const keyspace::Entry& entry) {

@@ -34,6 +34,7 @@ class NodeCollector {
     if (form == LargeList::Form::kPlain && bytes.empty()) return list_->Push(ListEnd::kTail, bytes);
     list_->AddNode(form, bytes);
   }
+  void CallListpack() { list_->CallListpack(); }
   void Finish(RdbReader& in, RdbValue& value) {
     if (list_->size() == 0) in.Fail(RdbFault::kEmpty, kNothingInside);
     if (in.failed()) return;
@@ -57,6 +58,7 @@ void TakeOnlyNode(RdbReader& in, std::string_view pack, const ValueLimits& limit
   }
   NodeCollector nodes(limits.list);
   nodes.Add(LargeList::Form::kPacked, pack);
+  if (limits.list.limit().Allows(pack.size(), listpack::Count(pack))) nodes.CallListpack();
   nodes.Finish(in, value);
 }
 
