@@ -1,10 +1,11 @@
 """Runs the Node.js sessions (node/*.js) and counts the checks that they print, one line each."""
 
+import glob
 import json
 import os
 import shutil
 
-from harness import run
+from harness import record_lines, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "clients_npm")
@@ -24,16 +25,10 @@ def _session(checks, server, locked, client):
         for transport in ("tcp", "unix"):
             with checks.part(f"RESP{protocol} {transport}"):
                 facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
-                         "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password}
+                         "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
                 environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
-                status, out, errors = run(["node", f"{HERE}/node/{client}_session.js", json.dumps(facts)],
-                                          env=environment)
-                for line in out.splitlines():
-                    verdict, _, rest = line.partition(" ")
-                    if verdict in ("ok", "fail"):
-                        name, _, detail = rest.partition("\t")
-                        checks.record(name, verdict == "ok", detail)
-                checks.true("the session came to its end", status == 0 and out.endswith("end\n"), out[-200:] + errors[-800:])
+                for program in sorted(glob.glob(f"{HERE}/node/{client}_*.js")):
+                    record_lines(checks, ["node", program, json.dumps(facts)], environment)
 
 
 def _install():
