@@ -1,6 +1,5 @@
 """Runs the Node.js sessions (node/*.js) and counts the checks that they print, one line each."""
 
-import glob
 import json
 import os
 import shutil
@@ -9,6 +8,9 @@ from harness import record_lines, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "clients_npm")
+
+PROGRAMS = {"ioredis": ("ioredis_session.js", "ioredis_collections.js", "ioredis_applications.js"),
+            "redis": ("redis_session.js", "redis_collections.js")}
 
 
 def ioredis_session(checks, server, locked):
@@ -27,8 +29,8 @@ def _session(checks, server, locked, client):
                 facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
                          "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
                 environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
-                for program in sorted(glob.glob(f"{HERE}/node/{client}_*.js")):
-                    record_lines(checks, ["node", program, json.dumps(facts)], environment)
+                for program in PROGRAMS[client]:
+                    record_lines(checks, ["node", f"{HERE}/node/{program}", json.dumps(facts)], environment)
 
 
 def _install():

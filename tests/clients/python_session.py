@@ -6,6 +6,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import python_blocking
+import python_collections
+import python_streams
 from python_client import Resp3Mixin, Resp3Parser, python_client
 
 
@@ -17,7 +20,8 @@ def python_session(checks, server, locked):
             with checks.part(f"RESP{protocol} {transport}"):
                 connect().flushall()
                 for part in (_strings, _bits, _keys, _scan, _transactions, _pipelines, _connection, _server,
-                             _large, _errors, _reconnect, _pool):
+                             _large, _errors, _reconnect, _pool, *python_collections.PARTS, *python_streams.PARTS,
+                             *python_blocking.PARTS, *([python_collections.hash_field_times] if server.ours else [])):
                     with checks.part(part.__name__.strip("_")):
                         part(checks, connect)
                 with checks.part("password"):
