@@ -71,7 +71,7 @@ def blocking_lists(c, connect):
 
 
 def _id(r, command):
-    return next(int(each["id"]) for each in r.client_list() if each["cmd"] == command)
+    return max(int(each["id"]) for each in r.client_list() if each["cmd"] == command and "b" in each["flags"])
 
 
 def blocking_queue(c, connect):
