@@ -23,7 +23,8 @@ Dispatcher::Dispatcher(Services& services, int core, uint64_t random_seed)
       core_{.keyspace = services.keyspace, .events = this, .random = Random(random_seed)},
       discarded_(OutputBuffer::kFixedBytesMin),
       command_stats_(services.registry.all().size()),
-      histograms_(services.registry.all().size()) {
+      histograms_(services.registry.all().size()),
+      eviction_pool_(std::make_unique<keyspace::EvictionPool>()) {
   time_step_ = clock_.ToTicks(kTimeStep);
   SettingsChanged();
   UpdateTime();
@@ -48,6 +49,9 @@ void Dispatcher::SettingsChanged() {
   const auto policy = settings.memory.maxmemory_policy;
   core_.access.SetLfu(policy == config::EvictionPolicy::kAllKeysLfu ||
                       policy == config::EvictionPolicy::kVolatileLfu);
+  const uint32_t events = services_.notifier == nullptr ? 0 : settings.observation.notify_keyspace_events;
+  core_.tells_new = (events & config::kNotifyNew) != 0;
+  core_.tells_missed = (events & config::kNotifyMiss) != 0;
   core_.access.lfu_log_factor = settings.memory.lfu_log_factor;
   core_.access.lfu_decay_minutes = settings.memory.lfu_decay_time_minutes;
 }
@@ -376,11 +380,20 @@ void Dispatcher::OnExpired(int database, std::string_view key) {
   }
 }
 
+void Dispatcher::OnNew(int database, std::string_view key) {
+  services_.notifier->OnKeyspaceEvent(config::kNotifyNew, "new", database, key);
+}
+
+void Dispatcher::OnMissed(int database, std::string_view key) {
+  services_.notifier->OnKeyspaceEvent(config::kNotifyMiss, "keymiss", database, key);
+}
+
 void Dispatcher::ResetStatistics() {
   command_stats_.Reset();
   error_stats_.Reset();
   for (auto& histogram : histograms_) histogram.reset();
   counters_.commands.Set(0);
+  counters_.evicted.Set(0);
   core_.hits = core_.misses = core_.expired = 0;
 }
 

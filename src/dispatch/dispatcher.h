@@ -24,6 +24,7 @@
 #include "dispatch/session.h"
 #include "journal/journal.h"
 #include "keyspace/database.h"
+#include "keyspace/eviction.h"
 #include "structures/latency_histogram.h"
 #include "telemetry/command_stats.h"
 #include "telemetry/error_stats.h"
@@ -68,6 +69,7 @@ struct Batch {
 struct CoreCounters {
   telemetry::Counter commands;
   telemetry::Counter changes;  // what rdb_changes_since_last_save counts
+  telemetry::Counter evicted;  // keys
 };
 
 class Dispatcher final : public keyspace::KeyspaceEvents {
@@ -112,6 +114,17 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     if (!nested) gate.Open(core_index_);
   }
 
+  // Eviction; see eviction.cc.
+  enum class Room : uint8_t {
+    kEnough,
+    kSoon,  // more keys have to go, between the next commands
+    kNone,  // over the limit, and no key may go
+  };
+  // REQUIRES: no shard is held.
+  Room MakeRoom();
+  // Whether MakeRoom should be called again soon.
+  bool evicting() const { return evicting_; }
+
   // Removes expired keys of this core's shards until the time is over; see expiry.cc.
   uint64_t ExpireSome(Micros budget);
   // No key of this core's shards expires before this moment, as far as is known.
@@ -122,6 +135,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   // KeyspaceEvents:
   void OnExpired(int database, std::string_view key) override;
+  void OnNew(int database, std::string_view key) override;
+  void OnMissed(int database, std::string_view key) override;
   void OnAwaited(int database, const keyspace::Key& key) override;
 
   // Blocking; see blocking.cc.
@@ -176,7 +191,9 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
                        std::span<const PlacedKey> keys);
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   bool Reject(Session& session, const Command* command, std::string_view error);
-  std::string_view WriteRefusal(const Session& session, const Command& command) const;
+  std::string_view WriteRefusal(const Session& session, const Command& command);
+  bool OverMemory() const;
+  bool Evict(const keyspace::EvictionCandidate& candidate);
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   void RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -241,6 +258,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   telemetry::ErrorStats error_stats_;
   std::vector<std::unique_ptr<LatencyHistogram>> histograms_;
   CoreCounters counters_;
+  std::unique_ptr<keyspace::EvictionPool> eviction_pool_;
+  bool evicting_ = false;
   std::vector<ReadyKey> ready_;     // changed under the locks that are held now
   std::vector<ReadyKey> deferred_;  // whose waiters need a shard that could not be had at once
   const ReadyKey* serving_ = nullptr;

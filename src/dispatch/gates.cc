@@ -42,11 +42,12 @@ bool Dispatcher::Reject(Session& session, const Command* command, std::string_vi
 }
 
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
-std::string_view Dispatcher::WriteRefusal(const Session& session, const Command& command) const {
+std::string_view Dispatcher::WriteRefusal(const Session& session, const Command& command) {
   uint64_t flags = command.flags;
   if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
-  const auto memory_max = static_cast<uint64_t>(services_.settings.memory.maxmemory_bytes);
-  if ((flags & Flag::kDenyOom) != 0 && memory_max > 0 && services_.control.UsedMemory() > memory_max) {
+  // Whatever the command is: memory over the limit is given back as soon as possible.
+  const bool full = services_.settings.memory.maxmemory_bytes > 0 && MakeRoom() == Room::kNone;
+  if (full && (flags & Flag::kDenyOom) != 0) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
   const config::Replication& replication = services_.settings.replication;

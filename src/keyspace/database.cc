@@ -11,6 +11,7 @@ EntryRef Database::Insert(const Key& key, Entry* entry) {
   shard.entries.Insert(key.hash, entry, expiry != kNever,
                        [&keyspace](const Entry& e) { return keyspace.HashOfEntry(e); });
   if (expiry != kNever) keyspace.NoteExpiry(index_, Keyspace::ShardOf(key.hash), expiry);
+  if (core_->tells_new) core_->events->OnNew(index_, key.bytes);
   return EntryRef(shard.entries.Find(key.hash, [&](const Entry& e) { return &e == entry; }));
 }
 

@@ -20,6 +20,9 @@ class KeyspaceEvents {
   virtual ~KeyspaceEvents() = default;
   // By itself; the key is already gone.
   virtual void OnExpired(int database, std::string_view key) = 0;
+  // A key was added, or looked for to read and not found. Told when CoreState asks for it.
+  virtual void OnNew(int database, std::string_view key) = 0;
+  virtual void OnMissed(int database, std::string_view key) = 0;
   // A key changed for which somebody waits.
   virtual void OnAwaited(int database, const Key& key) = 0;
 };
@@ -34,6 +37,8 @@ struct CoreState {
   uint32_t lru_clock = 0;  // LruClock(now)
   // Whether expired keys are removed when met. A reader that may not change the data set only hides them.
   bool may_expire = true;
+  bool tells_new = false;     // events->OnNew is wanted
+  bool tells_missed = false;  // events->OnMissed is wanted
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
@@ -81,10 +86,16 @@ class Database {
         ++core_->hits;
         Touch(*entry);
       } else {
-        ++core_->misses;
+        CountMiss(key);
       }
     }
     return entry;
+  }
+  // For readers that do not count as uses of the key but as look-ups (EXISTS, TTL).
+  void CountMiss(const Key& key) {
+    ++core_->misses;
+    if (core_->tells_missed) [[unlikely]]
+      core_->events->OnMissed(index_, key.bytes);
   }
   EntryRef FindWrite(const Key& key, Use use = Use::kCounts) {
     EntryRef entry = FindLive(key);

@@ -20,6 +20,8 @@ struct ModelEntry {
 class RecordedEvents final : public KeyspaceEvents {
  public:
   void OnAwaited(int, const Key&) override {}
+  void OnNew(int, std::string_view) override {}
+  void OnMissed(int, std::string_view) override {}
   void OnExpired(int database, std::string_view key) override {
     expired.insert({database, std::string(key)});
   }

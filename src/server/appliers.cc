@@ -12,7 +12,8 @@ void Server::RegisterAppliers() {
                           [this](const Settings& old, Settings& now) { return ApplyListening(old, now); });
   config_.RegisterApplier(
       {"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking",
-       "maxmemory", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "min-replicas-to-write"},
+       "maxmemory", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "min-replicas-to-write",
+       "notify-keyspace-events"},
       [this](const Settings&, Settings& now) -> Status {
         slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
         slow_log_.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));

@@ -68,7 +68,7 @@ Status Core::AddListener(int fd, void* token) {
 }
 
 int Core::WaitMillis() {
-  if (!runnable_.empty() || !suspended_.empty()) return 0;
+  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting()) return 0;
   Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
   if (dispatcher_.NextTimeout() != keyspace::kNever) {
     dispatcher_.UpdateTime();
@@ -101,6 +101,7 @@ void Core::Run() {
     ProcessEvents(events);
     RunRunnable();
     StepContinuations();
+    if (dispatcher_.evicting()) dispatcher_.MakeRoom();
     if (dispatcher_.NextTimeout() != keyspace::kNever) {
       dispatcher_.UpdateTime();
       dispatcher_.TimeOutBlocked();

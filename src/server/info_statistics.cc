@@ -39,12 +39,13 @@ Millis MeanTimeToLive(keyspace::Keyspace& keyspace, int database, Millis now) {
 }  // namespace
 
 void InfoReport::StatsSection() {
-  uint64_t commands = 0, hits = 0, misses = 0, expired = 0, errors = 0;
+  uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
   for (Dispatcher* dispatcher : server_.dispatchers_) {
     commands += dispatcher->counters().commands.Get();
     hits += dispatcher->core().hits;
     misses += dispatcher->core().misses;
     expired += dispatcher->core().expired;
+    evicted += dispatcher->counters().evicted.Get();
     errors += dispatcher->error_stats().Total();
   }
   Field("total_connections_received", server_.connections_received_);
@@ -55,8 +56,10 @@ void InfoReport::StatsSection() {
   Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   Field("expired_keys", expired);
   Field("expired_stale_perc", "0.00");
-  Zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds", "evicted_keys", "evicted_clients",
-         "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
+  Zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
+  Field("evicted_keys", evicted);
+  Zeros({"evicted_clients", "evicted_scripts", "total_eviction_exceeded_time",
+         "current_eviction_exceeded_time"});
   Field("keyspace_hits", hits);
   Field("keyspace_misses", misses);
   Field("pubsub_channels", server_.channels_.CountNames(pubsub::Kind::kChannel));

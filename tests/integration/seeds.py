@@ -38,8 +38,8 @@ FILES = {
          "dbfilename": "dump.rdb", "appendonly": "yes", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no",
          "auto-aof-rewrite-percentage": "100", "auto-aof-rewrite-min-size": str(64 << 20), "loglevel": "notice",
          "logfile": "", "timeout": "0", "tcp-keepalive": "300", "maxclients": "10000"},
-        {"maxmemory-policy", "save", "appendonly"}),
-    "eviction": ({"maxmemory": str(4 << 30), "maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy"}),
+        {"save", "appendonly"}),
+    "eviction": ({"maxmemory": str(4 << 30), "maxmemory-policy": "allkeys-lru"}, set()),
     "cluster_primary_1": (CLUSTER | {"cluster-config-file": "nodes-7001.conf", "save": "900 1 300 10"},
                           CLUSTER_WARNINGS | {"save"}),
     "cluster_primary_2": (CLUSTER | {"cluster-config-file": "nodes-7002.conf"}, CLUSTER_WARNINGS),
@@ -49,7 +49,7 @@ FILES = {
          "appendfsync": "everysec", "no-appendfsync-on-rewrite": "yes", "auto-aof-rewrite-percentage": "100",
          "auto-aof-rewrite-min-size": str(64 << 20), "maxmemory": str(3 << 30), "maxmemory-policy": "allkeys-lru",
          "slowlog-log-slower-than": "10000", "slowlog-max-len": "1000"},
-        {"maxmemory-policy", "save", "appendonly", "no-appendfsync-on-rewrite"}),
+        {"save", "appendonly", "no-appendfsync-on-rewrite"}),
     "snapshots": ({"save": "3600 1 300 100 60 10000", "dbfilename": "dump.rdb", "rdbcompression": "yes",
                    "rdbchecksum": "yes"}, set()),
     "stop_writes": ({"stop-writes-on-bgsave-error": "yes"}, set()),
@@ -61,7 +61,7 @@ FILES = {
     "hybrid": ({"appendonly": "yes", "aof-use-rdb-preamble": "yes"}, {"appendonly"}),
     "preamble": ({"aof-use-rdb-preamble": "yes"}, set()),
     "aligned_comments": ({"save": THREE_SAVES}, {"save"}),
-    "memory": ({"maxmemory": str(2 << 30), "maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy"}),
+    "memory": ({"maxmemory": str(2 << 30), "maxmemory-policy": "allkeys-lru"}, set()),
 }
 REFUSED_BY_REDIS = {"eviction", "production_persistence", "snapshots", "aligned_comments"}  # comments behind directives
 
@@ -165,7 +165,7 @@ def rewritten(checks):
             checks.true(f"has the line {line!r}", line in text.splitlines(), text)
         text = text.replace(here, folder)
         with Server(config=text) as server:
-            check_server(checks, server, expected | changes, {"maxmemory-policy", "save", "appendonly"})
+            check_server(checks, server, expected | changes, {"save", "appendonly"})
 
 
 def sentinel(checks):

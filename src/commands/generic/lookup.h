@@ -8,8 +8,11 @@ namespace cinnabar::commands {
 
 inline keyspace::EntryRef Inspect(dispatch::Call& call, const keyspace::Key& key) {
   keyspace::EntryRef entry = call.db().FindRead(key, keyspace::Use::kSilent);
-  keyspace::CoreState& core = call.core();
-  ++(entry ? core.hits : core.misses);
+  if (entry) {
+    ++call.core().hits;
+  } else {
+    call.db().CountMiss(key);
+  }
   return entry;
 }
 

@@ -19,17 +19,14 @@ constexpr Param kMemory[] = {
             "Leave room for replication buffers and for copy-on-write during snapshots."},
     {.name = "maxmemory-policy",
      .value = OneOf<&Memory::maxmemory_policy>(kPolicies),
-     .flags = kNotYet,
      .doc = "What to evict at the limit: among keys with a time to live (volatile) or among all, the least "
             "recently used, the least frequently used, those that expire soonest, or any; noeviction answers "
             "an error to writes instead."},
     {.name = "maxmemory-samples",
      .value = Integer{At<&Memory::maxmemory_samples>, 1, kMaxInt},
-     .flags = kNotYet,
      .doc = "How many keys to compare per eviction. More is closer to true LRU and costs more CPU."},
     {.name = "maxmemory-eviction-tenacity",
      .value = Integer{At<&Memory::maxmemory_eviction_tenacity>, 0, 100},
-     .flags = kNotYet,
      .doc = "How much latency eviction may cause: 0 as little as possible, 100 no matter how much."},
     {.name = "lfu-log-factor",
      .value = Integer{At<&Memory::lfu_log_factor>, 0, kMaxInt},
@@ -46,7 +43,6 @@ constexpr Param kMemory[] = {
 constexpr Param kLazyFree[] = {
     {.name = "lazyfree-lazy-eviction",
      .value = YesNo{At<&Memory::lazyfree_lazy_eviction>},
-     .flags = kNotYet,
      .doc = "Free evicted values in the background."},
     {.name = "lazyfree-lazy-expire",
      .value = YesNo{At<&Memory::lazyfree_lazy_expire>},

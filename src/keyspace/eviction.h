@@ -1,0 +1,43 @@
+// Which key to give up when memory is full: the eight policies of maxmemory-policy.
+//
+// LRU, LFU and TTL are approximated as Redis documents it: a few entries are drawn at random, the best of all
+// that were drawn lately stay in a small pool, and the best of the pool goes
+// (https://redis.io/docs/reference/eviction/#approx-lru). One pool per core; the shards that are drawn from
+// are locked one at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "keyspace/database.h"
+
+namespace cinnabar::keyspace {
+
+struct EvictionCandidate {
+  uint64_t score = 0;  // higher goes earlier
+  int database = 0;
+  std::string name;
+  uint64_t hash = 0;
+};
+
+class EvictionPool {
+ public:
+  // The key that should go next. Nothing when no key may be evicted. It may have gone meanwhile, or have been
+  // used: then ask again. REQUIRES: no shard is held.
+  std::optional<EvictionCandidate> Next(CoreState& core, config::EvictionPolicy policy, int64_t samples);
+
+ private:
+  static constexpr size_t kPoolSize = 16;
+
+  bool Draw(CoreState& core, config::EvictionPolicy policy, int64_t samples);
+  bool DrawFrom(CoreState& core, size_t shard, config::EvictionPolicy policy, int64_t samples);
+  void Offer(const CoreState& core, int database, const Entry& entry, config::EvictionPolicy policy);
+
+  config::EvictionPolicy policy_ = config::EvictionPolicy::kNoEviction;  // of the scores in the pool
+  std::vector<EvictionCandidate> pool_;                                  // ascending by score
+};
+
+}  // namespace cinnabar::keyspace

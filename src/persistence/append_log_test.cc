@@ -1,0 +1,161 @@
+#include "persistence/append_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+namespace cinnabar::persistence {
+namespace {
+
+class Ears final : public AppendLog::Listener {
+ public:
+  void OnReleased(uint64_t offset) override {
+    Note([&] { released_ = offset; });
+  }
+  void OnFailed(const Error& error) override {
+    Note([&] { failures_.push_back(error.code); });
+  }
+  void OnRecovered() override {
+    Note([&] { ++recoveries_; });
+  }
+
+  void WaitForRelease(uint64_t offset) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return released_ >= offset; });
+  }
+  int WaitForFailure() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !failures_.empty(); });
+    return failures_.back();
+  }
+
+ private:
+  template <typename Change>
+  void Note(Change&& change) {
+    std::lock_guard lock(mutex_);
+    change();
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t released_ = 0;
+  std::vector<int> failures_;
+  int recoveries_ = 0;
+};
+
+class AppendLogTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "cinnabar_append_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  int Open(const std::string& name) {
+    return open((directory_ + "/" + name).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  }
+  std::string Read(const std::string& name) {
+    std::ifstream file(directory_ + "/" + name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  Ears ears_;
+  std::string directory_;
+};
+
+TEST_F(AppendLogTest, AlwaysReleasesWhatIsOnDisk) {
+  AppendLog log(ears_);
+  log.SetPolicy(SyncPolicy::kAlways);
+  log.Rotate(Open("one"), 0);
+  log.Append(3, "abc");
+  log.Append(5, "de");
+  log.Kick();
+  ears_.WaitForRelease(5);
+  EXPECT_EQ(Read("one"), "abcde");
+  EXPECT_EQ(log.durable(), 5u);
+  EXPECT_EQ(log.file_bytes(), 5u);
+}
+
+TEST_F(AppendLogTest, ManyWritersShareSyncs) {
+  constexpr int kThreads = 8, kRecords = 500;
+  AppendLog log(ears_);
+  log.SetPolicy(SyncPolicy::kAlways);
+  log.Rotate(Open("one"), 0);
+  std::mutex journal;
+  uint64_t offset = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < kRecords; ++j) {
+        {
+          std::lock_guard lock(journal);
+          log.Append(++offset, "x");
+        }
+        log.Kick();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ears_.WaitForRelease(kThreads * kRecords);
+  EXPECT_EQ(Read("one").size(), size_t{kThreads * kRecords});
+  EXPECT_LT(log.sync_count(), uint64_t{kThreads * kRecords});
+}
+
+TEST_F(AppendLogTest, EverySecondWritesSoon) {
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  log.Append(3, "abc");
+  EXPECT_TRUE(log.Flush(false));
+  EXPECT_EQ(Read("one"), "abc");
+  EXPECT_TRUE(log.Flush(true));
+  EXPECT_EQ(log.durable(), 3u);
+}
+
+TEST_F(AppendLogTest, RotationCutsAtTheOffset) {
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  log.Append(3, "abc");
+  log.Rotate(Open("two"), 0);
+  log.Append(5, "de");
+  EXPECT_TRUE(log.Flush(true));
+  EXPECT_EQ(Read("one"), "abc");
+  EXPECT_EQ(Read("two"), "de");
+  log.Close();
+  log.Append(6, "f");
+  EXPECT_TRUE(log.Flush(false));
+  EXPECT_EQ(Read("two"), "de");
+}
+
+TEST_F(AppendLogTest, WhatIsPendingIsWrittenAtTheEnd) {
+  {
+    AppendLog log(ears_);
+    log.Rotate(Open("one"), 0);
+    log.Append(3, "abc");
+  }
+  EXPECT_EQ(Read("one"), "abc");
+}
+
+TEST_F(AppendLogTest, AFullDiskIsReportedAndNothingIsReleased) {
+  AppendLog log(ears_);
+  log.SetPolicy(SyncPolicy::kAlways);
+  log.Rotate(open("/dev/full", O_WRONLY), 0);
+  log.Append(3, "abc");
+  log.Kick();
+  EXPECT_EQ(ears_.WaitForFailure(), ENOSPC);
+  EXPECT_FALSE(log.Flush(true));
+  EXPECT_EQ(log.durable(), 0u);
+}
+
+}  // namespace
+}  // namespace cinnabar::persistence
