@@ -17,7 +17,7 @@ RAW = [
     ("hvals h", "1\n2"), ("hlen h", "2"), ("hexists h a", "1"), ("hstrlen h a", "1"), ("hincrby h a 41", "42"),
     ("hincrbyfloat h a 0.5", "42.5"), ("hsetnx h a 9", "0"), ("hmset h c 3", "OK"), ("hdel h a b c none", "3"), ("exists h", "0"),
     ("sadd s 1 2 3 3", "3"), ("scard s", "3"), ("sismember s 2", "1"), ("smismember s 2 9", "1\n0"), ("srem s 1", "1"),
-    ("smembers s", "2\n3"), ("smove s t 2", "1"), ("sunion s t", "2\n3"), ("sinter s t", ""), ("sdiff s t", "3"),
+    ("smembers s", "2\n3"), ("smove s t 2", "1"), ("sunion t none", "2"), ("sinter s t", ""), ("sdiff s t", "3"),
     ("sunionstore u s t", "2"), ("sintercard 2 s u", "1"), ("spop s", "3"), ("spop t 5", "2"), ("srandmember none", ""),
     ("zadd z 1 a 2.5 b 3 c", "3"), ("zadd z gt ch 5 a", "1"), ("zadd z incr 1 a", "6"), ("zscore z b", "2.5"), ("zincrby z 0.5 b", "3"),
     ("zrange z 0 -1", "b\nc\na"), ("zrevrange z 0 0", "a"), ("zrangebyscore z (3 +inf", "a"), ("zrange z 0 -1 rev limit 0 1", None),
