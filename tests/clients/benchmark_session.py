@@ -27,6 +27,7 @@ def benchmark_session(checks, server, locked):
             checks.equal("every test finished", len(set(finished)), 6)
             # A server without CONFIG would only be warned about; an error reply ends a run.
             checks.true("no error reply", "rror" not in out + errors, (out + errors)[-300:])
+    _collections(checks, base)
     with checks.part("redis-benchmark --csv"):
         status, out, _ = run([*base, "--csv", "-n", "2000", "-t", tests])
         rows = list(csv.reader(io.StringIO(out)))
@@ -40,3 +41,26 @@ def benchmark_session(checks, server, locked):
         out = run([*base, "-q", "-n", "2000", "-r", "100", "set", "my:__rand_int__", "value"])[1]
         checks.contains("own command", out, "requests per second")
         checks.equal("server alive", run(["/usr/bin/redis-cli", "-p", str(server.port), "ping"])[1], "PONG\n")
+
+
+def _collections(checks, base):
+    """LRANGE fills a list before; SPOP and ZPOPMIN run into empty keys."""
+    tests = "lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,lrange_300,lrange_500,lrange_600"
+    forms = [
+        ("plain", ["-n", "1000", "-c", "20"]), ("pipeline", ["-n", "8000", "-c", "20", "-P", "16"]),
+        ("random keys", ["-n", "8000", "-c", "50", "-P", "16", "-r", "1000"]), ("RESP3", ["-n", "2000", "-c", "10", "-P", "4", "-3"]),
+        ("large values", ["-n", "500", "-c", "10", "-d", "4000"]),
+    ]
+    for name, options in forms:
+        with checks.part(f"redis-benchmark collections {name}"):
+            run(["/usr/bin/redis-cli", *base[1:], "flushall"])
+            status, out, errors = run([*base, "-q", "-t", tests, *options])
+            finished = re.findall(r"^(.+): [\d.]+ requests per second", out.replace("\r", "\n"), re.M)
+            checks.equal("exit status", status, 0)
+            checks.equal("every test finished", sorted({name.split()[0] for name in finished}), sorted(tests.upper().split(",")))
+            checks.true("no error reply", "rror" not in out + errors, (out + errors)[-300:])
+    with checks.part("redis-benchmark with the default tests"):
+        status, out, errors = run([*base, "-q", "-n", "500", "-c", "10"])
+        checks.equal("exit status", status, 0)
+        checks.true("no error reply", "rror" not in out + errors, (out + errors)[-300:])
+        checks.contains("to the last of its list", out, "MSET (10 keys): ")

@@ -8,6 +8,7 @@ import select
 import subprocess
 import time
 
+from cli_collections import collections
 from harness import Lines, end, raw_exchange, run
 
 CLI = "/usr/bin/redis-cli"
@@ -25,7 +26,7 @@ def cli_session(checks, server, locked):
             _commands(checks, lambda *a, **k: ask(*a, **{**k, "options": (protocol, *k.get("options", ()))}))
             _replies(checks, protocol, lambda *a: ask(*a, options=(protocol, "--no-raw")))
     for name, part in (("options", _options), ("pipe", _pipe), ("scans", _scans), ("monitor", _monitor),
-                       ("inline", _inline), ("terminal", _terminal)):
+                       ("inline", _inline), ("terminal", _terminal), ("collections", collections)):
         ask("flushall")
         with checks.part(f"redis-cli {name}"):
             part(checks, server, ask)

@@ -1,6 +1,7 @@
 """Starts a server in an empty folder of its own, counts checks, and always ends what it started."""
 
 import contextlib
+import functools
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import traceback
 from server_process import end
 
 HOST = "127.0.0.1"
+REDIS_CLI = "/usr/bin/redis-cli"
 START_SECONDS_MAX = 60
 CLIENT_SECONDS_MAX = 60
 TIMED_OUT = 124
@@ -142,6 +144,12 @@ class Server:
     def alive(self):
         return self.process.poll() is None
 
+    @functools.cached_property
+    def ours(self):
+        """Whether this is Cinnabar: by its name, or by what INFO says."""
+        return "cinnabar" in os.path.basename(os.path.realpath(self.path)) or \
+            "cinnabar" in run([REDIS_CLI, "-p", str(self.port), "info", "server"])[1].lower()
+
     def _end(self):
         end(self.process)
         self.reader.join(5)
@@ -160,12 +168,23 @@ def run(command, stdin=None, timeout=CLIENT_SECONDS_MAX, env=None):
     return status, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
 
 
+def record_lines(checks, command, env):
+    """Runs a session in another process, which prints its checks: "ok NAME", "fail NAME<tab>DETAIL", at last "end"."""
+    status, out, errors = run(command, env=env)
+    for line in out.splitlines():
+        verdict, _, rest = line.partition(" ")
+        if verdict in ("ok", "fail"):
+            name, _, detail = rest.partition("\t")
+            checks.record(name, verdict == "ok", detail)
+    checks.true("the session came to its end", status == 0 and out.endswith("end\n"), out[-200:] + errors[-800:])
+
+
 class Lines:
     """Reads the lines of a running client with a deadline, then ends it."""
 
-    def __init__(self, command):
+    def __init__(self, command, env=None):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT, env=env)
         # A client that says nothing would block a read for ever; ending it turns that into end of file.
         self.alarm = threading.Timer(20, self.process.kill)
         self.alarm.start()
@@ -202,12 +221,9 @@ def raw_exchange(port, request, replies):
         return answer
 
 
-def is_ours(path, redis_cli="/usr/bin/redis-cli"):
-    """Whether the server at `path` is Cinnabar: by its name, or by what INFO says."""
-    if "cinnabar" in os.path.basename(os.path.realpath(path)):
-        return True
+def is_ours(path):
     with Server(path) as server:
-        return "cinnabar" in run([redis_cli, "-p", str(server.port), "info", "server"])[1].lower()
+        return server.ours
 
 
 def main_guard(checks):

@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 
-from harness import run
+from harness import record_lines, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "clients_npm")
+
+PROGRAMS = {"ioredis": ("ioredis_session.js", "ioredis_collections.js", "ioredis_applications.js"),
+            "redis": ("redis_session.js", "redis_collections.js")}
 
 
 def ioredis_session(checks, server, locked):
@@ -24,16 +27,10 @@ def _session(checks, server, locked, client):
         for transport in ("tcp", "unix"):
             with checks.part(f"RESP{protocol} {transport}"):
                 facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
-                         "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password}
+                         "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
                 environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
-                status, out, errors = run(["node", f"{HERE}/node/{client}_session.js", json.dumps(facts)],
-                                          env=environment)
-                for line in out.splitlines():
-                    verdict, _, rest = line.partition(" ")
-                    if verdict in ("ok", "fail"):
-                        name, _, detail = rest.partition("\t")
-                        checks.record(name, verdict == "ok", detail)
-                checks.true("the session came to its end", status == 0 and out.endswith("end\n"), out[-200:] + errors[-800:])
+                for program in PROGRAMS[client]:
+                    record_lines(checks, ["node", f"{HERE}/node/{program}", json.dumps(facts)], environment)
 
 
 def _install():

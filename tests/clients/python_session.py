@@ -1,106 +1,32 @@
-"""A session with python3-redis over RESP2 and RESP3, on TCP and on a Unix socket.
-
-The packaged client speaks RESP2 only. For RESP3 its connection says HELLO 3, and a reply parser of ours turns the
-new reply types into the shapes this client knows (a map into a flat list); all else is the client's own code.
-"""
+"""A session with python3-redis over RESP2 and RESP3, on TCP and on a Unix socket."""
 
 import threading
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import PythonParser
 from redis.retry import Retry
 
-HOST = "127.0.0.1"
-
-
-class Resp3Parser(PythonParser):
-    """RESP3 replies in the shapes of RESP2. Counts the types seen, so that a test can prove RESP3 was spoken."""
-
-    seen = set()
-
-    def read_response(self, disable_decoding=False):
-        raw = self._buffer.readline()
-        if not raw:
-            raise redis.ConnectionError("Connection closed by server.")
-        kind, rest = raw[:1], raw[1:]
-        Resp3Parser.seen.add(kind)
-        if kind in b"*~>%":
-            count = int(rest) * (2 if kind == b"%" else 1)
-            return None if count < 0 else [self.read_response(disable_decoding) for _ in range(count)]
-        if kind == b"-":
-            error = self.parse_error(rest.decode("utf-8", "replace"))
-            if isinstance(error, redis.ConnectionError):
-                raise error
-            return error
-        if kind == b"_":
-            return None
-        if kind == b"#":
-            return int(rest == b"t")
-        if kind in b":(":
-            return int(rest)
-        if kind in b"$=":
-            if int(rest) < 0:
-                return None
-            rest = self._buffer.read(int(rest))[4 if kind == b"=" else 0:]
-        elif kind not in b"+,":
-            raise redis.InvalidResponse(f"Protocol Error: {raw!r}")
-        return rest if disable_decoding else self.encoder.decode(rest)
-
-
-class Resp3Mixin:
-    """Says HELLO 3 (with AUTH and SETNAME inside) instead of AUTH and CLIENT SETNAME."""
-
-    def on_connect(self):
-        self._parser.on_connect(self)
-        hello = ["HELLO", "3"]
-        if self.password:
-            hello += ["AUTH", self.username or "default", self.password]
-        if self.client_name:
-            hello += ["SETNAME", self.client_name]
-        self.send_command(*hello, check_health=False)
-        if isinstance(answer := self.read_response(), Exception):
-            raise answer
-        if self.db:
-            self.send_command("SELECT", self.db)
-            self.read_response()
-
-
-class TcpResp3(Resp3Mixin, redis.Connection):
-    pass
-
-
-class UnixResp3(Resp3Mixin, redis.UnixDomainSocketConnection):
-    pass
+import python_blocking
+import python_collections
+import python_streams
+from python_client import Resp3Mixin, Resp3Parser, python_client
 
 
 def python_session(checks, server, locked):
     for protocol in (2, 3):
         for transport in ("tcp", "unix"):
             def connect(to=server, **options):
-                return _client(to, protocol, transport, **options)
+                return python_client(to, protocol, transport, **options)
             with checks.part(f"RESP{protocol} {transport}"):
                 connect().flushall()
                 for part in (_strings, _bits, _streams, _consumer_groups, _keys, _scan, _transactions, _pipelines, _connection, _server,
-                             _large, _errors, _reconnect, _pool):
+                             _large, _errors, _reconnect, _pool, *python_collections.PARTS, *python_streams.PARTS,
+                             *python_blocking.PARTS, *([python_collections.hash_field_times] if server.ours else [])):
                     with checks.part(part.__name__.strip("_")):
                         part(checks, connect)
                 with checks.part("password"):
                     _password(checks, connect, locked)
     checks.true("RESP3 types were seen", {b"%", b"_"} <= Resp3Parser.seen, Resp3Parser.seen)
-
-
-def _client(server, protocol, transport, pooled=None, **options):
-    where = {"host": HOST, "port": server.port} if transport == "tcp" else {"path": server.socket}
-    kinds = {("tcp", 2): redis.Connection, ("unix", 2): redis.UnixDomainSocketConnection,
-             ("tcp", 3): TcpResp3, ("unix", 3): UnixResp3}
-    options.setdefault("decode_responses", True)
-    options.setdefault("socket_timeout", 30)
-    options.setdefault("password", server.password)
-    if protocol == 3:
-        options["parser_class"] = Resp3Parser
-    pool = (pooled or redis.ConnectionPool)(connection_class=kinds[transport, protocol], **where, **options)
-    return redis.Redis(connection_pool=pool)
 
 
 def _strings(c, connect):

@@ -53,7 +53,12 @@ async function runParts(parts) {
   process.stdout.write('end\n');
 }
 
+/** For what sends no event: asks again until it is so. runParts ends a part that waits too long. */
+async function waitFor(condition) {
+  while (!await condition()) await new Promise(setImmediate);
+}
+
 const everyByte = Buffer.concat(Array.from({length: 4}, () => Buffer.from(Array.from({length: 256}, (_, i) => i))));
 const fiveMegabytes = Buffer.alloc(5 * 1024 * 1024, Buffer.from(Array.from({length: 251}, (_, i) => i)));
 
-module.exports = {equal, isTrue, rejects, runParts, everyByte, fiveMegabytes};
+module.exports = {equal, isTrue, rejects, runParts, waitFor, everyByte, fiveMegabytes};

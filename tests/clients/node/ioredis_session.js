@@ -1,20 +1,9 @@
 'use strict';
-// A session with ioredis. The argument is a JSON object: protocol, transport, ports, paths, password.
+// A session with ioredis: strings, keys, transactions, connections and the server.
 
 const {once} = require('node:events');
-const Redis = require('ioredis');
 const {equal, isTrue, rejects, runParts, everyByte, fiveMegabytes} = require('./checks.js');
-
-const facts = JSON.parse(process.argv[2]);
-const open = [];
-
-function connect(options = {}) {
-  const where = facts.transport === 'tcp' ? {host: '127.0.0.1', port: facts.port} : {path: facts.path};
-  const client = new Redis({...where, protocol: facts.protocol, ...options});
-  client.on('error', () => {});  // Errors that a check waits for arrive through its promise.
-  open.push(client);
-  return client;
-}
+const {connect, disconnectAll, facts, open} = require('./ioredis_connect.js');
 
 const locked = (options) => connect(
     {...(facts.transport === 'tcp' ? {port: facts.lockedPort} : {path: facts.lockedPath}), ...options});
@@ -229,4 +218,4 @@ async function password() {
 }
 
 runParts({strings, bits, streams, keys, scans, transactions, pipelines, connection, reconnect, server, binary, errors, password})
-    .finally(() => open.forEach((client) => client.disconnect()));
+    .finally(disconnectAll);

@@ -1,26 +1,9 @@
 'use strict';
-// A session with node-redis. The argument is a JSON object: protocol, transport, ports, paths, password.
+// A session with node-redis: strings, keys, transactions, connections and the server.
 
-const {createClient, createClientPool, RESP_TYPES, WatchError} = require('redis');
+const {createClientPool, RESP_TYPES, WatchError} = require('redis');
 const {equal, isTrue, rejects, runParts, everyByte, fiveMegabytes} = require('./checks.js');
-
-const facts = JSON.parse(process.argv[2]);
-const open = [];
-
-function settings(lockedServer, options) {
-  const socket = facts.transport === 'tcp' ?
-      {host: '127.0.0.1', port: lockedServer ? facts.lockedPort : facts.port} :
-      {path: lockedServer ? facts.lockedPath : facts.path, tls: false};
-  return {RESP: facts.protocol, ...options, socket: {...socket, ...options.socket}};
-}
-
-async function connect(options = {}, lockedServer = false) {
-  const client = createClient(settings(lockedServer, options));
-  client.on('error', () => {});  // Errors that a check waits for arrive through its promise.
-  open.push(client);
-  await client.connect();
-  return client;
-}
+const {connect, disconnectAll, settings, facts} = require('./redis_connect.js');
 
 let r;
 let raw;  // The same client with Buffers for bulk strings.
@@ -223,4 +206,4 @@ async function password() {
 }
 
 runParts({strings, bits, keys, scans, transactions, pipelines, connection, reconnect, server, binary, errors, password})
-    .finally(() => open.forEach((client) => client.disconnect()));
+    .finally(disconnectAll);
