@@ -134,10 +134,9 @@ Status ServerDataFiles::SettingsChanged(const config::Settings& old, const confi
 }
 
 Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request) {
-  const bool rewriting = append_only_.rewriting();
   if (child_.running()) {
-    services_.log.Warning(rewriting ? "There is a child rewriting the AOF. Killing it!"
-                                    : "There is a child saving an .rdb. Killing it!");
+    const std::string_view work = append_only_.rewriting() ? "rewriting the AOF" : "saving an .rdb";
+    services_.log.Warning("There is a child {}. Killing it!", work);
     child_.Stop();
   }
   if (append_only_.on()) {
