@@ -9,7 +9,8 @@
 // costs the tree one word (about 11 bytes with the room left in leaves) instead of two to five. A 16-bit code
 // beside each pointer (internal/ranked_nodes.h) tells most scores apart inside a leaf.
 //
-// Leaves that fill at the right end of the tree stay full, so that sorted input packs tightly. A node that
+// Leaves that fill at the right end of the tree stay full, so that sorted input packs tightly. Elsewhere a
+// full leaf gives to a neighbour before it is split. A node that
 // has become less than a third full joins a neighbour, if both are not more than three quarters together.
 //
 // Element: any type below 2^48 with `double score() const` (never NaN) and `std::string_view member() const`.
@@ -234,6 +235,8 @@ class RankedTree {
   static constexpr int kHeightMax = 40;
   static constexpr int kAhead = kLeafSlots < 16 ? kLeafSlots / 2 : 8;
   static constexpr int kLowLeaf = kLeafSlots / 3, kJoinedLeaf = kLeafSlots * 3 / 4;
+  // Half of what it and a full one hold together leaves room for one more.
+  static constexpr int kRoomyLeaf = kLeafSlots < 8 ? kLeafSlots - 2 : kLeafSlots * 3 / 4;
   static constexpr int kLowInner = kFanout / 3, kJoinedInner = kFanout * 3 / 4;
 
   struct Step {
@@ -329,7 +332,10 @@ class RankedTree {
       ++path.steps[level].node->counts[path.steps[level].child];
     }
     Leaf* leaf = path.leaf;
-    if (leaf->full()) return SplitLeaf(path, element);
+    if (leaf->full()) {
+      if (!SpillLeaf(path, element)) SplitLeaf(path, element);
+      return;
+    }
     leaf->Put(path.index, element);
     if (path.index == 0) FixFirst(path);
     if (leaf->count == kLeafSlots / 8 || leaf->count == kLeafSlots / 2) leaf->Calibrate();
@@ -343,6 +349,41 @@ class RankedTree {
       step.node->SetFirst(step.child, first);
       if (step.child != 0) return;
     }
+  }
+
+  // Makes room in a full leaf by giving a part of it to a neighbour under the same parent. False when they
+  // are rather full as well.
+  bool SpillLeaf(const Path& path, Element* element) {
+    if (height_ == 0) return false;
+    const auto [parent, child] = path.steps[height_ - 1];
+    auto roomy = [&](int index) {
+      return index >= 0 && index < parent->count &&
+             static_cast<const Leaf*>(parent->children[index])->count <= kRoomyLeaf;
+    };
+    const int left = roomy(child + 1) ? child : roomy(child - 1) ? child - 1 : -1;
+    if (left < 0) return false;
+    Leaf& low = *static_cast<Leaf*>(parent->children[left]);
+    Leaf& high = *static_cast<Leaf*>(parent->children[left + 1]);
+    // As if both were one leaf.
+    const int place = left == child ? path.index : low.count + path.index;
+    const int keep = (low.count + high.count) / 2;
+    if (left == child) {
+      high.TakeTailOf(low, keep);
+    } else {
+      low.TakeHeadOf(high, keep - low.count);
+    }
+    if (place <= low.count) {
+      low.Put(place, element);
+    } else {
+      high.Put(place - low.count, element);
+    }
+    low.Calibrate();
+    high.Calibrate();
+    parent->counts[left] = low.count;
+    parent->counts[left + 1] = high.count;
+    parent->SetFirst(left + 1, high.at(0));
+    if (place == 0) FixFirst(path);
+    return true;
   }
 
   void SplitLeaf(Path& path, Element* element) {

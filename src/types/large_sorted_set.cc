@@ -100,16 +100,25 @@ bool LargeSortedSet::Erase(std::string_view member) {
   return true;
 }
 
-void LargeSortedSet::Forget(const ScoredMember& member) {
-  const uint64_t hash = HashOf(member.member());
-  index_.Erase(hash, index_.Find(hash, [&](const ScoredMember& other) { return &other == &member; }));
-}
-
 void LargeSortedSet::EraseRanks(uint64_t rank, uint64_t count) {
-  order_.EraseRanks(rank, count, [this](ScoredMember* member) {
-    Forget(*member);
-    ScoredMember::Free(member);
-  });
+  // In slices, so that the buckets of a slice are fetched together.
+  constexpr size_t kSlice = 32;
+  uint64_t hashes[kSlice];
+  while (count > 0) {
+    const uint64_t n = std::min<uint64_t>(count, kSlice);
+    size_t i = 0;
+    order_.WalkUp(rank, n, [&](const ScoredMember& member) {
+      hashes[i] = HashOf(member.member());
+      index_.PrefetchBucket(hashes[i++]);
+    });
+    i = 0;
+    order_.EraseRanks(rank, n, [&](ScoredMember* member) {
+      const uint64_t hash = hashes[i++];
+      index_.Erase(hash, index_.Find(hash, [&](const ScoredMember& other) { return &other == member; }));
+      ScoredMember::Free(member);
+    });
+    count -= n;
+  }
 }
 
 }  // namespace cinnabar::types

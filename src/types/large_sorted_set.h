@@ -96,7 +96,6 @@ class LargeSortedSet final : public Value {
  private:
   uint64_t HashOf(std::string_view member) const { return HashBytes(member, seed_); }
   TableSlot* FindSlot(uint64_t hash, std::string_view member) const;
-  void Forget(const ScoredMember& member);
 
   const uint64_t seed_;                // drawn, so that nobody can prepare members that collide
   mutable Table<ScoredMember> index_;  // its readers are not const, because slots can be written through them

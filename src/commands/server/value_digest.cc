@@ -8,6 +8,7 @@
 #include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/sorted_set.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -68,6 +69,23 @@ void AddFields(const keyspace::Entry& hash, Digest& digest) {
   }
 }
 
+void AddScores(const keyspace::Entry& sorted_set, Digest& digest) {
+  auto add = [&](std::string_view member, double score) {
+    char text[kDoubleTextBytes];
+    Digest part;
+    part.Append(member);
+    part.Append(std::string_view(text, FormatDouble(score, text)));
+    digest.Add(part);
+  };
+  if (sorted_set.place() == keyspace::Place::kInline) {
+    types::OwnHolder copy(sorted_set.inline_bytes());
+    types::SortedSet(copy).ForEach(add);
+  } else {
+    static_cast<types::LargeSortedSet*>(sorted_set.object())
+        ->ForEachUnordered([&](const types::ScoredMember& member) { add(member.member(), member.score()); });
+  }
+}
+
 }  // namespace
 
 void Digest::Append(std::string_view bytes) {
@@ -105,6 +123,9 @@ Digest DigestOfValue(const keyspace::Entry& entry) {
       break;
     case types::Type::kHash:
       AddFields(entry, digest);
+      break;
+    case types::Type::kSortedSet:
+      AddScores(entry, digest);
       break;
     default:
       CHECK(false);  // a type adds the digests of its parts here

@@ -38,6 +38,15 @@ void ReplyPopped(protocol::ReplyWriter& reply, const keyspace::Key& key, const S
   });
 }
 
+// ZPOPMIN and ZPOPMAX are their own effect.
+void Propagate(dispatch::Call& call, const keyspace::Key& key, End end, size_t popped, PopShape shape) {
+  const std::string_view command = end == End::kLowest ? "ZPOPMIN" : "ZPOPMAX";
+  if (shape == PopShape::kKeyAndOne) return call.Propagate({command, key.bytes});
+  if (shape != PopShape::kKeyAndPairs) return;
+  char digits[kInt64TextBytes];
+  call.Propagate({command, key.bytes, {digits, FormatUInt64(popped, digits)}});
+}
+
 }  // namespace
 
 void PopMembers(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder, End end,
@@ -48,13 +57,7 @@ void PopMembers(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryH
   const bool lowest = end == End::kLowest;
   const types::RankRange range{lowest ? 0 : size - popped, popped};
   ReplyPopped(call.reply(), key, set, range, lowest ? Direction::kUp : Direction::kDown, shape);
-  const std::string_view command = lowest ? "ZPOPMIN" : "ZPOPMAX";
-  if (popped == 1) {
-    call.Propagate({command, key.bytes});
-  } else {
-    char digits[kInt64TextBytes];
-    call.Propagate({command, key.bytes, {digits, FormatUInt64(popped, digits)}});
-  }
+  Propagate(call, key, end, popped, shape);
   EraseMembers(call, key, holder, range, EventName(end));
 }
 

@@ -118,6 +118,19 @@ struct Leaf {
     to.count = static_cast<uint16_t>(to.count + n);
     count = static_cast<uint16_t>(index);
   }
+  // The same between neighbours, to the front and to the end.
+  void TakeTailOf(Leaf& left, int index) {
+    const int n = left.count - index;
+    std::memmove(slots + n, slots, static_cast<size_t>(count) * sizeof(slots[0]));
+    std::memcpy(slots, left.slots + index, static_cast<size_t>(n) * sizeof(slots[0]));
+    count = static_cast<uint16_t>(count + n);
+    left.count = static_cast<uint16_t>(index);
+  }
+  void TakeHeadOf(Leaf& right, int n) {
+    std::memcpy(slots + count, right.slots, static_cast<size_t>(n) * sizeof(slots[0]));
+    count = static_cast<uint16_t>(count + n);
+    right.Take(0, n);
+  }
 };
 
 // For each child: its first element with the score of that, so that a search reads no leaf but one, and how
