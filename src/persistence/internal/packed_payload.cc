@@ -1,7 +1,12 @@
 #include "persistence/internal/packed_payload.h"
 
-#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <vector>
 
+#include "base/hash.h"
+#include "base/hash_seed.h"
 #include "base/numbers.h"
 #include "structures/ziplist.h"
 
@@ -18,14 +23,64 @@ Element Canonical(Element element) {
   return element;
 }
 
-bool Less(const Element& a, const Element& b) {
-  if (a.is_integer != b.is_integer) return a.is_integer;
-  return a.is_integer ? a.integer < b.integer : a.bytes < b.bytes;
+size_t LengthOf(const Element& element) {
+  if (!element.is_integer) return element.bytes.size();
+  if (element.integer >= 0 && element.integer < 10) return 1;
+  listpack::Digits digits;
+  return element.Text(digits).size();
 }
 
 bool Same(const Element& a, const Element& b) {
   return a.is_integer == b.is_integer && a.integer == b.integer && a.bytes == b.bytes;
 }
+
+// Elements of a listpack that were seen: an open hash table of positions. The seed keeps senders of payloads
+// from preparing collisions.
+class SeenElements {
+ public:
+  SeenElements(std::string_view pack, size_t count) : pack_(pack), seed_(HashSeedFor(this)) {
+    const size_t slots = std::bit_ceil(count * 2 + 1);
+    if (slots > few_.size()) many_.resize(slots);
+    slots_ = slots > few_.size() ? many_.data() : few_.data();
+    mask_ = slots - 1;
+  }
+
+  // False when an equal one was added before. REQUIRES: no more than the count.
+  bool Add(size_t position) {
+    const Element element = Canonical(listpack::Get(pack_, position));
+    const uint64_t hash = HashOf(element);
+    const Slot wanted{static_cast<uint32_t>(position), static_cast<uint32_t>(hash >> 32)};
+    size_t at = hash & mask_;
+    for (; slots_[at].position != 0; at = (at + 1) & mask_) {
+      if (slots_[at].tag == wanted.tag &&
+          Same(Canonical(listpack::Get(pack_, slots_[at].position)), element)) {
+        return false;
+      }
+    }
+    slots_[at] = wanted;
+    return true;
+  }
+
+ private:
+  struct Slot {
+    uint32_t position;  // 0: free; nothing stands at the beginning of a listpack
+    uint32_t tag;
+  };
+
+  uint64_t HashOf(const Element& element) const {
+    if (!element.is_integer) return HashBytes(element.bytes, seed_);
+    char bytes[sizeof element.integer];
+    std::memcpy(bytes, &element.integer, sizeof bytes);
+    return HashBytes({bytes, sizeof bytes}, ~seed_);
+  }
+
+  std::string_view pack_;
+  const uint64_t seed_;
+  size_t mask_;
+  Slot* slots_;
+  std::array<Slot, 256> few_{};
+  std::vector<Slot> many_;
+};
 
 }  // namespace
 
@@ -51,16 +106,19 @@ uint64_t ReadElementCount(RdbReader& in, uint64_t least_bytes) {
 
 bool CheckGroups(RdbReader& in, std::string_view pack, size_t group) {
   if (in.failed()) return false;
-  std::vector<Element> firsts;
-  size_t count = 0;
-  for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
-    if (count++ % group == 0) firsts.push_back(Canonical(listpack::Get(pack, at)));
-  }
+  const size_t count = listpack::Count(pack);
   if (count == 0) in.Fail(RdbFault::kEmpty, kNothingInside);
   if (count % group != 0) in.FailCorrupt(kOddCount);
-  std::sort(firsts.begin(), firsts.end(), Less);
-  if (std::adjacent_find(firsts.begin(), firsts.end(), Same) != firsts.end()) in.FailCorrupt(kTwice);
-  return !in.failed();
+  if (in.failed()) return false;
+  SeenElements seen(pack, count / group);
+  size_t index = 0;
+  for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
+    if (index++ % group == 0 && !seen.Add(at)) {
+      in.FailCorrupt(kTwice);
+      return false;
+    }
+  }
+  return true;
 }
 
 bool FitsPacked(std::string_view pack, size_t entries, const types::PackLimits& limits, size_t every) {
@@ -68,8 +126,7 @@ bool FitsPacked(std::string_view pack, size_t entries, const types::PackLimits& 
   size_t index = 0;
   for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
     if (index++ % every != 0) continue;
-    listpack::Digits digits;
-    if (static_cast<int64_t>(listpack::Get(pack, at).Text(digits).size()) > limits.value_bytes) return false;
+    if (static_cast<int64_t>(LengthOf(listpack::Get(pack, at))) > limits.value_bytes) return false;
   }
   return true;
 }

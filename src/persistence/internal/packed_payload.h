@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string_view>
-#include <vector>
 
 #include "persistence/rdb_reader.h"
 #include "structures/listpack.h"

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <optional>
 
 #include "base/numbers.h"
 #include "persistence/internal/packed_payload.h"
@@ -34,32 +35,34 @@ void ReadMembers(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValu
   value.Take(holder);
 }
 
-// Visits members and scores of a listpack until `visit` answers false. False when a score is no number.
-template <typename Visit>
-bool ForEachScored(std::string_view pack, Visit&& visit) {
-  for (size_t at = listpack::First(pack); at != listpack::kEnd;) {
-    listpack::Digits member_digits, score_digits;
-    const std::string_view member = listpack::Get(pack, at).Text(member_digits);
-    at = listpack::Next(pack, at);
-    const auto score = ParseDouble(listpack::Get(pack, at).Text(score_digits));
-    if (!score || !visit(member, *score)) return false;
-    at = listpack::Next(pack, at);
-  }
-  return true;
+// Nothing when it is none.
+std::optional<double> ScoreIn(const listpack::Element& element) {
+  if (element.is_integer) return static_cast<double>(element.integer);
+  return ParseDouble(element.bytes);
+}
+
+bool TextLess(const listpack::Element& a, const listpack::Element& b) {
+  listpack::Digits a_digits, b_digits;
+  return a.Text(a_digits) < b.Text(b_digits);
 }
 
 // Whether all scores are numbers and the members stand in their order.
 bool InOrder(std::string_view pack) {
-  std::string last_member;
+  listpack::Element last_member;
   double last_score = 0;
   bool first = true;
-  return ForEachScored(pack, [&](std::string_view member, double score) {
-    if (!first && (score < last_score || (score == last_score && member <= last_member))) return false;
+  for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
+    const listpack::Element member = listpack::Get(pack, at);
+    at = listpack::Next(pack, at);
+    const auto score = ScoreIn(listpack::Get(pack, at));
+    if (!score) return false;
+    if (!first && (*score < last_score || (*score == last_score && !TextLess(last_member, member))))
+      return false;
     first = false;
-    last_score = score;
-    last_member.assign(member);
-    return true;
-  });
+    last_score = *score;
+    last_member = member;
+  }
+  return true;
 }
 
 void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
@@ -70,10 +73,12 @@ void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, R
     return;
   }
   SortedSetBuilder members;
-  ForEachScored(pack, [&](std::string_view member, double score) {
-    members.Add(member, score);
-    return true;
-  });
+  for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
+    listpack::Digits digits;
+    const std::string_view member = listpack::Get(pack, at).Text(digits);
+    at = listpack::Next(pack, at);
+    members.Add(member, types::ScoreOf(listpack::Get(pack, at)));
+  }
   types::OwnHolder holder = members.Finish(limits.sorted_set);
   value.Take(holder);
 }
