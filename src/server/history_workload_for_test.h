@@ -11,41 +11,29 @@
 #include <string>
 #include <vector>
 
-#include "base/random.h"
+#include "server/history_collections_for_test.h"
 #include "server/history_record_for_test.h"
 
 namespace cinnabar::server {
 
 // Makes commands. Everything is deterministic for the server: no relative expiry, no random choice.
-class CommandSource {
+class CommandSource : public CollectionSource {
  public:
-  explicit CommandSource(uint64_t seed) : random_(seed) {}
+  using CollectionSource::CollectionSource;
 
-  Random& random() { return random_; }
-  uint64_t Below(uint64_t n) { return random_.Uniform(n); }
-  std::string Key() { return "key:" + std::to_string(Below(6)); }
-  std::string Value() {
-    switch (Below(8)) {
-      case 0:
-        return std::string(1 + Below(2000), static_cast<char>('a' + Below(26)));
-      case 1:
-        return std::string("\0\xff\r\n", 4);
-      case 2:
-      case 3:
-        return "v" + std::to_string(Below(1000));
-      default:
-        return std::to_string(Below(100));
-    }
-  }
+  std::string Key() { return KeyOf("key"); }
 
   Words Any() {
-    switch (Below(3)) {
+    if (OneIn(12)) return Blocking();
+    switch (Below(6)) {
       case 0:
         return ReadOne();
       case 1:
         return WriteOne();
-      default:
+      case 2:
         return Several();
+      default:
+        return OfCollection();
     }
   }
 
@@ -65,8 +53,6 @@ class CommandSource {
     }
   }
 
-  bool OneIn(uint64_t n) { return random_.OneIn(n); }
-
  private:
   Words ReadOne() {
     switch (Below(10)) {
@@ -79,9 +65,9 @@ class CommandSource {
       case 3:
         return {"BITCOUNT", Key()};
       case 4:
-        return {"PEXPIRETIME", Key()};
+        return {"PEXPIRETIME", AnyKey()};
       case 5:
-        return {"TYPE", Key()};
+        return {"TYPE", AnyKey()};
       case 6:
         return {"PFCOUNT", Key()};
       default:
@@ -116,9 +102,9 @@ class CommandSource {
       case 11:
         return {"SETBIT", Key(), std::to_string(Below(64)), std::to_string(Below(2))};
       case 12:
-        return {"PEXPIREAT", Key(), "999999999999" + std::to_string(Below(10))};
+        return {"PEXPIREAT", AnyKey(), "999999999999" + std::to_string(Below(10))};
       case 13:
-        return {"PERSIST", Key()};
+        return {"PERSIST", AnyKey()};
       case 14:
         return {"GETEX", Key(), "PERSIST"};
       case 15:
@@ -137,25 +123,25 @@ class CommandSource {
       case 1:
         return {"MGET", Key(), Key(), Key(), Key()};
       case 2:
-        return {"DEL", Key(), Key()};
+        return {"DEL", AnyKey(), AnyKey()};
       case 3:
-        return {"UNLINK", Key()};
+        return {"UNLINK", AnyKey()};
       case 4:
-        return {"RENAME", Key(), Key()};
+        return {"RENAME", AnyKey(), AnyKey()};
       case 5:
-        return {"RENAMENX", Key(), Key()};
+        return {"RENAMENX", AnyKey(), AnyKey()};
       case 6:
-        return {"COPY", Key(), Key(), "REPLACE"};
+        return {"COPY", AnyKey(), AnyKey(), "REPLACE"};
       case 7:
-        return {"COPY", Key(), Key(), "DB", std::to_string(Below(2))};
+        return {"COPY", AnyKey(), AnyKey(), "DB", std::to_string(Below(2))};
       case 8:
-        return {"MOVE", Key(), "1"};
+        return {"MOVE", AnyKey(), "1"};
       case 9:
         return {"BITOP", OneIn(2) ? "XOR" : "AND", Key(), Key(), Key()};
       case 10:
         return {"BITOP", "NOT", Key(), Key()};
       case 11:
-        return {"EXISTS", Key(), Key(), Key()};
+        return {"EXISTS", AnyKey(), AnyKey(), AnyKey()};
       case 12:
         return {"PFMERGE", Key(), Key()};
       case 13:
@@ -164,8 +150,6 @@ class CommandSource {
         return {"MSET", Key(), Value(), Key(), Value(), Key(), Value()};
     }
   }
-
-  Random random_;
 };
 
 // A client: keeps every byte it received, connection by connection.
@@ -176,8 +160,9 @@ class HistoryClient {
   ~HistoryClient() { Disconnect(); }
 
   struct Conversation {
-    std::string tag;  // the argument of the PING it began with
-    std::string received;
+    std::string tag;       // the argument of the PING it began with
+    std::string received;  // without the nil of a wait that ended in vain, which the server notes nowhere
+    bool complete = true;  // false: the client went away without waiting for its last reply
   };
   const std::vector<Conversation>& conversations() const { return conversations_; }
 
@@ -185,8 +170,10 @@ class HistoryClient {
     Connect();
     for (int i = 0; i < rounds && fd_ >= 0; ++i) {
       const uint64_t choice = source_.Below(100);
-      if (choice < 50) {
+      if (choice < 45) {
         Pipeline();
+      } else if (choice < 50) {
+        Exchange(source_.Work());
       } else if (choice < 75) {
         Transaction();
       } else if (choice < 95) {
@@ -207,7 +194,7 @@ class HistoryClient {
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
     ASSERT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << strerror(errno);
-    conversations_.push_back({name_ + "/" + std::to_string(conversations_.size()), {}});
+    conversations_.push_back({name_ + "/" + std::to_string(conversations_.size()), {}, true});
     Exchange({{"PING", conversations_.back().tag}});
     if (source_.OneIn(2)) Exchange({{"HELLO", "3"}});
   }
@@ -215,10 +202,15 @@ class HistoryClient {
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
   }
-  // Goes away with a transaction or a watch open, and comes back.
+  // Goes away with a transaction or a watch open, or while it waits, and comes back.
   void Leave() {
     if (source_.OneIn(2)) Exchange({{"WATCH", source_.Key()}});
-    if (source_.OneIn(2)) Exchange({{"MULTI"}, source_.Any()});
+    if (source_.OneIn(2)) {
+      Exchange({{"MULTI"}, source_.Any()});
+    } else {
+      conversations_.back().complete = false;
+      Send({source_.Blocking()});
+    }
     Disconnect();
     Connect();
   }
@@ -260,16 +252,21 @@ class HistoryClient {
     }
   }
 
-  // Sends all at once, waits for all replies, returns the last one.
-  std::string Exchange(const std::vector<Words>& commands) {
-    if (fd_ < 0) return "?";
+  bool Send(const std::vector<Words>& commands) {
     std::string out;
     for (const Words& words : commands) out += EncodeWords(words);
     for (size_t sent = 0; sent < out.size();) {
       const ssize_t count = send(fd_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
-      if (count <= 0) return Broken("send");
+      if (count <= 0) return false;
       sent += static_cast<size_t>(count);
     }
+    return true;
+  }
+
+  // Sends all at once, waits for all replies, returns the last one.
+  std::string Exchange(const std::vector<Words>& commands) {
+    if (fd_ < 0) return "?";
+    if (!Send(commands)) return Broken("send");
     std::string got;
     size_t begin = 0, end = 0;
     char buffer[16384];
@@ -278,14 +275,14 @@ class HistoryClient {
       if (next != std::string::npos) {
         begin = end;
         end = next;
-        ++replies;
+        const std::string reply = got.substr(begin, end - begin);
+        if (!IsBlocking(commands[replies++]) || !IsNil(reply)) conversations_.back().received += reply;
         continue;
       }
       const ssize_t count = read(fd_, buffer, sizeof buffer);
       if (count <= 0) return Broken("read");
       got.append(buffer, static_cast<size_t>(count));
     }
-    conversations_.back().received += got;
     return got.substr(begin, end - begin);
   }
 
