@@ -29,7 +29,7 @@ inline std::string TakeOutput(OutputBuffer& output) {
   return text;
 }
 
-// A stream without consumers that hold nothing, and without times.
+// A stream without times, without consumers that hold nothing, and without the numbers of deliveries.
 inline std::string StreamText(const types::Stream& stream) {
   const auto id = [](types::StreamId value) { return std::string(types::StreamIdText(value).view()) + " "; };
   std::string text =
@@ -46,9 +46,20 @@ inline std::string StreamText(const types::Stream& stream) {
   for (const auto& [name, group] : *stream.groups()) {
     text += "group " + std::string(name) + " " + id(group.last_id) + std::to_string(group.entries_read) + ":";
     group.pending().ForEach([&](const types::PendingEntry& pending) {
-      text += id(pending.id) + std::string(pending.consumer->name()) + "*" +
-              std::to_string(pending.deliveries) + " ";
+      text += id(pending.id) + std::string(pending.consumer->name()) + " ";
     });
+  }
+  return text;
+}
+
+inline std::string DeliveriesText(const keyspace::Entry& entry) {
+  std::string text;
+  if (entry.type() != types::Type::kStream) return text;
+  const auto& stream = static_cast<const types::Stream&>(*entry.object());
+  if (stream.groups() == nullptr) return text;
+  for (const auto& [name, group] : *stream.groups()) {
+    group.pending().ForEach(
+        [&](const types::PendingEntry& pending) { text += std::to_string(pending.deliveries) + " "; });
   }
   return text;
 }
@@ -72,8 +83,8 @@ inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
       for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) {
           const auto& entry = *slot.entry<keyspace::Entry>();
-          data[{database, std::string(entry.key())}] = {ValueText(entry), entry.expiry(),
-                                                        commands::DigestOfValue(entry).Hex()};
+          data[{database, std::string(entry.key())}] = {
+              ValueText(entry), entry.expiry(), DeliveriesText(entry), commands::DigestOfValue(entry).Hex()};
         });
       }
     }
