@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -39,8 +40,11 @@ struct ParallelRun {
   DataSet data;
 };
 
+// What each client does, given its number.
+using Work = std::function<void(HistoryClient&, int)>;
+
 // Runs the clients against a server with several cores, until all are done.
-void RunInParallel(uint64_t seed, int rounds, ParallelRun& run) {
+void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
   std::string directory = ::testing::TempDir() + "cinnabar_history_XXXXXX";
   ASSERT_NE(mkdtemp(directory.data()), nullptr);
   const std::string path = directory + "/socket";
@@ -62,7 +66,7 @@ void RunInParallel(uint64_t seed, int rounds, ParallelRun& run) {
     }
     std::thread conductor([&] {
       std::vector<std::thread> threads;
-      for (auto& client : clients) threads.emplace_back([&client, rounds] { client->Run(rounds); });
+      for (int i = 0; i < kClients; ++i) threads.emplace_back([&, i] { work(*clients[i], i); });
       for (std::thread& thread : threads) thread.join();
       server.Stop();
     });
@@ -264,17 +268,16 @@ DataSet ReplayJournal(const std::string& journal) {
   return engine.Dump();
 }
 
-TEST(History, ParallelRunEqualsItsSerialReplay) {
+// Runs the work in parallel, proves (a) to (d), and says what happened.
+Totals ProveHistory(const Work& work, ParallelRun& run) {
   const uint64_t seed = FromEnvironment("CINNABAR_HISTORY_SEED", std::random_device()());
-  const int rounds = static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", 1200));
   std::cout << "repeat with CINNABAR_HISTORY_SEED=" << seed << std::endl;
-  ParallelRun run;
-  RunInParallel(seed, rounds, run);
-  if (HasFatalFailure()) return;
+  Totals totals;
+  RunInParallel(seed, work, run);
+  if (::testing::Test::HasFatalFailure()) return totals;
 
   HistoryRecorder serial;
   DataSet serial_data;
-  Totals totals;
   {
     Engine engine(&serial);
     totals = ReplayHistory(run.recorder.records(), engine);
@@ -285,6 +288,21 @@ TEST(History, ParallelRunEqualsItsSerialReplay) {
             << " served after a wait (" << totals.chained << " moves, " << totals.groups << " for groups, "
             << totals.lost << " of them gone)" << std::endl;
   EXPECT_EQ(totals.differences, 0u);
+  CompareConversations(run);
+  CompareData(serial_data, run.data, Against::kHistory);
+  CompareData(ReplayJournal(run.recorder.journal()), run.data, Against::kJournal);
+  CompareJournals(run.recorder.journal(), serial.journal());
+  return totals;
+}
+
+int Rounds(int otherwise) {
+  return static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", static_cast<uint64_t>(otherwise)));
+}
+
+TEST(History, ParallelRunEqualsItsSerialReplay) {
+  ParallelRun run;
+  const int rounds = Rounds(1200);
+  const Totals totals = ProveHistory([rounds](HistoryClient& client, int) { client.Run(rounds); }, run);
   // A run in which nothing met would prove nothing.
   EXPECT_GT(totals.executed, 0u);
   EXPECT_GT(totals.overtaken, 0u);
@@ -292,10 +310,35 @@ TEST(History, ParallelRunEqualsItsSerialReplay) {
   EXPECT_GT(totals.served, 0u);
   EXPECT_GT(totals.chained, 0u);
   EXPECT_GT(totals.groups, totals.lost);
-  CompareConversations(run);
-  CompareData(serial_data, run.data, Against::kHistory);
-  CompareData(ReplayJournal(run.recorder.journal()), run.data, Against::kJournal);
-  CompareJournals(run.recorder.journal(), serial.journal());
+}
+
+// Every wait is for ever: a waiter that is passed over stops the ring.
+TEST(History, ARingOfMovesNeverStops) {
+  ParallelRun run;
+  const int rounds = Rounds(600);
+  constexpr int kLinks = kClients - 2;
+  const Work work = [rounds](HistoryClient& client, int i) {
+    i < kLinks ? client.MoveAlong(i, kLinks, rounds) : client.Disturb(4 * rounds);
+  };
+  const Totals totals = ProveHistory(work, run);
+  EXPECT_GT(totals.chained, 0u);
+  EXPECT_GT(totals.served, totals.chained);
+  EXPECT_TRUE(run.data.contains({0, "list:0"})) << "the element has come back to where it began";
+}
+
+// Every wait is for ever, and as much is taken as is given.
+TEST(History, NobodyWaitsForWhatIsThere) {
+  ParallelRun run;
+  const int rounds = Rounds(400);
+  const Work work = [rounds](HistoryClient& client, int i) {
+    if (i % 4 == 3) return client.Disturb(4 * rounds);
+    i < kClients / 2 ? client.Give(rounds) : client.Take(rounds);
+  };
+  const Totals totals = ProveHistory(work, run);
+  EXPECT_GT(totals.served, totals.groups);
+  EXPECT_GT(totals.groups, 0u);
+  EXPECT_EQ(totals.lost, 0u);
+  EXPECT_EQ(run.data.size(), 2u) << "only the streams are left";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -166,6 +167,7 @@ class HistoryClient {
   };
   const std::vector<Conversation>& conversations() const { return conversations_; }
 
+  // Anything.
   void Run(int rounds) {
     Connect();
     for (int i = 0; i < rounds && fd_ >= 0; ++i) {
@@ -187,9 +189,91 @@ class HistoryClient {
     Disconnect();
   }
 
+  // One link of a ring of lists: takes what comes to its list and hands it to the next, as often as all
+  // others do. There is one element: whoever misses it stops the ring.
+  void MoveAlong(int link, int links, int rounds) {
+    Connect();
+    const std::string from = "list:" + std::to_string(link);
+    const std::string to = "list:" + std::to_string((link + 1) % links);
+    if (link == 0) Exchange({{"RPUSH", from, "1"}});
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      if (source_.OneIn(3)) Exchange({{"MULTI"}, {"LLEN", from}, {"LLEN", to}, {"EXEC"}});
+      if (source_.OneIn(2)) {
+        TakeOne({"BLMOVE", from, to, "RIGHT", "LEFT", "0"});
+      } else {
+        TakeOne({"BLPOP", from, "noise:list", "0"});
+        Exchange({{"RPUSH", to, "1"}});
+      }
+    }
+    Disconnect();
+  }
+
+  // Gives one list element, one member and one entry in each round: what a client needs that takes as often.
+  void Give(int rounds) {
+    Connect();
+    MakeGroups();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const std::string member = name_ + ":" + std::to_string(i);
+      std::vector<Words> gifts = {{"RPUSH", "list:" + source_.Number(2), member},
+                                  {"ZADD", "zset:" + source_.Number(2), source_.Number(5), member},
+                                  {"XADD", "stream", "0-*", "f", member}};
+      if (source_.OneIn(4)) {
+        gifts.insert(gifts.begin(), {"MULTI"});
+        gifts.push_back({"EXEC"});
+      }
+      Exchange(gifts);
+      usleep(static_cast<useconds_t>(source_.Below(2000)));  // takers are to be faster
+    }
+    Disconnect();
+  }
+  void Take(int rounds) {
+    Connect();
+    MakeGroups();
+    const Words pops[] = {{"BLPOP", "list:0", "list:1", "noise:list", "0"},
+                          {"BRPOP", "list:1", "noise:list", "list:0", "0"},
+                          {"BLMPOP", "0", "3", "list:1", "list:0", "noise:list", "LEFT"}};
+    const Words minima[] = {{"BZPOPMIN", "zset:0", "zset:1", "0"},
+                            {"BZMPOP", "0", "2", "zset:1", "zset:0", "MAX"}};
+    const Words read = {"XREADGROUP", "GROUP",   "g",      name_,          "COUNT", "1", "BLOCK",
+                        "0",          "STREAMS", "stream", "noise:stream", ">",     ">"};
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const Words takes[] = {pops[source_.Below(3)], minima[source_.Below(2)], read};
+      const uint64_t first = source_.Below(3);
+      for (uint64_t k = 0; k < 3; ++k) TakeOne(takes[(first + k) % 3]);
+    }
+    Disconnect();
+  }
+  // Changes what the others wait for, so that there is nothing for them, or nothing of the right type.
+  void Disturb(int rounds) {
+    Connect();
+    MakeGroups();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      Exchange({{"SET", "noise:list", "1"}, {"DEL", "noise:list"}});
+      Exchange({{"MULTI"},
+                {"XADD", "noise:stream", "0-*", "f", "v"},
+                {"XTRIM", "noise:stream", "MAXLEN", "0"},
+                {"EXEC"}});
+    }
+    Disconnect();
+  }
+
  private:
+  void MakeGroups() {
+    for (const char* key : {"stream", "noise:stream"})
+      Exchange({{"XGROUP", "CREATE", key, "g", "0", "MKSTREAM"}});
+  }
+  void TakeOne(const Words& words) {
+    std::string reply;
+    do {
+      reply = Exchange({words});
+    } while (reply.starts_with("-WRONGTYPE"));  // there is a disturber
+    EXPECT_FALSE(reply.starts_with('-') || IsNil(reply)) << words[0] << ": " << reply;
+  }
+
   void Connect() {
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval patience{.tv_sec = 60, .tv_usec = 0};  // who waits longer has been forgotten
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
