@@ -105,7 +105,8 @@ void Dispatcher::ServeKey(const ReadyKey& ready) {
 
 // REQUIRES: the shard of the ready key is held.
 Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey& ready) {
-  if (!waiter.Take()) return Service::kTaken;
+  // Another core may be trying it with another of its keys, in vain: this key may be what it waits for.
+  if (!waiter.TakeOrWaitUntilDone()) return Service::kTaken;
   Keyspace& keyspace = core_.keyspace;
   bool locked = false;
   size_t shard = 0;

@@ -178,7 +178,7 @@ TEST_F(DispatcherTest, ChangesAreJournaledNotifiedAndCounted) {
   session_.database = 2;
   Run({"put", "k", "2"});
   EXPECT_EQ(Journal(), "SELECT 2 | put k 2");
-  EXPECT_EQ(events_.seen, (std::vector<std::string>{"0 put k", "2 put k"}));
+  EXPECT_EQ(events_.seen, (std::vector<std::string>{"0 new k", "0 put k", "2 new k", "2 put k"}));
   EXPECT_EQ(dispatcher_->counters().changes.Get(), 2u);
 }
 
@@ -271,6 +271,7 @@ TEST_F(DispatcherTest, ExpiredKeysGoByThemselvesAndAreJournaled) {
     keyspace::Database database(dispatcher_->core(), 0);
     database.Create(key, keyspace::StringPayload("v"), i < 60 ? 1 : keyspace::kNever);
   }
+  events_.seen.clear();
   uint64_t removed = 0;
   for (int i = 0; i < 1000 && removed < 60; ++i) removed += dispatcher_->ExpireSome(1000000);
   EXPECT_EQ(removed, 60u);

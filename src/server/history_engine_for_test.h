@@ -6,10 +6,12 @@
 #include <string>
 #include <unordered_map>
 
+#include "commands/server/value_digest.h"
 #include "config/config.h"
 #include "keyspace/string_value.h"
 #include "server/history_record_for_test.h"
 #include "server/server.h"
+#include "types/stream.h"
 
 namespace cinnabar::server {
 
@@ -27,6 +29,50 @@ inline std::string TakeOutput(OutputBuffer& output) {
   return text;
 }
 
+// A stream without times, without consumers that hold nothing, and without the numbers of deliveries.
+inline std::string StreamText(const types::Stream& stream) {
+  const auto id = [](types::StreamId value) { return std::string(types::StreamIdText(value).view()) + " "; };
+  std::string text =
+      "stream " + id(stream.last_id) + id(stream.max_deleted_id) + std::to_string(stream.entries_added) + ":";
+  types::StreamCursor cursor(stream, types::kStreamIdMin, types::kStreamIdMax);
+  types::StreamEntry entry;
+  while (cursor.Next(entry)) {
+    text += id(entry.id);
+    entry.ForEachPair([&](std::string_view field, std::string_view value) {
+      text.append(field).append("=").append(value).append(" ");
+    });
+  }
+  if (stream.groups() == nullptr) return text;
+  for (const auto& [name, group] : *stream.groups()) {
+    text += "group " + std::string(name) + " " + id(group.last_id) + std::to_string(group.entries_read) + ":";
+    group.pending().ForEach([&](const types::PendingEntry& pending) {
+      text += id(pending.id) + std::string(pending.consumer->name()) + " ";
+    });
+  }
+  return text;
+}
+
+inline std::string DeliveriesText(const keyspace::Entry& entry) {
+  std::string text;
+  if (entry.type() != types::Type::kStream) return text;
+  const auto& stream = static_cast<const types::Stream&>(*entry.object());
+  if (stream.groups() == nullptr) return text;
+  for (const auto& [name, group] : *stream.groups()) {
+    group.pending().ForEach(
+        [&](const types::PendingEntry& pending) { text += std::to_string(pending.deliveries) + " "; });
+  }
+  return text;
+}
+
+inline std::string ValueText(const keyspace::Entry& entry) {
+  keyspace::DigitScratch scratch;
+  if (entry.type() == types::Type::kString) return std::string(keyspace::StringBytes(entry, scratch));
+  if (entry.type() == types::Type::kStream) {
+    return StreamText(static_cast<const types::Stream&>(*entry.object()));
+  }
+  return commands::DigestOfValue(entry).Hex();
+}
+
 // REQUIRES: nothing runs.
 inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
   DataSet data;
@@ -37,9 +83,8 @@ inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
       for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) {
           const auto& entry = *slot.entry<keyspace::Entry>();
-          keyspace::DigitScratch scratch;
-          data[{database, std::string(entry.key())}] = {std::string(keyspace::StringBytes(entry, scratch)),
-                                                        entry.expiry()};
+          data[{database, std::string(entry.key())}] = {
+              ValueText(entry), entry.expiry(), DeliveriesText(entry), commands::DigestOfValue(entry).Hex()};
         });
       }
     }
@@ -65,7 +110,11 @@ class Engine {
     batch_.Clear();
     for (const std::string& word : argv) batch_.arguments.push_back(word);
     dispatcher.Prepare(batch_, *session, 0);
-    dispatcher.Execute(*session, batch_, batch_.requests[0]);
+    if (dispatcher.Execute(*session, batch_, batch_.requests[0]) == dispatch::Dispatcher::Outcome::kBlocked) {
+      dispatcher.AbandonBlocked(*session);
+      session->suspended = false;
+      return "(waits)";
+    }
     return TakeOutput(session->output);
   }
 

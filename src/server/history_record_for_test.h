@@ -24,6 +24,7 @@ struct HistoryRecord {
   uint64_t session;
   Words argv;
   std::string reply;
+  bool served = false;  // it had waited: somebody else's change completed it
 };
 
 // Both ports are called while the shards of the command are held: for any two commands that share a key, the
@@ -35,7 +36,9 @@ class HistoryRecorder final : public dispatch::HistoryObserver, public journal::
     // Gives others time to slip in between the run and the note, if the locks let them.
     if (session.commands % 4 == 0) std::this_thread::yield();
     std::lock_guard lock(mutex_);
-    records_.push_back({session.id, Words(argv.begin(), argv.end()), std::string(reply)});
+    // Whoever serves a blocked command does it with a stand-in, which has run nothing before.
+    records_.push_back(
+        {session.id, Words(argv.begin(), argv.end()), std::string(reply), session.last_command == nullptr});
   }
   // Called under the journal's own lock.
   void OnBytes(uint64_t, std::string_view bytes) override { journal_ += bytes; }
@@ -112,7 +115,16 @@ inline std::vector<Words> JournalCommands(std::string_view journal) {
   return commands;
 }
 
-// One key of the final data set: its bytes and when it expires.
-using DataSet = std::map<std::pair<int, std::string>, std::pair<std::string, int64_t>>;
+// One key of the final data set.
+struct DataValue {
+  std::string bytes;  // of a string; of anything else a text or digest that tells values apart
+  int64_t expiry;
+  // Of a stream, what only one of the replays can tell. The history: how often pending entries were handed
+  // out (to read them again counts and is not journaled, as in Redis). The journal: which consumers there are
+  // (a read that waits in vain makes one and is not noted), in a digest of the value.
+  std::string noted;
+  std::string journaled;
+};
+using DataSet = std::map<std::pair<int, std::string>, DataValue>;
 
 }  // namespace cinnabar::server

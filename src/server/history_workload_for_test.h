@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -11,41 +12,29 @@
 #include <string>
 #include <vector>
 
-#include "base/random.h"
+#include "server/history_collections_for_test.h"
 #include "server/history_record_for_test.h"
 
 namespace cinnabar::server {
 
 // Makes commands. Everything is deterministic for the server: no relative expiry, no random choice.
-class CommandSource {
+class CommandSource : public CollectionSource {
  public:
-  explicit CommandSource(uint64_t seed) : random_(seed) {}
+  using CollectionSource::CollectionSource;
 
-  Random& random() { return random_; }
-  uint64_t Below(uint64_t n) { return random_.Uniform(n); }
-  std::string Key() { return "key:" + std::to_string(Below(6)); }
-  std::string Value() {
-    switch (Below(8)) {
-      case 0:
-        return std::string(1 + Below(2000), static_cast<char>('a' + Below(26)));
-      case 1:
-        return std::string("\0\xff\r\n", 4);
-      case 2:
-      case 3:
-        return "v" + std::to_string(Below(1000));
-      default:
-        return std::to_string(Below(100));
-    }
-  }
+  std::string Key() { return KeyOf("key"); }
 
   Words Any() {
-    switch (Below(3)) {
+    if (OneIn(12)) return Blocking();
+    switch (Below(6)) {
       case 0:
         return ReadOne();
       case 1:
         return WriteOne();
-      default:
+      case 2:
         return Several();
+      default:
+        return OfCollection();
     }
   }
 
@@ -65,8 +54,6 @@ class CommandSource {
     }
   }
 
-  bool OneIn(uint64_t n) { return random_.OneIn(n); }
-
  private:
   Words ReadOne() {
     switch (Below(10)) {
@@ -79,9 +66,9 @@ class CommandSource {
       case 3:
         return {"BITCOUNT", Key()};
       case 4:
-        return {"PEXPIRETIME", Key()};
+        return {"PEXPIRETIME", AnyKey()};
       case 5:
-        return {"TYPE", Key()};
+        return {"TYPE", AnyKey()};
       case 6:
         return {"PFCOUNT", Key()};
       default:
@@ -116,9 +103,9 @@ class CommandSource {
       case 11:
         return {"SETBIT", Key(), std::to_string(Below(64)), std::to_string(Below(2))};
       case 12:
-        return {"PEXPIREAT", Key(), "999999999999" + std::to_string(Below(10))};
+        return {"PEXPIREAT", AnyKey(), "999999999999" + std::to_string(Below(10))};
       case 13:
-        return {"PERSIST", Key()};
+        return {"PERSIST", AnyKey()};
       case 14:
         return {"GETEX", Key(), "PERSIST"};
       case 15:
@@ -137,25 +124,25 @@ class CommandSource {
       case 1:
         return {"MGET", Key(), Key(), Key(), Key()};
       case 2:
-        return {"DEL", Key(), Key()};
+        return {"DEL", AnyKey(), AnyKey()};
       case 3:
-        return {"UNLINK", Key()};
+        return {"UNLINK", AnyKey()};
       case 4:
-        return {"RENAME", Key(), Key()};
+        return {"RENAME", AnyKey(), AnyKey()};
       case 5:
-        return {"RENAMENX", Key(), Key()};
+        return {"RENAMENX", AnyKey(), AnyKey()};
       case 6:
-        return {"COPY", Key(), Key(), "REPLACE"};
+        return {"COPY", AnyKey(), AnyKey(), "REPLACE"};
       case 7:
-        return {"COPY", Key(), Key(), "DB", std::to_string(Below(2))};
+        return {"COPY", AnyKey(), AnyKey(), "DB", std::to_string(Below(2))};
       case 8:
-        return {"MOVE", Key(), "1"};
+        return {"MOVE", AnyKey(), "1"};
       case 9:
         return {"BITOP", OneIn(2) ? "XOR" : "AND", Key(), Key(), Key()};
       case 10:
         return {"BITOP", "NOT", Key(), Key()};
       case 11:
-        return {"EXISTS", Key(), Key(), Key()};
+        return {"EXISTS", AnyKey(), AnyKey(), AnyKey()};
       case 12:
         return {"PFMERGE", Key(), Key()};
       case 13:
@@ -164,8 +151,6 @@ class CommandSource {
         return {"MSET", Key(), Value(), Key(), Value(), Key(), Value()};
     }
   }
-
-  Random random_;
 };
 
 // A client: keeps every byte it received, connection by connection.
@@ -176,17 +161,21 @@ class HistoryClient {
   ~HistoryClient() { Disconnect(); }
 
   struct Conversation {
-    std::string tag;  // the argument of the PING it began with
-    std::string received;
+    std::string tag;       // the argument of the PING it began with
+    std::string received;  // without the nil of a wait that ended in vain, which the server notes nowhere
+    bool complete = true;  // false: the client went away without waiting for its last reply
   };
   const std::vector<Conversation>& conversations() const { return conversations_; }
 
+  // Anything.
   void Run(int rounds) {
     Connect();
     for (int i = 0; i < rounds && fd_ >= 0; ++i) {
       const uint64_t choice = source_.Below(100);
-      if (choice < 50) {
+      if (choice < 45) {
         Pipeline();
+      } else if (choice < 50) {
+        Exchange(source_.Work());
       } else if (choice < 75) {
         Transaction();
       } else if (choice < 95) {
@@ -200,14 +189,96 @@ class HistoryClient {
     Disconnect();
   }
 
+  // One link of a ring of lists: takes what comes to its list and hands it to the next, as often as all
+  // others do. There is one element: whoever misses it stops the ring.
+  void MoveAlong(int link, int links, int rounds) {
+    Connect();
+    const std::string from = "list:" + std::to_string(link);
+    const std::string to = "list:" + std::to_string((link + 1) % links);
+    if (link == 0) Exchange({{"RPUSH", from, "1"}});
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      if (source_.OneIn(3)) Exchange({{"MULTI"}, {"LLEN", from}, {"LLEN", to}, {"EXEC"}});
+      if (source_.OneIn(2)) {
+        TakeOne({"BLMOVE", from, to, "RIGHT", "LEFT", "0"});
+      } else {
+        TakeOne({"BLPOP", from, "noise:list", "0"});
+        Exchange({{"RPUSH", to, "1"}});
+      }
+    }
+    Disconnect();
+  }
+
+  // Gives one list element, one member and one entry in each round: what a client needs that takes as often.
+  void Give(int rounds) {
+    Connect();
+    MakeGroups();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const std::string member = name_ + ":" + std::to_string(i);
+      std::vector<Words> gifts = {{"RPUSH", "list:" + source_.Number(2), member},
+                                  {"ZADD", "zset:" + source_.Number(2), source_.Number(5), member},
+                                  {"XADD", "stream", "0-*", "f", member}};
+      if (source_.OneIn(4)) {
+        gifts.insert(gifts.begin(), {"MULTI"});
+        gifts.push_back({"EXEC"});
+      }
+      Exchange(gifts);
+      usleep(static_cast<useconds_t>(source_.Below(2000)));  // takers are to be faster
+    }
+    Disconnect();
+  }
+  void Take(int rounds) {
+    Connect();
+    MakeGroups();
+    const Words pops[] = {{"BLPOP", "list:0", "list:1", "noise:list", "0"},
+                          {"BRPOP", "list:1", "noise:list", "list:0", "0"},
+                          {"BLMPOP", "0", "3", "list:1", "list:0", "noise:list", "LEFT"}};
+    const Words minima[] = {{"BZPOPMIN", "zset:0", "zset:1", "0"},
+                            {"BZMPOP", "0", "2", "zset:1", "zset:0", "MAX"}};
+    const Words read = {"XREADGROUP", "GROUP",   "g",      name_,          "COUNT", "1", "BLOCK",
+                        "0",          "STREAMS", "stream", "noise:stream", ">",     ">"};
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const Words takes[] = {pops[source_.Below(3)], minima[source_.Below(2)], read};
+      const uint64_t first = source_.Below(3);
+      for (uint64_t k = 0; k < 3; ++k) TakeOne(takes[(first + k) % 3]);
+    }
+    Disconnect();
+  }
+  // Changes what the others wait for, so that there is nothing for them, or nothing of the right type.
+  void Disturb(int rounds) {
+    Connect();
+    MakeGroups();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      Exchange({{"SET", "noise:list", "1"}, {"DEL", "noise:list"}});
+      Exchange({{"MULTI"},
+                {"XADD", "noise:stream", "0-*", "f", "v"},
+                {"XTRIM", "noise:stream", "MAXLEN", "0"},
+                {"EXEC"}});
+    }
+    Disconnect();
+  }
+
  private:
+  void MakeGroups() {
+    for (const char* key : {"stream", "noise:stream"})
+      Exchange({{"XGROUP", "CREATE", key, "g", "0", "MKSTREAM"}});
+  }
+  void TakeOne(const Words& words) {
+    std::string reply;
+    do {
+      reply = Exchange({words});
+    } while (reply.starts_with("-WRONGTYPE"));  // there is a disturber
+    EXPECT_FALSE(reply.starts_with('-') || IsNil(reply)) << words[0] << ": " << reply;
+  }
+
   void Connect() {
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval patience{.tv_sec = 60, .tv_usec = 0};  // who waits longer has been forgotten
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
     ASSERT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << strerror(errno);
-    conversations_.push_back({name_ + "/" + std::to_string(conversations_.size()), {}});
+    conversations_.push_back({name_ + "/" + std::to_string(conversations_.size()), {}, true});
     Exchange({{"PING", conversations_.back().tag}});
     if (source_.OneIn(2)) Exchange({{"HELLO", "3"}});
   }
@@ -215,10 +286,15 @@ class HistoryClient {
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
   }
-  // Goes away with a transaction or a watch open, and comes back.
+  // Goes away with a transaction or a watch open, or while it waits, and comes back.
   void Leave() {
     if (source_.OneIn(2)) Exchange({{"WATCH", source_.Key()}});
-    if (source_.OneIn(2)) Exchange({{"MULTI"}, source_.Any()});
+    if (source_.OneIn(2)) {
+      Exchange({{"MULTI"}, source_.Any()});
+    } else {
+      conversations_.back().complete = false;
+      Send({source_.Blocking()});
+    }
     Disconnect();
     Connect();
   }
@@ -260,16 +336,21 @@ class HistoryClient {
     }
   }
 
-  // Sends all at once, waits for all replies, returns the last one.
-  std::string Exchange(const std::vector<Words>& commands) {
-    if (fd_ < 0) return "?";
+  bool Send(const std::vector<Words>& commands) {
     std::string out;
     for (const Words& words : commands) out += EncodeWords(words);
     for (size_t sent = 0; sent < out.size();) {
       const ssize_t count = send(fd_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
-      if (count <= 0) return Broken("send");
+      if (count <= 0) return false;
       sent += static_cast<size_t>(count);
     }
+    return true;
+  }
+
+  // Sends all at once, waits for all replies, returns the last one.
+  std::string Exchange(const std::vector<Words>& commands) {
+    if (fd_ < 0) return "?";
+    if (!Send(commands)) return Broken("send");
     std::string got;
     size_t begin = 0, end = 0;
     char buffer[16384];
@@ -278,14 +359,14 @@ class HistoryClient {
       if (next != std::string::npos) {
         begin = end;
         end = next;
-        ++replies;
+        const std::string reply = got.substr(begin, end - begin);
+        if (!IsBlocking(commands[replies++]) || !IsNil(reply)) conversations_.back().received += reply;
         continue;
       }
       const ssize_t count = read(fd_, buffer, sizeof buffer);
       if (count <= 0) return Broken("read");
       got.append(buffer, static_cast<size_t>(count));
     }
-    conversations_.back().received += got;
     return got.substr(begin, end - begin);
   }
 
