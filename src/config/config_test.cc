@@ -121,7 +121,7 @@ TEST_F(ConfigTest, NotActedOnListsWhatIsGivenAndNotDefault) {
       Load("appendonly yes\nappendfsync everysec\nslaveof h 1\nmaxmemory 1gb\nmod.x 1\nuser a on\nport 1\n",
            {"--cluster-node-timeout", "5"}));
   EXPECT_EQ(config_.NotActedOn(),
-            (std::vector<std::string>{"user", "mod.x", "appendonly", "replicaof", "cluster-node-timeout"}));
+            (std::vector<std::string>{"user", "mod.x", "replicaof", "cluster-node-timeout"}));
   EXPECT_TRUE(Config(files_).NotActedOn().empty());
 }
 

@@ -95,7 +95,7 @@ std::string AofManifest::Format() const {
 const AofFile& AofManifest::AddBase(std::string_view stem, BaseFormat format) {
   if (base) {
     base->type = AofFile::Type::kHistory;
-    history.push_back(std::move(*base));
+    history.insert(history.begin(), std::move(*base));
   }
   const std::string_view suffix = format == BaseFormat::kSnapshot ? "rdb" : "aof";
   ++last_base_;
@@ -118,7 +118,7 @@ void AofManifest::RetireIncrementsBefore(int64_t sequence) {
       continue;
     }
     file.type = AofFile::Type::kHistory;
-    history.push_back(std::move(file));
+    history.insert(history.begin(), std::move(file));
   }
   increments = std::move(kept);
 }
