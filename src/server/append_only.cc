@@ -55,6 +55,15 @@ Status Move(const std::string& from, const std::string& to) {
   return os::SyncDirectoryOf(to);
 }
 
+// A manifest must not name what a crash may leave undone: the file is there first.
+Status MakeEmptyFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0)
+    return Fail(fmt::format("Can't create the append-only file {}: {}", path, strerror(errno)), errno);
+  close(fd);
+  return {};
+}
+
 }  // namespace
 
 AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
@@ -155,7 +164,9 @@ Status AppendOnly::OpenAfterLoading() {
     TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
   }
   if (manifest_.increments.empty()) {
-    services_.log.Notice("Creating AOF incr file {} on server start", manifest_.AddIncrement(stem).name);
+    const AofFile& increment = manifest_.AddIncrement(stem);
+    services_.log.Notice("Creating AOF incr file {} on server start", increment.name);
+    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
     TRY_STATUS(PersistManifest(manifest_));
   }
   DeleteHistory();
@@ -294,6 +305,7 @@ Status AppendOnly::BeginRewrite() {
   if (state_ == State::kOn) {
     AofManifest next = manifest_;
     const AofFile increment = next.AddIncrement(stem);
+    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
     TRY_STATUS(PersistManifest(next));
     manifest_ = std::move(next);
     rewrite_from_ = increment.sequence;
@@ -329,12 +341,14 @@ Status AppendOnly::FinishRewrite(pid_t child) {
   const AofFile base = next.AddBase(
       settings.appendfilename, settings.aof_use_rdb_preamble ? BaseFormat::kSnapshot : BaseFormat::kCommands);
   TRY_STATUS(Move(TemporaryBase(child), PathOf(base.name)));
+  // A rewrite that began while the log was off has no increment, even if it was switched on since.
+  const bool first = state_ == State::kAwaitingBase && log_ != nullptr;
   if (state_ == State::kOn) {
     next.RetireIncrementsBefore(rewrite_from_);
   } else {
     const int64_t newest = next.increments.empty() ? 0 : next.increments.back().sequence;
     next.RetireIncrementsBefore(newest + 1);
-    if (state_ == State::kAwaitingBase) {
+    if (first) {
       const AofFile increment = next.AddIncrement(settings.appendfilename);
       TRY_STATUS(Move(TemporaryIncrement(), PathOf(increment.name)));
       services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
@@ -342,7 +356,7 @@ Status AppendOnly::FinishRewrite(pid_t child) {
   }
   TRY_STATUS(PersistManifest(next));
   manifest_ = std::move(next);
-  if (state_ == State::kAwaitingBase) state_ = State::kOn;
+  if (first) state_ = State::kOn;
   DeleteHistory();
   closed_bytes_ = SizeOf(PathOf(base.name)).value_or(0);
   figures_.base_bytes = log_ == nullptr ? closed_bytes_ : figures().current_bytes;
@@ -366,9 +380,11 @@ void AppendOnly::RemoveTemporaryBase() {
   unlink((TemporaryBase(writer_) + ".part").c_str());
 }
 
+// At once: the next try makes a file of the same name. The log has it open, so that its space is given back
+// when the log's thread closes it.
 void AppendOnly::RemoveTemporaryIncrement() {
   services_.log.Notice("Removing the temp incr aof file {} in the background", TemporaryIncrement());
-  services_.control.Defer([path = TemporaryIncrement()] { unlink(path.c_str()); });
+  unlink(TemporaryIncrement().c_str());
 }
 
 void AppendOnly::Abandon() {
@@ -410,7 +426,7 @@ void AppendOnly::OnChildEnded(const BackgroundChild::Outcome& outcome) {
       told_of_limit_ = false;
     }
   }
-  if (state_ != State::kAwaitingBase) return;
+  if (state_ != State::kAwaitingBase || log_ == nullptr) return;
   // The data set has no base yet: try again, with a new increment.
   RemoveTemporaryIncrement();
   scheduled_ = true;
@@ -475,11 +491,10 @@ Status AppendOnly::SwitchOn() {
 Status AppendOnly::SwitchOff() {
   if (state_ == State::kOff) return {};
   Abandon();
-  const bool had_base = state_ == State::kOn;
+  if (state_ == State::kAwaitingBase && log_ != nullptr) RemoveTemporaryIncrement();
   state_ = State::kOff;
   scheduled_ = false;
   StopLog();
-  if (!had_base) RemoveTemporaryIncrement();
   return {};
 }
 

@@ -202,6 +202,7 @@ Status ServerDataFiles::ReloadAppendOnly() {
     services_.journal.SelectAnew();
   }
   if (!loaded) return Fail("ERR Error trying to load the AOF files, check server logs");
+  snapshots_.NoteLoaded();
   services_.log.Warning("Append Only File loaded by DEBUG LOADAOF");
   return {};
 }
