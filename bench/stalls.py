@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""No request may stall the others. Three experiments, ours against redis-server:
+"""No request may stall the others. Four experiments, ours against redis-server:
 
 growth  fill to 10 M keys in phases of one million: p99.9 of the writers in each phase shows no step
 keys    KEYS * over 5 M keys again and again on one connection, while others read at a fixed pace
 big     GET of a 100 MB value again and again on one connection, while others read at a fixed pace
+once    DEL and LTRIM of a list of 10 M elements, DEL of a sorted set of 2 M, a hash that grows out of its packed form,
+        SUNIONSTORE of two sets of 1 M: each once, on one connection, while others read at a fixed pace
 
 In `keys` and `big` the figure is the p99 of the others, divided by their p99 just before, when nothing else ran
 (medians of --reps turns of both).
 The others are paced and count a late request from when it was due, so a stall cannot hide.
 
-    bench/stalls.py [--only growth,keys,big] [--only-ours] [--server PATH]
+    bench/stalls.py [--only growth,keys,big,once] [--only-ours] [--server PATH]
 """
 
 import socket
 import subprocess
 import sys
+import time
 
 from servers import CLIENT_CPU, HOST, Load, Server, arguments, checked, fill, median, request, table
 
@@ -116,15 +119,72 @@ def big(servers, options):
     greedy_rows(servers, ["GET", "large"], prepare, options)
 
 
+def pipelined(server, requests):
+    """Sends many requests on one connection and waits until all are answered."""
+    with socket.create_connection((HOST, server.port)) as connection:
+        stream = connection.makefile("rb")
+        for batch in requests:
+            connection.sendall(b"".join(batch))
+            for _ in batch:
+                if stream.readline()[:1] not in (b":", b"+"):
+                    raise RuntimeError("an unexpected reply")
+
+
+def numbers(command, key, count, words):
+    """`count` elements in commands of 500, 20 commands at a time."""
+    batch = []
+    for first in range(0, count, 500):
+        batch.append(request(command, key, *[word for i in range(first, min(first + 500, count)) for word in words(i)]))
+        if len(batch) == 20:
+            yield batch
+            batch = []
+    yield batch
+
+
+ONCE = [
+    ("DEL of a list of 10 M", [("RPUSH", "big", 10_000_000, lambda i: (i,))], [("DEL", "big")]),
+    ("LTRIM of a list of 10 M", [("RPUSH", "big", 10_000_000, lambda i: (i,))], [("LTRIM", "big", 0, 0)]),
+    ("DEL of a sorted set of 2 M", [("ZADD", "big", 2_000_000, lambda i: (i, f"m{i}"))], [("DEL", "big")]),
+    ("a hash beyond its packed form", [("HSET", "big", 500, lambda i: (f"f{i}", i))],
+     [("HSET", "big", f"g{i}", i) for i in range(40)]),
+    ("SUNIONSTORE of two sets of 1 M", [("SADD", "big", 1_000_000, lambda i: (f"a{i}",)),
+                                        ("SADD", "big2", 1_000_000, lambda i: (f"b{i}",))],
+     [("SUNIONSTORE", "big3", "big", "big2")]),
+]
+
+
+def once(servers, options):
+    print("## Others while one client does something large once\n")
+    rows = []
+    for name, path in servers:
+        extra = ["--lazyfree-lazy-user-del", "yes", "--lazyfree-lazy-server-del", "yes"]
+        with Server(name, path, options=extra) as server:
+            fill(server, 1_000_000)
+            for what, prepare, commands in ONCE:
+                server.ask("FLUSHDB", "ASYNC")
+                fill(server, 1_000_000)
+                for command, key, count, words in prepare:
+                    pipelined(server, numbers(command, key, count, words))
+                quiet = others(server, options.seconds, options.rate).wait()
+                load = others(server, options.seconds, options.rate)
+                time.sleep(options.seconds / 2)
+                pipelined(server, [[request(*words)] for words in commands])
+                load.wait()
+                ratio = load.p999 / quiet.p999
+                rows.append([name, what, f"{quiet.p999:,.0f}", f"{load.p999:,.0f}", f"**{ratio:.1f}**", f"≤ {RATIO_MAX}",
+                             "yes" if ratio <= RATIO_MAX else "no", f"{load.max:,.0f}"])
+    table(["server", "what", "quiet p99.9 µs", "p99.9 µs", "ratio", "target", "met", "longest µs"], rows)
+
+
 def main():
     if sys.argv[1:2] == ["--greedy"]:
         return read_again_and_again(sys.argv[2], sys.argv[3:])
-    parser = arguments(__doc__, only="growth,keys,big", phases=10, phase_keys=1_000_000, many_keys=5_000_000,
+    parser = arguments(__doc__, only="growth,keys,big,once", phases=10, phase_keys=1_000_000, many_keys=5_000_000,
                        big_bytes=100_000_000, seconds=3.0, reps=3, rate=4000.0)
     parser.add_argument("--only-ours", action="store_true")
     options = checked(parser.parse_args())
     servers = [("ours", options.server)] + ([] if options.only_ours else [("redis", options.redis)])
-    for experiment in (growth, keys, big):
+    for experiment in (growth, keys, big, once):
         if experiment.__name__ in options.only.split(","):
             experiment(servers, options)
     return 0

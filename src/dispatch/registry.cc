@@ -217,6 +217,9 @@ Registry::Registry(std::span<const std::span<const CommandSpec>> tables) {
 }
 
 Command* Registry::Add(const CommandSpec& spec) {
+  // Two files may not have one command.
+  CHECK(std::none_of(owned_.begin(), owned_.end(),
+                     [&](const auto& known) { return known->name == spec.name; }));
   auto command = std::make_unique<Command>();
   command->spec = &spec;
   command->name = spec.name;

@@ -2,9 +2,7 @@
 
 #include "persistence/snapshot_file.h"
 
-
 #include <cstdio>
-
 
 namespace cinnabar::persistence {
 namespace {

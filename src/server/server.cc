@@ -308,6 +308,8 @@ void Server::Close(dispatch::Session& session, const dispatch::Session* caller) 
     return;
   }
   OnClosed(session);
+  // Its client hears of it before the caller has the reply; the descriptor is the core's to close.
+  shutdown(session.facts.fd, SHUT_RDWR);
   cores_[static_cast<size_t>(session.facts.core)]->Doom(session.id);
   Wake(session);
 }

@@ -19,7 +19,7 @@ def python_session(checks, server, locked):
                 return python_client(to, protocol, transport, **options)
             with checks.part(f"RESP{protocol} {transport}"):
                 connect().flushall()
-                for part in (_strings, _bits, _streams, _consumer_groups, _keys, _scan, _transactions, _pipelines, _connection, _server,
+                for part in (_strings, _bits, _keys, _scan, _transactions, _pipelines, _connection, _server,
                              _large, _errors, _reconnect, _pool, *python_collections.PARTS, *python_streams.PARTS,
                              *python_blocking.PARTS, *([python_collections.hash_field_times] if server.ours else [])):
                     with checks.part(part.__name__.strip("_")):
@@ -77,77 +77,6 @@ def _bits(c, connect):
     r.pfadd("h2", *range(500, 1500))
     c.true("pfcount of a union", abs(r.pfcount("h", "h2") - 1500) < 75)
     c.equal("pfmerge", [r.pfmerge("h3", "h", "h2"), r.pfcount("h3") == r.pfcount("h", "h2")], [True, True])
-
-
-def _reads_streams(r):
-    """Where RESP3 has a map from names to entries, this client wants pairs."""
-    def in_pairs(known):
-        def parse(response, **options):
-            if response and isinstance(response[0], str):
-                response = list(zip(response[::2], response[1::2]))
-            return known(response, **options)
-        return parse
-    for command in ("XREAD", "XREADGROUP"):
-        r.set_response_callback(command, in_pairs(r.response_callbacks[command]))
-    return r
-
-
-def _streams(c, connect):
-    r = _reads_streams(connect())
-    r.flushdb()
-    ids = [r.xadd("log", {"event_type": "OrderPlaced", "number": n}, maxlen=1000, approximate=True) for n in range(300)]
-    c.equal("xlen", r.xlen("log"), 300)
-    c.true("ids grow", ids == sorted(ids, key=lambda i: tuple(map(int, i.split("-")))) and len(set(ids)) == 300)
-    c.equal("xrange", r.xrange("log", count=2), [(ids[n], {"event_type": "OrderPlaced", "number": str(n)}) for n in (0, 1)])
-    c.equal("xrevrange", [i for i, _ in r.xrevrange("log", count=3)], ids[:-4:-1])
-    c.equal("a range of ids", [i for i, _ in r.xrange("log", ids[10], f"({ids[13]}")], ids[10:13])
-    c.equal("xdel xtrim", [r.xdel("log", ids[0], ids[5]), r.xtrim("log", maxlen=100, approximate=False), r.xlen("log")],
-            [2, 198, 100])
-    c.equal("xread of nothing new", r.xread({"log": "$"}), [])
-    c.equal("xadd to what is not there", [r.xadd("none", {"a": 1}, nomkstream=True), r.exists("none")], [None, 0])
-
-    def read():
-        answers.append(_reads_streams(connect()).xread({"later": "0-0"}, block=20000))
-    answers = []
-    reader = threading.Thread(target=read)
-    reader.start()
-    added = r.xadd("later", {"k": "v"})
-    reader.join(60)
-    c.equal("a reader is woken", answers, [[["later", [(added, {"k": "v"})]]]])
-
-
-def _consumer_groups(c, connect):
-    """Producer, workers and recovery of what a dead worker held: at-least-once delivery."""
-    r = _reads_streams(connect())
-    r.flushdb()
-    c.equal("xgroup_create", r.xgroup_create("orders:events", "order-processor", id="0", mkstream=True), True)
-    try:
-        r.xgroup_create("orders:events", "order-processor", id="0", mkstream=True)
-        c.true("BUSYGROUP", False)
-    except redis.ResponseError as error:
-        c.true("BUSYGROUP", "BUSYGROUP" in str(error), error)
-    ids = [r.xadd("orders:events", {"order_id": f"ord-{n}"}, maxlen=100_000, approximate=True) for n in range(20)]
-    messages = r.xreadgroup("order-processor", "dead", {"orders:events": ">"}, count=5, block=2000)
-    c.equal("a worker takes five", [(key, [i for i, _ in entries]) for key, entries in messages],
-            [("orders:events", ids[:5])])
-    messages = r.xreadgroup("order-processor", "alive", {"orders:events": ">"}, count=100, block=2000)
-    c.equal("another takes the rest", [i for i, _ in messages[0][1]], ids[5:])
-    c.equal("nothing is left", r.xreadgroup("order-processor", "alive", {"orders:events": ">"}, block=10), [])
-    c.equal("xack", [r.xack("orders:events", "order-processor", i) for i in ids[5:]], [1] * 15)
-    c.equal("xpending", r.xpending("orders:events", "order-processor"),
-            {"pending": 5, "min": ids[0], "max": ids[4], "consumers": [{"name": "dead", "pending": 5}]})
-    nothing = r.xautoclaim("orders:events", "order-processor", "alive", min_idle_time=30_000, start_id="0-0", count=10)
-    c.equal("nothing is idle for long", list(nothing)[1], [])
-    claimed = r.xautoclaim("orders:events", "order-processor", "alive", min_idle_time=0, start_id="0-0", count=10)
-    c.equal("xautoclaim", [i for i, _ in claimed[1]], ids[:5])
-    c.equal("fields of what was claimed", claimed[1][0][1], {"order_id": "ord-0"})
-    for message_id, _ in claimed[1]:
-        r.xack("orders:events", "order-processor", message_id)
-    c.equal("all is done", r.xpending("orders:events", "order-processor")["pending"], 0)
-    groups = r.xinfo_groups("orders:events")
-    c.equal("xinfo", [groups[0]["name"], groups[0]["consumers"], groups[0]["pending"], groups[0]["last-delivered-id"]],
-            ["order-processor", 2, 0, ids[-1]])
-    c.equal("xgroup_destroy", r.xgroup_destroy("orders:events", "order-processor"), 1)
 
 
 def _keys(c, connect):

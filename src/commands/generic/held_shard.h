@@ -29,9 +29,7 @@ class HeldShard {
   }
 
  private:
-  void FlushEffects() {
-    call_.dispatcher().EndChanges();
-  }
+  void FlushEffects() { call_.dispatcher().EndChanges(); }
 
   dispatch::Call& call_;
   const size_t shard_;

@@ -1,4 +1,4 @@
-// TIME and LASTSAVE.
+// TIME.
 #include "dispatch/call.h"
 
 namespace cinnabar::commands {
@@ -15,11 +15,6 @@ void Time(Call& call) {
   call.reply().BulkInteger(now % kMicrosPerSecond);
 }
 
-// Nothing is saved yet: the data set was last equal to what is on disk when the server started.
-void LastSave(Call& call) {
-  call.reply().Integer(call.services().control.StartedAt() / 1000);
-}
-
 constexpr CommandSpec kTable[] = {
     {
         .name = "time",
@@ -32,19 +27,6 @@ constexpr CommandSpec kTable[] = {
         .flags = Flag::kLoading | Flag::kStale | Flag::kFast,
         .tips = "nondeterministic_output",
         .run = Time,
-    },
-    {
-        .name = "lastsave",
-        .synopsis = "",
-        .summary = "Returns the Unix time of the last successful save.",
-        .since = "1.0.0",
-        .group = "server",
-        .complexity = "O(1)",
-        .arity = 1,
-        .flags = Flag::kLoading | Flag::kStale | Flag::kFast,
-        .categories = "admin,dangerous",
-        .tips = "nondeterministic_output",
-        .run = LastSave,
     },
 };
 static_assert(dispatch::Valid(kTable));

@@ -48,12 +48,12 @@ constexpr Param kObservation[] = {
 constexpr Param kTesting[] = {
     {.name = "key-load-delay",
      .value = Integer{At<&Testing::key_load_delay_micros>, kMinInt, kMaxInt},
-     .flags = kHidden | kNotYet,
+     .flags = kHidden,
      .doc = "Sleep so many microseconds per key while loading; when negative, one microsecond every so many "
             "keys."},
     {.name = "rdb-key-save-delay",
      .value = Integer{At<&Testing::rdb_key_save_delay_micros>, kMinInt, kMaxInt},
-     .flags = kHidden | kNotYet,
+     .flags = kHidden,
      .doc = "The same while saving."},
     {.name = "loading-process-events-interval-bytes",
      .value = Integer{At<&Testing::loading_process_events_interval_bytes>, 1024, kMaxInt},

@@ -46,7 +46,6 @@ constexpr Param kSnapshot[] = {
      .doc = "Whether a snapshot of an unknown newer version may be loaded as far as it is understood."},
     {.name = "sanitize-dump-payload",
      .value = OneOf<&Persistence::sanitize_dump_payload>(kSanitizeNames),
-     .flags = kNotYet,
      .doc = "Check the inner structure of every value in RESTORE and in snapshots; clients does so only for "
             "RESTORE of ordinary users."},
     {.name = "rdb-del-sync-files",

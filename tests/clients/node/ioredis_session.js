@@ -148,23 +148,6 @@ async function reconnect() {
   await end;
 }
 
-async function streams() {
-  await r.del('log');
-  const ids = await Promise.all([1, 2, 3].map((n) => r.xadd('log', 'MAXLEN', '~', 1000, '*', 'n', n)));
-  equal('xlen', await r.xlen('log'), 3);
-  equal('xrange', await r.xrange('log', '-', '+', 'COUNT', 1), [[ids[0], ['n', '1']]]);
-  equal('xgroup', await r.xgroup('CREATE', 'log', 'workers', '0'), 'OK');
-  const read = await r.xreadgroup('GROUP', 'workers', 'one', 'COUNT', 2, 'STREAMS', 'log', '>');
-  equal('xreadgroup', JSON.stringify(read).match(/\d+-\d+/g), ids.slice(0, 2));
-  equal('xack', await r.xack('log', 'workers', ids[0]), 1);
-  equal('xpending', (await r.xpending('log', 'workers', '-', '+', 10)).map((e) => [e[0], e[1], e[3]]), [[ids[1], 'one', 1]]);
-  const claimed = await r.xautoclaim('log', 'workers', 'two', 0, '0-0');
-  equal('xautoclaim', claimed, ['0-0', [[ids[1], ['n', '2']]], []]);
-  const waiting = connect().xread('BLOCK', 30000, 'STREAMS', 'log', ids[2]);
-  const next = await r.xadd('log', '*', 'n', 4);
-  isTrue('a reader is woken', JSON.stringify(await waiting).includes(next));
-}
-
 async function server() {
   const info = await r.info();
   isTrue('info', /redis_version:[78]\./.test(info) && /# Keyspace/.test(info));
@@ -217,5 +200,5 @@ async function password() {
   equal('auth by hand', await right.auth(facts.password), 'OK');
 }
 
-runParts({strings, bits, streams, keys, scans, transactions, pipelines, connection, reconnect, server, binary, errors, password})
+runParts({strings, bits, keys, scans, transactions, pipelines, connection, reconnect, server, binary, errors, password})
     .finally(disconnectAll);
