@@ -392,6 +392,7 @@ void AppendOnly::Abandon() {
   services_.log.Notice("Killing running AOF rewrite child: {}", child_.pid());
   child_.Stop();
   RemoveTemporaryBase();
+  if (state_ == State::kAwaitingBase) scheduled_ = true;  // for the case that a shutdown fails
 }
 
 void AppendOnly::OnChildEnded(const BackgroundChild::Outcome& outcome) {
