@@ -26,7 +26,7 @@ def applications_session(checks, server, _locked):
         r.flushall()
         with checks.part(name):
             record_lines(checks, [sys.executable, f"{HERE}/application_drives.py", name], _world(server))
-    for part in (_persistence_status, _producer, _dead_consumer, _two_consumers, _poison):
+    for part in (_producer, _dead_consumer, _two_consumers, _poison):
         r.flushall()
         with checks.part(part.__name__.strip("_")):
             part(checks, server, r)
@@ -41,11 +41,6 @@ def _world(server, pod="pod-a"):
 
 def _program(server, name, pod="pod-a"):
     return Lines([sys.executable, f"{PRINTED}/{name}.py"], _world(server, pod))
-
-
-def _persistence_status(c, server, _r):
-    status, out, errors = run([sys.executable, f"{PRINTED}/persistence_status.py"], env=_world(server))
-    c.equal("a server that just started is healthy", [status, out, errors], [0, "Persistence is healthy\n", ""])
 
 
 def _producer(c, server, r):
