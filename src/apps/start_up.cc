@@ -81,6 +81,10 @@ void LogBanner(const config::Config& config, Logger& log) {
   } else {
     log.Notice("Configuration loaded");
   }
+}
+
+// Said once clients can connect: who waits for the process id may do so at once.
+void LogMode(const config::Settings& settings, Logger& log) {
   const bool logo =
       settings.general.always_show_logo ||
       (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
@@ -192,6 +196,7 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
     log.Warning("{}", listening.error().message);
     return 1;
   }
+  LogMode(settings, log);
   crash.server = &server;
   const int code = server.Run();
   crash.server = nullptr;

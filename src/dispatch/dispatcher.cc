@@ -255,7 +255,10 @@ void Dispatcher::Replay(Session& session, std::span<const std::string_view> argv
     if ((position.use & KeyUse::kNotKey) == 0)
       keys.push_back({position.index, core_.keyspace.KeyOf(argv[position.index])});
   }
+  // DEBUG LOADAOF replays within a command that has a plan of its own.
+  LockPlan outer = std::exchange(plan_, {});
   RunLocked(session, command, argv, keys);
+  plan_ = std::move(outer);
 }
 
 void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -322,6 +325,10 @@ void Dispatcher::PlanTransaction(const Session& session) {
 }
 
 void Dispatcher::LockPlanned() {
+  if (core_.keyspace.gate().HeldByCaller()) {
+    plan_ = {};  // there is nobody to lock out
+    return;
+  }
   if (plan_.world) {
     core_.keyspace.gate().Close(core_index_);
     return;

@@ -11,6 +11,7 @@ namespace cinnabar::persistence {
 namespace {
 
 constexpr size_t kLineBytesMax = 1024;
+constexpr std::string_view kIncrementSuffix = ".incr.aof";
 constexpr std::string_view kBadFormat = "Invalid AOF manifest file format";
 
 bool IsPath(std::string_view name) {
@@ -49,6 +50,7 @@ std::string FormatFile(const AofFile& file) {
 
 Result<AofManifest> AofManifest::Parse(std::string_view text) {
   AofManifest manifest;
+  int64_t last_retired = 0;
   int number = 0;
   while (!text.empty()) {
     ++number;
@@ -70,6 +72,7 @@ Result<AofManifest> AofManifest::Parse(std::string_view text) {
         manifest.base = std::move(*file);
         break;
       case AofFile::Type::kHistory:
+        if (file->name.ends_with(kIncrementSuffix)) last_retired = std::max(last_retired, file->sequence);
         manifest.history.push_back(std::move(*file));
         break;
       case AofFile::Type::kIncrement:
@@ -81,6 +84,8 @@ Result<AofManifest> AofManifest::Parse(std::string_view text) {
     }
   }
   if (number == 0) return Fail("Found an empty AOF manifest");
+  // A new increment must not have the name of one that waits for its removal.
+  manifest.last_increment_ = std::max(manifest.last_increment_, last_retired);
   return manifest;
 }
 
@@ -95,7 +100,7 @@ std::string AofManifest::Format() const {
 const AofFile& AofManifest::AddBase(std::string_view stem, BaseFormat format) {
   if (base) {
     base->type = AofFile::Type::kHistory;
-    history.push_back(std::move(*base));
+    history.insert(history.begin(), std::move(*base));
   }
   const std::string_view suffix = format == BaseFormat::kSnapshot ? "rdb" : "aof";
   ++last_base_;
@@ -105,8 +110,8 @@ const AofFile& AofManifest::AddBase(std::string_view stem, BaseFormat format) {
 
 const AofFile& AofManifest::AddIncrement(std::string_view stem) {
   ++last_increment_;
-  increments.push_back(
-      {fmt::format("{}.{}.incr.aof", stem, last_increment_), last_increment_, AofFile::Type::kIncrement});
+  increments.push_back({fmt::format("{}.{}{}", stem, last_increment_, kIncrementSuffix), last_increment_,
+                        AofFile::Type::kIncrement});
   return increments.back();
 }
 
@@ -118,7 +123,7 @@ void AofManifest::RetireIncrementsBefore(int64_t sequence) {
       continue;
     }
     file.type = AofFile::Type::kHistory;
-    history.push_back(std::move(file));
+    history.insert(history.begin(), std::move(file));
   }
   increments = std::move(kept);
 }

@@ -46,7 +46,7 @@ class AofManifest {
 
   std::optional<AofFile> base;
   std::vector<AofFile> increments;
-  std::vector<AofFile> history;
+  std::vector<AofFile> history;  // the newest first
 
  private:
   int64_t last_base_ = 0;

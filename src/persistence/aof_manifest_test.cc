@@ -64,9 +64,18 @@ TEST(AofManifest, Rewriting) {
   manifest.RetireIncrementsBefore(fresh);
   EXPECT_EQ(manifest.Format(),
             "file a.aof.2.base.rdb seq 2 type b\n"
-            "file a.aof.1.base.aof seq 1 type h\n"
             "file a.aof.1.incr.aof seq 1 type h\n"
+            "file a.aof.1.base.aof seq 1 type h\n"
             "file a.aof.2.incr.aof seq 2 type i\n");
+}
+
+TEST(AofManifest, ANewIncrementHasNoNameThatIsStillTaken) {
+  auto manifest = AofManifest::Parse(
+      "file a.aof.9.base.rdb seq 9 type b\n"
+      "file a.aof.4.incr.aof seq 4 type h\n"
+      "file a.aof.8.base.rdb seq 8 type h\n");
+  ASSERT_TRUE(manifest.has_value());
+  EXPECT_EQ(manifest->AddIncrement("a.aof").name, "a.aof.5.incr.aof");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "persistence/command_writer.h"
 
+#include <fmt/format.h>
+
 #include <initializer_list>
 #include <vector>
 
@@ -180,6 +182,9 @@ Result<uint64_t> WriteCommandsFile(keyspace::Keyspace& keyspace, const SnapshotO
     uint64_t keys = 0;
     int selected = -1;
     std::string text;
+    if (options.annotated) text = fmt::format("#TS:{}\r\n", options.now / kMillisPerSecond);
+    sink.Take(text);
+    text.clear();
     ForEachEntry(keyspace, [&](int database, const Entry& entry) {
       if (database != selected) Encode({"SELECT", std::to_string(database)}, text);
       selected = database;

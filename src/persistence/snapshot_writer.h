@@ -26,7 +26,8 @@ struct SnapshotOptions {
   keyspace::AccessPolicy access;
   std::string redis_version;
   uint64_t used_memory = 0;
-  bool aof_base = false;  // the first part of an append-only file
+  bool aof_base = false;   // the first part of an append-only file
+  bool annotated = false;  // a file of commands begins with its time
   // Called after each key with their number so far; null: not called.
   std::function<void(uint64_t)> progress;
 };

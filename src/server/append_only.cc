@@ -55,6 +55,15 @@ Status Move(const std::string& from, const std::string& to) {
   return os::SyncDirectoryOf(to);
 }
 
+// A manifest must not name what a crash may leave undone: the file is there first.
+Status MakeEmptyFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0)
+    return Fail(fmt::format("Can't create the append-only file {}: {}", path, strerror(errno)), errno);
+  close(fd);
+  return {};
+}
+
 }  // namespace
 
 AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
@@ -88,18 +97,19 @@ Status AppendOnly::PersistManifest(const AofManifest& manifest) {
 
 // ---- start-up ----
 
+Status AppendOnly::ReadManifest() {
+  const std::string path = PathOf(persistence::ManifestName(services_.settings.persistence.appendfilename));
+  if (!SizeOf(path)) return {};
+  const std::string text = TRY(os::ReadWholeFile(path));
+  auto parsed = AofManifest::Parse(text);
+  if (!parsed)
+    return Fail(fmt::format("{} (file {}, line {})", parsed.error().message, path, parsed.error().code));
+  manifest_ = std::move(*parsed);
+  return {};
+}
+
 Result<std::vector<LoadPart>> AppendOnly::FindFiles() {
-  const std::string& stem = services_.settings.persistence.appendfilename;
-  const std::string manifest_path = PathOf(persistence::ManifestName(stem));
-  if (SizeOf(manifest_path)) {
-    const std::string text = TRY(os::ReadWholeFile(manifest_path));
-    auto parsed = AofManifest::Parse(text);
-    if (!parsed) {
-      return Fail(
-          fmt::format("{} (file {}, line {})", parsed.error().message, manifest_path, parsed.error().code));
-    }
-    manifest_ = std::move(*parsed);
-  }
+  TRY_STATUS(ReadManifest());
   if (services_.settings.persistence.appendonly) TRY_STATUS(TakeOverOldFile());
   std::vector<LoadPart> parts = Files();
   for (const LoadPart& part : parts) {
@@ -154,10 +164,12 @@ Status AppendOnly::OpenAfterLoading() {
     TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
   }
   if (manifest_.increments.empty()) {
-    services_.log.Notice("Creating AOF incr file {} on server start", manifest_.AddIncrement(stem).name);
-    DeleteHistory();
+    const AofFile& increment = manifest_.AddIncrement(stem);
+    services_.log.Notice("Creating AOF incr file {} on server start", increment.name);
+    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
     TRY_STATUS(PersistManifest(manifest_));
   }
+  DeleteHistory();
   state_ = State::kOn;
   figures_.base_bytes = SizeOfFiles();
   const std::string path = PathOf(manifest_.increments.back().name);
@@ -189,6 +201,7 @@ void AppendOnly::StopLog() {
 }
 
 void AppendOnly::SettingsChanged() {
+  DeleteHistory();
   if (log_ == nullptr) return;
   const config::Persistence& settings = services_.settings.persistence;
   log_->SetPolicy(PolicyOf(settings.appendfsync));
@@ -259,13 +272,14 @@ const AppendOnly::Figures& AppendOnly::figures() {
 
 Status AppendOnly::WriteBase(const std::string& temporary, const std::string& path) {
   persistence::SnapshotOptions options = snapshots_.Options();
-  options.aof_base = true;
   const config::Persistence& settings = services_.settings.persistence;
+  options.aof_base = true;
+  options.annotated = settings.aof_timestamp_enabled;
   const uint64_t sync_bytes = settings.aof_rewrite_incremental_fsync ? kSyncBytes : 0;
   const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
   options.progress = [this, delay](uint64_t keys) {
     child_.Tell(keys);
-    if (delay > 0) usleep(static_cast<useconds_t>(delay));
+    Snapshots::Delay(delay, keys);
   };
   const auto written =
       settings.aof_use_rdb_preamble
@@ -277,7 +291,7 @@ Status AppendOnly::WriteBase(const std::string& temporary, const std::string& pa
 
 Result<AppendOnly::Begun> AppendOnly::Rewrite() {
   if (rewriting()) return Fail("ERR Background append only file rewriting already in progress");
-  if (child_.running()) {
+  if (child_.running() || InTransaction(services_)) {
     scheduled_ = true;
     return Begun::kScheduled;
   }
@@ -291,6 +305,7 @@ Status AppendOnly::BeginRewrite() {
   if (state_ == State::kOn) {
     AofManifest next = manifest_;
     const AofFile increment = next.AddIncrement(stem);
+    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
     TRY_STATUS(PersistManifest(next));
     manifest_ = std::move(next);
     rewrite_from_ = increment.sequence;
@@ -326,12 +341,14 @@ Status AppendOnly::FinishRewrite(pid_t child) {
   const AofFile base = next.AddBase(
       settings.appendfilename, settings.aof_use_rdb_preamble ? BaseFormat::kSnapshot : BaseFormat::kCommands);
   TRY_STATUS(Move(TemporaryBase(child), PathOf(base.name)));
+  // A rewrite that began while the log was off has no increment, even if it was switched on since.
+  const bool first = state_ == State::kAwaitingBase && log_ != nullptr;
   if (state_ == State::kOn) {
     next.RetireIncrementsBefore(rewrite_from_);
   } else {
     const int64_t newest = next.increments.empty() ? 0 : next.increments.back().sequence;
     next.RetireIncrementsBefore(newest + 1);
-    if (state_ == State::kAwaitingBase) {
+    if (first) {
       const AofFile increment = next.AddIncrement(settings.appendfilename);
       TRY_STATUS(Move(TemporaryIncrement(), PathOf(increment.name)));
       services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
@@ -339,9 +356,8 @@ Status AppendOnly::FinishRewrite(pid_t child) {
   }
   TRY_STATUS(PersistManifest(next));
   manifest_ = std::move(next);
-  if (state_ == State::kAwaitingBase) state_ = State::kOn;
+  if (first) state_ = State::kOn;
   DeleteHistory();
-  TRY_STATUS(PersistManifest(manifest_));
   closed_bytes_ = SizeOf(PathOf(base.name)).value_or(0);
   figures_.base_bytes = log_ == nullptr ? closed_bytes_ : figures().current_bytes;
   services_.log.Notice("Successfully created the temporary AOF base file {}", base.name);
@@ -349,12 +365,34 @@ Status AppendOnly::FinishRewrite(pid_t child) {
 }
 
 void AppendOnly::DeleteHistory() {
-  if (services_.settings.persistence.aof_disable_auto_gc) return;
+  if (services_.settings.persistence.aof_disable_auto_gc || manifest_.history.empty()) return;
   for (const AofFile& file : manifest_.history) {
     services_.log.Notice("Removing the history file {} in the background", file.name);
     services_.control.Defer([path = PathOf(file.name)] { unlink(path.c_str()); });
   }
   manifest_.history.clear();
+  // When this fails the files are named once more at the next start, which finds them gone.
+  [[maybe_unused]] const Status written = PersistManifest(manifest_);
+}
+
+void AppendOnly::RemoveTemporaryBase() {
+  unlink(TemporaryBase(writer_).c_str());
+  unlink((TemporaryBase(writer_) + ".part").c_str());
+}
+
+// At once: the next try makes a file of the same name. The log has it open, so that its space is given back
+// when the log's thread closes it.
+void AppendOnly::RemoveTemporaryIncrement() {
+  services_.log.Notice("Removing the temp incr aof file {} in the background", TemporaryIncrement());
+  unlink(TemporaryIncrement().c_str());
+}
+
+void AppendOnly::Abandon() {
+  if (!rewriting()) return;
+  services_.log.Notice("Killing running AOF rewrite child: {}", child_.pid());
+  child_.Stop();
+  RemoveTemporaryBase();
+  if (state_ == State::kAwaitingBase) scheduled_ = true;  // for the case that a shutdown fails
 }
 
 void AppendOnly::OnChildEnded(const BackgroundChild::Outcome& outcome) {
@@ -373,22 +411,39 @@ void AppendOnly::OnChildEnded(const BackgroundChild::Outcome& outcome) {
     services_.log.Notice("Background AOF rewrite finished successfully");
     figures_.last_rewrite_ok = true;
     figures_.rewrite_failures_in_a_row = 0;
+    retry_at_ = 0;
     ++figures_.rewrites;
     return;
   }
-  unlink(TemporaryBase(writer_).c_str());
-  unlink((TemporaryBase(writer_) + ".part").c_str());
+  RemoveTemporaryBase();
   if (outcome.how != How::kStopped) {
     services_.log.Warning("Background AOF rewrite terminated with error");
     figures_.last_rewrite_ok = false;
     const uint64_t failures = ++figures_.rewrite_failures_in_a_row;
     const uint64_t doubled =
         failures < kPatientFailures ? 0 : std::min<uint64_t>(failures - kPatientFailures, 10);
-    if (failures >= kPatientFailures)
+    if (failures >= kPatientFailures) {
       retry_at_ = SystemMonotonicNanos() / kNanosPerMilli + std::min(kLongestPause, kFirstPause << doubled);
+      told_of_limit_ = false;
+    }
   }
-  // The data set has no base yet: try again.
-  if (state_ == State::kAwaitingBase) scheduled_ = true;
+  if (state_ != State::kAwaitingBase || log_ == nullptr) return;
+  // The data set has no base yet: try again, with a new increment.
+  RemoveTemporaryIncrement();
+  scheduled_ = true;
+}
+
+// Whether the automatic rewriting has to wait, because it failed too often.
+bool AppendOnly::Patient(int64_t growth) {
+  const Millis left = retry_at_ - SystemMonotonicNanos() / kNanosPerMilli;
+  if (left <= 0) return false;
+  if (!std::exchange(told_of_limit_, true)) {
+    services_.log.Warning(
+        "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {} minutes "
+        "(growth is {}%)",
+        (left + kFirstPause - 1) / kFirstPause, growth);
+  }
+  return true;
 }
 
 void AppendOnly::Cron() {
@@ -401,9 +456,8 @@ void AppendOnly::Cron() {
     const bool large = current > static_cast<uint64_t>(settings.auto_aof_rewrite_min_size_bytes);
     const int64_t growth = static_cast<int64_t>(current * 100 / base) - 100;
     if (large && growth >= settings.auto_aof_rewrite_percentage) {
-      if (SystemMonotonicNanos() / kNanosPerMilli < retry_at_) return;
-      services_.log.Notice("Starting automatic rewriting of AOF on {}% growth", growth);
-      wanted = true;
+      wanted = wanted || !Patient(growth);
+      if (wanted) services_.log.Notice("Starting automatic rewriting of AOF on {}% growth", growth);
     }
   }
   if (!wanted) return;
@@ -417,11 +471,10 @@ void AppendOnly::Cron() {
 Status AppendOnly::SwitchOn() {
   if (state_ != State::kOff) return {};
   state_ = State::kAwaitingBase;
-  if (child_.running()) {
+  if (child_.running() || InTransaction(services_)) {
     services_.log.Warning(
-        "AOF was enabled but there is already another background operation. An AOF background was scheduled "
-        "to start "
-        "when possible.");
+        "AOF was enabled {}. An AOF background was scheduled to start when possible.",
+        child_.running() ? "but there is already another background operation" : "during a transaction");
     scheduled_ = true;
     return {};
   }
@@ -438,16 +491,11 @@ Status AppendOnly::SwitchOn() {
 
 Status AppendOnly::SwitchOff() {
   if (state_ == State::kOff) return {};
-  if (rewriting()) {
-    child_.Stop();
-    unlink(TemporaryBase(writer_).c_str());
-    unlink((TemporaryBase(writer_) + ".part").c_str());
-  }
-  const bool had_base = state_ == State::kOn;
+  Abandon();
+  if (state_ == State::kAwaitingBase && log_ != nullptr) RemoveTemporaryIncrement();
   state_ = State::kOff;
   scheduled_ = false;
   StopLog();
-  if (!had_base) unlink(TemporaryIncrement().c_str());
   return {};
 }
 

@@ -62,6 +62,10 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   void SettingsChanged();
 
   Result<Begun> Rewrite();
+  // Ends a rewrite that is going on, and removes what there is of the new base.
+  void Abandon();
+  // Reads the manifest again, as a start does.
+  Status ReadManifest();
   void Cron();
   void OnChildEnded(const BackgroundChild::Outcome& outcome);
   // Everything that was appended is written and synced. False when that fails.
@@ -107,6 +111,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   Status WriteBase(const std::string& temporary, const std::string& path);
   Status BeginRewrite();
   Status FinishRewrite(pid_t child);
+  void RemoveTemporaryBase();
+  void RemoveTemporaryIncrement();
+  bool Patient(int64_t growth);
   void DeleteHistory();
   void StartLog();
   void StopLog();
@@ -125,6 +132,7 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   pid_t writer_ = 0;
   bool scheduled_ = false;
   Millis retry_at_ = 0;
+  bool told_of_limit_ = false;
   Figures figures_;
   uint64_t closed_bytes_ = 0;  // of the files before the current increment
   mutable std::mutex trouble_mutex_;

@@ -22,7 +22,8 @@ void Server::RegisterAppliers() {
                             return {};
                           });
   config_.RegisterApplier(
-      {"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save"},
+      {"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save",
+       "aof-disable-auto-gc"},
       [this](const Settings& old, Settings& now) { return files_->SettingsChanged(old, now); });
   // Without a password nobody is a stranger; a new password concerns connections to come.
   config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {

@@ -137,7 +137,8 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
   if (child_.running()) {
     const std::string_view work = append_only_.rewriting() ? "rewriting the AOF" : "saving an .rdb";
     services_.log.Warning("There is a child {}. Killing it!", work);
-    child_.Stop();
+    snapshots_.Abandon();
+    append_only_.Abandon();
   }
   if (append_only_.on()) {
     services_.log.Notice("Calling fsync() on the AOF file.");
@@ -192,14 +193,16 @@ Status ServerDataFiles::Reload(const ReloadOptions& options) {
 Status ServerDataFiles::ReloadAppendOnly() {
   if (append_only_.on() && !append_only_.Flush()) return Fail("ERR the append-only file cannot be written");
   EmptyDataSet();
+  TRY_STATUS(append_only_.ReadManifest());
   std::vector<LoadPart> parts = append_only_.Files();
   services_.journal.RemoveSink(append_only_);
   const Status loaded = LoadAtOnce(std::move(parts));
-  if (append_only_.on()) {
+  if (append_only_.log() != nullptr) {
     services_.journal.AddSink(append_only_);
     services_.journal.SelectAnew();
   }
   if (!loaded) return Fail("ERR Error trying to load the AOF files, check server logs");
+  snapshots_.NoteLoaded();
   services_.log.Warning("Append Only File loaded by DEBUG LOADAOF");
   return {};
 }

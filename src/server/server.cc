@@ -35,6 +35,10 @@ std::string RandomId(Random& random) {
   return id;
 }
 
+const char* SignalName(int signal) {
+  return signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
 int CoreCount(const config::Settings& settings) {
   return settings.general.threads > 0 ? static_cast<int>(settings.general.threads) : os::UsableCpus();
 }
@@ -171,8 +175,15 @@ void Server::OnListenerReady(void* token) {
 void Server::OnSignal() {
   const int signal = signals_.Take();
   if (signal == 0) return;
-  const char* name = signal == SIGINT ? "SIGINT" : "SIGTERM";
-  log_.Warning("Received {} scheduling shutdown...", name);
+  log_.Warning("Received {} scheduling shutdown...", SignalName(signal));
+  asked_to_end_ = signal;
+  // DEBUG PAUSE-CRON leaves time for SHUTDOWN ABORT.
+  if (!debug_.pause_cron) EndAsAsked();
+}
+
+void Server::EndAsAsked() {
+  const int signal = asked_to_end_.exchange(0);
+  if (signal == 0) return;
   const config::ShutdownChoices& chosen =
       signal == SIGINT ? settings_.general.shutdown_on_sigint : settings_.general.shutdown_on_sigterm;
   Status status;
@@ -182,13 +193,23 @@ void Server::OnSignal() {
   });
   if (!status)
     log_.Warning("{} received but errors trying to shut down the server, check the logs for more information",
-                 name);
+                 SignalName(signal));
+}
+
+bool Server::AbortShutdown() {
+  if (asked_to_end_.exchange(0) == 0) return false;
+  log_.Notice("Shutdown manually aborted.");
+  return true;
 }
 
 Status Server::Shutdown(const dispatch::ShutdownRequest& request) {
   log_.Warning("User requested shutdown...");
   ReportStopping(supervised_);
-  TRY_STATUS(files_->PrepareShutdown(request));
+  shutting_down_ = true;
+  if (const Status prepared = files_->PrepareShutdown(request); !prepared) {
+    shutting_down_ = false;
+    return prepared;
+  }
   for (auto& listener : listeners_) CloseListener(*listener);
   log_.Warning("Cinnabar is now ready to exit, bye bye...");
   Stop();
@@ -389,6 +410,7 @@ void Server::ServerCron() {
   input_rate_.Sample(now, in);
   output_rate_.Sample(now, out);
   peak_memory_ = std::max(peak_memory_, meter_.Used());
+  if (!stopping_.load() && !debug_.pause_cron) EndAsAsked();
   if (!stopping_.load()) files_->Cron();
   const Millis wall = dispatchers_[0]->core().now;
   if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {

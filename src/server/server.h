@@ -80,7 +80,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
 
   // dispatch::ServerControl:
   Status Shutdown(const dispatch::ShutdownRequest& request) override;
-  bool AbortShutdown() override { return false; }
+  bool AbortShutdown() override;
   void PauseChanged() override;
   std::string Info(const std::vector<std::string>& sections) override;
   void ResetStatistics() override;
@@ -123,6 +123,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void AnnounceReady();
   void FailToLoad(const Error& error);
   void OnSignal();
+  void EndAsAsked();
   static void OnSignalAgain(void* context, int signal, int unanswered);
   void RunCore(size_t index);
   void ApplyWatchdog(size_t index);
@@ -162,6 +163,8 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   Millis started_at_ = 0;
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> shutting_down_{false};  // what is needed for it is being done
+  std::atomic<int> asked_to_end_{0};        // by this signal, which nobody has acted on yet
   int exit_code_ = 0;
   uint64_t startup_memory_ = 0;
   uint64_t peak_memory_ = 0;

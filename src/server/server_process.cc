@@ -27,7 +27,9 @@ os::OomScoreMode ModeOf(config::OomScoreAdj mode) {
 
 void Server::OnSignalAgain(void* context, int signal, int unanswered) {
   const Server& server = *static_cast<const Server*>(context);
-  if (signal != SIGINT || (unanswered < 2 && !server.stopping_.load())) return;
+  if (signal != SIGINT || (unanswered < 2 && !server.stopping_.load() && !server.shutting_down_.load()))
+    return;
+  if (server.files_ != nullptr) server.files_->snapshots().RemoveUnfinished();
   RawWriter(server.log_.fd()).Prefix().Text("You insist... exiting now.").EndLine();
   _exit(1);
 }

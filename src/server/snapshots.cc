@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <thread>
+#include <algorithm>
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
@@ -17,6 +17,10 @@ constexpr int64_t kRetrySeconds = 5;
 constexpr uint64_t kSyncBytes = 4 << 20;
 
 }  // namespace
+
+bool InTransaction(const dispatch::Services& services) {
+  return std::ranges::any_of(services.dispatchers, &dispatch::Dispatcher::running_transaction);
+}
 
 Snapshots::Snapshots(dispatch::Services& services, BackgroundChild& child)
     : services_(services), child_(child) {
@@ -57,11 +61,26 @@ persistence::SnapshotOptions Snapshots::Options() const {
           .used_memory = services_.control.UsedMemory()};
 }
 
+void Snapshots::Delay(int64_t delay_micros, uint64_t keys) {
+  if (delay_micros > 0) usleep(static_cast<useconds_t>(delay_micros));
+  if (delay_micros < 0 && keys % static_cast<uint64_t>(-delay_micros) == 0) usleep(1);
+}
+
+void Snapshots::RemoveUnfinished() const {
+  if (const char* path = unfinished_.load()) unlink(path);
+}
+
 Status Snapshots::Save() {
   if (in_progress()) return Fail("ERR Background save already in progress");
   const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
-  const auto saved = persistence::WriteSnapshotFile(services_.keyspace, Options(), path(),
-                                                    TemporaryPath(getpid()), sync_bytes);
+  persistence::SnapshotOptions options = Options();
+  const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
+  options.progress = [delay](uint64_t keys) { Delay(delay, keys); };
+  own_path_ = TemporaryPath(getpid());
+  unfinished_ = own_path_.c_str();
+  const auto saved =
+      persistence::WriteSnapshotFile(services_.keyspace, options, path(), own_path_, sync_bytes);
+  unfinished_ = nullptr;
   if (!saved) {
     services_.log.Warning("{}", saved.error().message);
     return Fail("ERR " + saved.error().message, saved.error().code);
@@ -83,7 +102,7 @@ Status Snapshots::Begin() {
   const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
   options.progress = [this, delay](uint64_t keys) {
     child_.Tell(keys);
-    if (delay > 0) usleep(static_cast<useconds_t>(delay));
+    Delay(delay, keys);
   };
   const std::string target = path();
   const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
@@ -105,8 +124,9 @@ Status Snapshots::Begin() {
 
 Result<Snapshots::Begun> Snapshots::SaveInBackground(When when) {
   if (in_progress()) return Fail("ERR Background save already in progress");
-  if (child_.running()) {
-    if (when == When::kNow) {
+  const bool transaction = InTransaction(services_);
+  if (child_.running() || transaction) {
+    if (when == When::kNow && !transaction) {
       return Fail(
           "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order "
           "to "
@@ -146,12 +166,15 @@ void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
   unlink(TemporaryPath(writer_).c_str());
 }
 
+void Snapshots::Abandon() {
+  if (!in_progress()) return;
+  child_.Stop();
+  unlink(TemporaryPath(writer_).c_str());
+}
+
 // The snapshot on disk no longer is what the operator wants to find after a crash.
 void Snapshots::DataSetEmptied() {
-  if (in_progress()) {
-    child_.Stop();
-    unlink(TemporaryPath(writer_).c_str());
-  }
+  Abandon();
   if (services_.settings.persistence.save.empty()) return;
   if (const Status saved = Save(); !saved) services_.log.Warning("{}", saved.error().message);
 }

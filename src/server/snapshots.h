@@ -4,6 +4,7 @@
 // it begins a snapshot.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "dispatch/services.h"
@@ -11,6 +12,10 @@
 #include "server/background_child.h"
 
 namespace cinnabar::server {
+
+// Whether some core is within a transaction: then no child begins, whose data set would hold half of it. With
+// the world stopped.
+bool InTransaction(const dispatch::Services& services);
 
 class Snapshots {
  public:
@@ -31,6 +36,10 @@ class Snapshots {
   Status Save();
   Result<Begun> SaveInBackground(When when);
   void DataSetEmptied();
+  // Ends a snapshot that is being written in the background, and removes what there is of it.
+  void Abandon();
+  // For a signal handler that ends the process: removes what Save is writing at this moment.
+  void RemoveUnfinished() const;
   // A snapshot is due, or has been waiting for another child to end. About ten times a second.
   void Cron();
   void OnChildEnded(const BackgroundChild::Outcome& outcome);
@@ -45,6 +54,8 @@ class Snapshots {
   std::string path() const;
 
   persistence::SnapshotOptions Options() const;
+  // Waits as rdb-key-save-delay asks for after each key.
+  static void Delay(int64_t delay_micros, uint64_t keys);
 
  private:
   uint64_t Changes() const;
@@ -59,7 +70,9 @@ class Snapshots {
   uint64_t changes_at_fork_ = 0;
   int64_t last_try_seconds_ = 0;
   bool scheduled_ = false;
-  pid_t writer_ = 0;  // of the temporary file that is being written
+  pid_t writer_ = 0;                              // of the temporary file that is being written
+  std::string own_path_;                          // the last temporary file of Save
+  std::atomic<const char*> unfinished_{nullptr};  // the same while it is being written
 };
 
 }  // namespace cinnabar::server

@@ -33,6 +33,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -165,7 +166,8 @@ class UnitRun:
 
 
 def make_tree(unit, server):
-    tree = BUILD / "run" / f"{unit.replace('/', '_')}.{os.getpid()}"
+    # A short name: the servers' Unix sockets are below it, and their paths hold 107 bytes.
+    tree = BUILD / "run" / f"{unit.rpartition('/')[2][:12]}.{zlib.crc32(unit.encode()):x}.{os.getpid()}"
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     original = BUILD / "tree"

@@ -42,8 +42,20 @@ class Freeing final : public dispatch::Continuation {
 };
 
 enum class Mode : uint8_t { kSync, kAsync };
+enum class Extent : uint8_t { kDatabase, kEverything };
 
-void Empty(Call& call, int first, int end, Mode mode) {
+// With save points the snapshot is written anew at once, so that no restart brings back what is gone; it
+// holds this change then.
+void CountChanges(Call& call, Extent extent, size_t keys) {
+  const bool saved = extent == Extent::kEverything && !call.settings().persistence.save.empty();
+  if (!saved) call.MarkDirty(keys);
+  if (extent == Extent::kEverything && !call.core().replaying) call.services().files->DataSetEmptied();
+}
+
+void Empty(Call& call, Extent extent, Mode mode) {
+  const bool everything = extent == Extent::kEverything;
+  const int first = everything ? 0 : call.db().index();
+  const int end = everything ? call.core().keyspace.databases() : first + 1;
   Emptied emptied;
   size_t keys = 0;
   for (int database = first; database < end; ++database) {
@@ -51,7 +63,7 @@ void Empty(Call& call, int first, int end, Mode mode) {
     keys += emptied.back().keys();
     call.dispatcher().SignalAllAwaited(database);
   }
-  call.MarkDirty(keys);
+  CountChanges(call, extent, keys);
   // Even if nothing was there: whoever replays the journal may have more.
   call.Propagate(call.argv());
   if (mode == Mode::kAsync) {
@@ -63,7 +75,7 @@ void Empty(Call& call, int first, int end, Mode mode) {
   call.reply().Ok();
 }
 
-void Flush(Call& call, int first, int end) {
+void Flush(Call& call, Extent extent) {
   Args args(call);
   Mode mode = call.settings().memory.lazyfree_lazy_user_flush ? Mode::kAsync : Mode::kSync;
   if (args.Take("ASYNC")) {
@@ -73,14 +85,14 @@ void Flush(Call& call, int first, int end) {
   }
   if (args.more()) args.FailSyntax();
   if (args.failed()) return args.Reply(call);
-  Empty(call, first, end, mode);
+  Empty(call, extent, mode);
 }
 
 void FlushDb(Call& call) {
-  Flush(call, call.db().index(), call.db().index() + 1);
+  Flush(call, Extent::kDatabase);
 }
 void FlushAll(Call& call) {
-  Flush(call, 0, call.core().keyspace.databases());
+  Flush(call, Extent::kEverything);
 }
 
 constexpr CommandSpec Spec(std::string_view name, std::string_view summary, std::string_view complexity,

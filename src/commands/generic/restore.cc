@@ -120,7 +120,7 @@ void Restore(Call& call) {
 
   const bool removed = options.replace && RemoveOld(call, key);
   call.reply().Ok();
-  if (expiry <= call.now() && call.core().may_expire) {
+  if (expiry <= call.now() && call.core().may_expire && !call.core().replaying) {
     if (!removed) return;
     call.Changed(config::kNotifyGeneric, "del", key);
     call.Propagate({call.settings().memory.lazyfree_lazy_server_del ? "UNLINK" : "DEL", key.bytes});

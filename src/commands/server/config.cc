@@ -34,7 +34,9 @@ void ConfigSet(Call& call) {
   }
   if (call.argc() % 2 != 0) return call.reply().Error(errors::kSyntax);
   const auto& facts = call.session().facts;
-  const auto done = config.Set(pairs, {.client_is_local = facts.loopback || facts.unix_socket});
+  const bool loading = (call.services().alarms.load() & dispatch::Alarm::kLoading) != 0;
+  const auto done =
+      config.Set(pairs, {.client_is_local = facts.loopback || facts.unix_socket, .loading = loading});
   if (!done) return call.reply().Error(fmt::format("{} {}", done.error().code, done.error().message));
   call.reply().Ok();
 }

@@ -31,7 +31,7 @@ void ApplyExpiry(Call& call, const Key& key, EntryRef& entry, const ExpiryOption
     call.db().SetExpiry(key, entry, keyspace::kNever);
     call.Changed(kNotifyGeneric, "persist", key);
     call.Propagate({"PERSIST", key.bytes});
-  } else if (expiry.given() && expiry.at <= call.now()) {
+  } else if (expiry.given() && expiry.at <= call.now() && !call.core().replaying) {
     Delete(call, key, entry);
   } else if (expiry.given()) {
     call.db().SetExpiry(key, entry, expiry.at);

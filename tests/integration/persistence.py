@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""What is on disk after rewrites, switches and sudden ends is what the clients were told."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+from checks import run_parts  # noqa: E402
+from resp_client import Disconnected  # noqa: E402
+from server_process import Server, wait_until  # noqa: E402
+
+
+def info(client):
+    text = client.call("INFO", "persistence").decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def rewritten(client):
+    def idle():
+        figures = info(client)
+        return figures["aof_rewrite_in_progress"] == figures["aof_rewrite_scheduled"] == "0"
+
+    return wait_until(idle)
+
+
+def manifest(folder):
+    return (pathlib.Path(folder) / "appendonlydir" / "appendonly.aof.manifest").read_text()
+
+
+def acknowledged_is_durable(checks):
+    """appendfsync always: clients count while files are rewritten; the process is killed; no count is lost."""
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        told = [0] * 4
+        for life in range(3):
+            with Server(options, threads=4) as server:
+                with server.client() as client:
+                    for i, count in enumerate(told):
+                        found = int(client.call("GET", f"counter:{i}") or 0)
+                        checks.true(f"life {life}, counter {i}", count <= found <= count + 1, f"{found} after {count}")
+                        told[i] = found
+
+                def count(i, server=server):
+                    try:
+                        with server.client() as client:
+                            while True:
+                                told[i] = client.call("INCR", f"counter:{i}")
+                    except (OSError, Disconnected):
+                        pass
+
+                threads = [threading.Thread(target=count, args=(i,)) for i in range(len(told))]
+                before = list(told)
+                for thread in threads:
+                    thread.start()
+                with server.client() as client:
+                    for _ in range(3):
+                        client.call("BGREWRITEAOF")
+                        checks.true("the rewrite ends", rewritten(client))
+                    client.call("BGREWRITEAOF")
+                wait_until(lambda: all(now > then for now, then in zip(told, before)))
+                server.process.kill()
+                for thread in threads:
+                    thread.join()
+
+
+def switched_on_during_a_rewrite(checks):
+    """A rewrite that began while the log was off says nothing about what came after."""
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--dir", folder, "--save", ""]
+        with Server(options) as server, server.client() as client:
+            client.call("MSET", *(word for i in range(50) for word in (f"k{i}", "v")))
+            client.call("CONFIG", "SET", "rdb-key-save-delay", "10000")
+            client.call("BGREWRITEAOF")
+            checks.equal("switched on", client.call("CONFIG", "SET", "appendonly", "yes"), b"OK")
+            checks.equal("scheduled", info(client)["aof_rewrite_scheduled"], "1")
+            client.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+            client.call("SET", "late", "1")
+            checks.true("the base is made", rewritten(client))
+            client.call("SET", "later", "1")
+            checks.equal("status", info(client)["aof_last_bgrewrite_status"], "ok")
+            client.call("CONFIG", "SET", "appendfsync", "always")
+            client.call("SET", "last", "1")
+            server.process.kill()
+        with Server([*options, "--appendonly", "yes"]) as server, server.client() as client:
+            checks.equal("keys", client.call("DBSIZE"), 53)
+
+
+def history_keeps_its_names(checks):
+    """A new increment must not be called as one that is yet to be deleted: it would be deleted itself."""
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--dir", folder, "--save", "", "--appendonly", "yes"]
+        with Server([*options, "--aof-disable-auto-gc", "yes"]) as server, server.client() as client:
+            client.call("CONFIG", "SET", "appendonly", "no")
+            client.call("BGREWRITEAOF")
+            checks.true("rewritten", rewritten(client))
+            checks.contains("history", manifest(folder), "file appendonly.aof.1.incr.aof seq 1 type h")
+            checks.equal("the manifest is read again", client.call("DEBUG", "LOADAOF"), b"OK")
+            client.call("CONFIG", "SET", "appendonly", "yes")
+            checks.true("switched on", rewritten(client))
+            checks.contains("another name", manifest(folder), "file appendonly.aof.2.incr.aof seq 2 type i")
+            client.call("CONFIG", "SET", "aof-disable-auto-gc", "no")
+            checks.true("the history is forgotten", "type h" not in manifest(folder), manifest(folder))
+            client.call("SET", "k", "v")
+        checks.true("the increment is there", os.path.exists(f"{folder}/appendonlydir/appendonly.aof.2.incr.aof"))
+
+
+def transactions_in_a_reload(checks):
+    """DEBUG LOADAOF has stopped the world; what it replays may want to do so too."""
+    with Server(["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--save", ""], threads=4) as server:
+        with server.client() as client, server.client() as other:
+            client.call("MSET", "a", "1", "b", "2")
+            client.call("FLUSHALL")
+            client.call("MULTI")
+            client.call("MSET", "a", "3", "c", "4")
+            client.call("FLUSHDB")
+            client.call("MSET", "a", "5", "c", "6")
+            client.call("EXEC")
+            checks.equal("reloaded", client.call("DEBUG", "LOADAOF"), b"OK")
+            for each in [client, other]:
+                checks.equal("values", each.call("MGET", "a", "b", "c"), [b"5", None, b"6"])
+                checks.equal("the world goes on", each.call("DBSIZE"), 2)
+
+
+def flushall_in_a_replay(checks):
+    """A start from the append-only file leaves the snapshot file alone."""
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--dir", folder, "--appendonly", "yes", "--save", "3600", "1"]
+        with Server(options) as server, server.client() as client:
+            client.call("SET", "k", "v")
+            checks.equal("flushed", client.call("FLUSHALL"), b"OK")
+            checks.equal("changes", info(client)["rdb_changes_since_last_save"], "0")
+            client.call("SET", "k", "v")
+            client.send("SHUTDOWN", "NOSAVE")
+            server.wait_exit()
+        snapshot = pathlib.Path(folder) / "dump.rdb"
+        snapshot.write_bytes(b"another file")
+        with Server(options) as server, server.client() as client:
+            checks.equal("replayed", client.call("GET", "k"), b"v")
+            checks.equal("the snapshot is as it was", snapshot.read_bytes(), b"another file")
+
+
+if __name__ == "__main__":
+    sys.exit(run_parts([acknowledged_is_durable, switched_on_during_a_rewrite, history_keeps_its_names, transactions_in_a_reload,
+                        flushall_in_a_replay]))
