@@ -110,7 +110,9 @@ void Checker::SayValid(const Part& part, std::string_view verdict) const {
 bool Checker::Check(const Part& part) {
   const auto file = MappedFile::Open(part.path);
   if (!file) {
-    fmt::print("Cannot open file {}: {}, aborting...\n", part.path, file.error().message);
+    // Redis opens the base twice, and says it the first time.
+    fmt::print("Cannot open file {}: {}{}\n", part.path, file.error().message,
+               part.kind == Part::Kind::kBase ? "" : ", aborting...");
     return false;
   }
   const std::string_view bytes = (*file)->bytes();
