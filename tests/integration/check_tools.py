@@ -57,8 +57,21 @@ def read_files(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def compare(checks, name, tool, arguments, files, answer="", lines=True):
-    """Returns what ours printed, and the files as it left them."""
+def exactly(lines):
+    return lines
+
+
+def without_end_offset(lines):
+    """Ours sees that a collection cannot be whole where it begins, Redis where the bytes end."""
+    return [re.sub(r"^\[offset \d+\] Unexpected EOF", "Unexpected EOF", line) for line in lines]
+
+
+def nothing(_):
+    return None
+
+
+def compare(checks, name, tool, arguments, files, answer="", lines=exactly):
+    """`lines` says what of them is compared. Returns what ours printed, and the files as it left them."""
     with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as base:
         folders = [pathlib.Path(base, "ours"), pathlib.Path(base, "theirs")]
         for folder in folders:
@@ -71,8 +84,8 @@ def compare(checks, name, tool, arguments, files, answer="", lines=True):
             theirs = Run(tool, arguments, folders[1], ours=False, answer=answer)
             checks.equal(f"{name}: exit code", ours.code, theirs.code)
             checks.true(f"{name}: same files afterwards", left == read_files(folders[1]))
-            if lines and not theirs.explained_by_source():
-                checks.equal(f"{name}: lines", ours.lines, theirs.lines)
+            if not theirs.explained_by_source():
+                checks.equal(f"{name}: lines", lines(ours.lines), lines(theirs.lines))
         return ours, left
 
 
@@ -165,7 +178,7 @@ def check_snapshot(checks, data):
     for _ in range(40):
         cut = chance.randrange(len(data))
         run, _ = compare(checks, f"cut at {cut} (SEED={SEED})", RDB, ["dump.rdb"], {"dump.rdb": data[:cut]},
-                         lines=False)
+                         lines=without_end_offset)
         checks.equal(f"cut at {cut} (SEED={SEED})", (run.code, run.summary), (1, []))
         checks.contains(f"cut at {cut} (SEED={SEED})", run.text, "--- RDB ERROR DETECTED ---")
     for _ in range(40):
@@ -173,7 +186,7 @@ def check_snapshot(checks, data):
         damaged = bytearray(data)
         damaged[at] ^= 1 << bit
         run, _ = compare(checks, f"bit {bit} of {at} (SEED={SEED})", RDB, ["dump.rdb"], {"dump.rdb": bytes(damaged)},
-                         lines=False)
+                         lines=nothing)
         checks.equal(f"bit {bit} of {at} (SEED={SEED})", run.code, 1)
 
 
