@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/check_aof.h"
+#include "apps/check_rdb.h"
 #include "apps/start_up.h"
 #include "apps/write_reference.h"
 
@@ -22,9 +24,10 @@ int main(int argc, char** argv) {
   std::string_view name =
       arguments.empty() ? std::string_view("cinnabar-server") : std::string_view(arguments[0]);
   name = name.substr(name.rfind('/') + 1);
-  for (std::string_view tool : {"redis-check-rdb", "redis-check-aof", "redis-sentinel"}) {
-    if (name.find(tool) != std::string_view::npos) return NotBuiltYet(tool);
-  }
+  const auto is_called = [name](std::string_view tool) { return name.find(tool) != std::string_view::npos; };
+  if (is_called("redis-check-rdb")) return cinnabar::apps::RunCheckRdb(arguments);
+  if (is_called("redis-check-aof")) return cinnabar::apps::RunCheckAof(arguments);
+  if (is_called("redis-sentinel")) return NotBuiltYet("redis-sentinel");
   if (arguments.size() == 3 && arguments[1] == "--write-reference") {
     return cinnabar::apps::WriteReference(arguments[2]);
   }

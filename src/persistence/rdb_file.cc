@@ -32,6 +32,36 @@ constexpr uint16_t kFirstWithChecksum = 5;
 constexpr size_t kSumStep = 1 << 20;
 constexpr int kDatabasesMax = std::numeric_limits<int>::max();
 
+using Step = RdbFileReader::Step;
+
+// What follows an opcode; a value's type is followed by its key.
+Step StepAfter(uint8_t opcode) {
+  switch (opcode) {
+    case kExpirySeconds:
+    case kExpiryMillis:
+      return Step::kExpiry;
+    case kSelect:
+    case kSizesOpcode:
+      return Step::kLength;
+    case kFactOpcode:
+      return Step::kFact;
+    case kModuleFact:
+      return Step::kModuleFact;
+    case kFunctionCode:
+    case kFunctionPreGa:
+      return Step::kFunction;
+    case kEndOfFile:
+      return Step::kChecksum;
+    default:
+      return Step::kType;
+  }
+}
+
+bool IsValueType(uint8_t type) {
+  constexpr uint8_t kNeverUsed = 8;
+  return type <= static_cast<uint8_t>(RdbType::kHashListpackEx) && type != kNeverUsed;
+}
+
 }  // namespace
 
 void RdbFileWriter::SummingSink::Take(std::string_view piece) {
@@ -135,8 +165,10 @@ RdbFileReader::Item RdbFileReader::Next() {
   use_ = {};
   item_position_ = in_.position();
   while (true) {
+    step_ = Step::kType;
     const uint8_t opcode = in_.Byte();
     if (in_.failed()) return Item::kFault;
+    step_ = StepAfter(opcode);
     switch (opcode) {
       case kExpirySeconds: {
         uint32_t seconds = 0;
@@ -188,9 +220,12 @@ RdbFileReader::Item RdbFileReader::Next() {
 }
 
 RdbFileReader::Item RdbFileReader::ReadEntry(uint8_t type) {
+  if (!IsValueType(type)) return Faulty(RdbFault::kUnsupported, "Invalid object type");
   value_type_ = static_cast<RdbType>(type);
+  step_ = Step::kKey;
   name_ = in_.String(name_room_);
   if (in_.failed()) return Item::kFault;
+  step_ = Step::kValue;
   value_.object.reset();
   return ReadValue(in_, type, limits_, value_) ? Item::kEntry : Item::kFault;
 }

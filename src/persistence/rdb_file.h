@@ -74,6 +74,20 @@ class RdbFileReader {
     kFault,     // fault() and reason() say why
   };
 
+  // What is being read: after kFault, what could not be.
+  enum class Step : uint8_t {
+    kStart,
+    kType,
+    kExpiry,
+    kLength,
+    kFact,
+    kModuleFact,
+    kFunction,
+    kKey,
+    kValue,  // name() and value_type() are known
+    kChecksum,
+  };
+
   // The bytes are those of the whole file, or of its beginning: they may be followed by others (an
   // append-only file with a snapshot in front).
   RdbFileReader(std::string_view bytes, const ValueLimits& limits, Checksum checksum = Checksum::kWritten);
@@ -94,6 +108,7 @@ class RdbFileReader {
   Millis expiry() const { return expiry_; }
   const EntryUse& use() const { return use_; }
 
+  Step step() const { return step_; }
   // How far the file has been read, in bytes.
   size_t position() const { return in_.position(); }
   // Where the item that was read last begins.
@@ -112,6 +127,7 @@ class RdbFileReader {
   const Checksum checksum_;
   RdbReader in_;
   bool begun_ = false;
+  Step step_ = Step::kStart;
   uint16_t version_ = 0;
   RdbRoom name_room_, text_room_;
   std::string_view name_, text_;

@@ -109,5 +109,27 @@ TEST(RdbFile, WhatIsNoFile) {
   }
 }
 
+TEST(RdbFile, SaysWhatCouldNotBeRead) {
+  using Step = RdbFileReader::Step;
+  const std::string head("REDIS0010\xfe\x00", 11);
+  const auto step_after = [&](std::string_view rest) {
+    const std::string file = head + std::string(rest);
+    RdbFileReader reader(file, kLimits);
+    EXPECT_EQ(reader.Next(), Item::kDatabase);
+    EXPECT_EQ(reader.Next(), Item::kFault);
+    return reader.step();
+  };
+  EXPECT_EQ(step_after(""), Step::kType);
+  EXPECT_EQ(step_after("\x08\x01k"), Step::kType);
+  EXPECT_EQ(step_after("\xfc\x01"), Step::kExpiry);
+  EXPECT_EQ(step_after("\xfb\x01"), Step::kLength);
+  EXPECT_EQ(step_after("\xfa\x01"), Step::kFact);
+  EXPECT_EQ(step_after("\xf5\x01"), Step::kFunction);
+  EXPECT_EQ(step_after("\x01\x01"), Step::kKey);
+  EXPECT_EQ(step_after("\x01\x01k"), Step::kValue);
+  EXPECT_EQ(step_after("\xff"), Step::kChecksum);
+  EXPECT_EQ(RdbFileReader("REDIS", kLimits).step(), Step::kStart);
+}
+
 }  // namespace
 }  // namespace cinnabar::persistence
