@@ -473,6 +473,8 @@ bool Dispatcher::Step(Session& session) {
   last_tick_ = clock_.Now();
   Call call(*this, core_, session, *session.last_command, {}, {});
   const bool done = session.continuation->Step(call) == Continuation::Progress::kDone;
+  // This slice may have seen more than the one before it.
+  if (gated()) session.gate = std::max(session.gate, services_.journal.offset());
   if (done) {
     session.continuation.reset();
     session.suspended = false;

@@ -124,7 +124,8 @@ std::vector<LoadPart> AppendOnly::Files() const {
   };
   if (manifest_.base) add(*manifest_.base);
   for (const AofFile& file : manifest_.increments) add(file);
-  // A file is only written to once those before it are on disk: a torn tail is followed by empty files at most.
+  // A file is only written to once those before it are on disk: a torn tail is followed by empty files at
+  // most.
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
     part->last = true;
     if (SizeOf(part->path).value_or(0) > 0) break;

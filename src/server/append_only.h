@@ -62,6 +62,8 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   void SettingsChanged();
 
   Result<Begun> Rewrite();
+  // REQUIRES: rewriting().
+  void StopRewrite();
   void Cron();
   void OnChildEnded(const BackgroundChild::Outcome& outcome);
   // Everything that was appended is written and synced. False when that fails.
@@ -108,7 +110,6 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   Status WriteBase(const std::string& temporary, const std::string& path);
   Status BeginRewrite();
   Status FinishRewrite(pid_t child);
-  void StopRewrite();
   void RemoveTemporaryBase() const;
   void DeleteHistory();
   void StartLog();

@@ -71,7 +71,8 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
 }
 
 void BackgroundChild::RunChild(pid_t parent, const std::function<bool()>& work) {
-  // A child that outlived its parent would put an old data set in the place of what the next server has saved.
+  // A child that outlived its parent would put an old data set in the place of what the next server has
+  // saved.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   os::SetChildSignals();

@@ -137,7 +137,7 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
   if (child_.running()) {
     const std::string_view work = append_only_.rewriting() ? "rewriting the AOF" : "saving an .rdb";
     services_.log.Warning("There is a child {}. Killing it!", work);
-    child_.Stop();
+    append_only_.rewriting() ? append_only_.StopRewrite() : snapshots_.Stop();
   }
   if (append_only_.on()) {
     services_.log.Notice("Calling fsync() on the AOF file.");

@@ -146,12 +146,15 @@ void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
   unlink(TemporaryPath(writer_).c_str());
 }
 
+void Snapshots::Stop() {
+  if (!in_progress()) return;
+  child_.Stop();
+  unlink(TemporaryPath(writer_).c_str());
+}
+
 // The snapshot on disk no longer is what the operator wants to find after a crash.
 void Snapshots::DataSetEmptied() {
-  if (in_progress()) {
-    child_.Stop();
-    unlink(TemporaryPath(writer_).c_str());
-  }
+  Stop();
   if (services_.settings.persistence.save.empty()) return;
   if (const Status saved = Save(); !saved) services_.log.Warning("{}", saved.error().message);
 }

@@ -31,6 +31,8 @@ class Snapshots {
   Status Save();
   Result<Begun> SaveInBackground(When when);
   void DataSetEmptied();
+  // Ends the running one, if any.
+  void Stop();
   // A snapshot is due, or has been waiting for another child to end. About ten times a second.
   void Cron();
   void OnChildEnded(const BackgroundChild::Outcome& outcome);

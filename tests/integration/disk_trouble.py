@@ -8,9 +8,6 @@ Syncs fail by means of strace; that part is left out where strace is missing or 
 import os
 import pathlib
 import resource
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 
@@ -20,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from checks import run_parts  # noqa: E402
 from resp_client import Disconnected, ErrorReply  # noqa: E402
 from server_process import Server, wait_until  # noqa: E402
+from tracing import detach, traced  # noqa: E402
 
 LARGE = "x" * 10000
 GONE = (Disconnected, ConnectionError, OSError)
@@ -107,31 +105,10 @@ def full_disk_always(checks):
                 checks.equal("all of them are there", client.call("EXISTS", *(f"k{i}" for i in range(acknowledged))), acknowledged)
 
 
-def traced(server, *expressions):
-    """strace on the running server, once it has begun. None where that is not possible."""
-    if shutil.which("strace") is None:
-        print("    (no strace: left out)")
-        return None
-    arguments = [word for expression in expressions for word in ("-e", expression)]
-    tracer = subprocess.Popen(["strace", "-f", "-o", "/dev/null", *arguments, "-p", str(server.process.pid)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if b"attached" in tracer.stderr.readline():
-        return tracer
-    print("    (strace may not attach: left out)")
-    tracer.wait()
-    return None
-
-
-def detach(tracer):
-    tracer.send_signal(signal.SIGINT)
-    tracer.wait()
-    tracer.stderr.close()
-
-
 def failing_sync_every_second(checks):
     with Server(append_only("everysec")) as server, server.client() as client:
         client.call("SET", "k", "v")
-        tracer = traced(server, "trace=fdatasync", "inject=fdatasync:error=EIO")
+        tracer = traced(server, "fdatasync", "error=EIO")
         if tracer is None:
             return
         checks.true("writes are refused", refused_soon(client), "they are not")
@@ -144,7 +121,7 @@ def failing_sync_always(checks):
     with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
         with Server(append_only("always"), folder=folder) as server, server.client() as client:
             client.call("SET", "k", "v")
-            tracer = traced(server, "trace=fdatasync", "inject=fdatasync:error=EIO")
+            tracer = traced(server, "fdatasync", "error=EIO")
             if tracer is None:
                 return
             client.send("SET", "k", "not on disk")
@@ -154,8 +131,7 @@ def failing_sync_always(checks):
                 reply = None
             checks.equal("no acknowledgement", reply, None)
             checks.equal("exit code", server.wait_exit(), 1)
-            tracer.wait()
-            tracer.stderr.close()
+            detach(tracer)
         with Server(append_only("always"), folder=folder) as server, server.client() as client:
             checks.true("the key", client.call("GET", "k") in (b"v", b"not on disk"), "neither")
 
@@ -163,7 +139,7 @@ def failing_sync_always(checks):
 def failing_rewrite(checks):
     """A rewrite that cannot write its base changes nothing."""
     with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
-        with Server(append_only("everysec"), folder=folder) as server, server.client() as client:
+        with Server(append_only("always"), folder=folder) as server, server.client() as client:
             for i in range(50):
                 client.call("SET", f"k{i}", os.urandom(5000))
             limit_files(server, 100_000)  # the new increment has room, the new base has not
@@ -177,9 +153,8 @@ def failing_rewrite(checks):
             wait_until(lambda: figure(client, "aof_rewrite_in_progress") == "0")
             checks.equal("INFO", figure(client, "aof_last_bgrewrite_status"), "ok")
             client.call("SET", "last", "1")
-            server.process.send_signal(signal.SIGTERM)
-            server.wait_exit()
-        with Server(append_only("everysec"), folder=folder) as server, server.client() as client:
+            server.kill()
+        with Server(append_only("always"), folder=folder) as server, server.client() as client:
             checks.equal("everything is there", client.call("DBSIZE"), 52)
 
 
@@ -191,8 +166,8 @@ def failing_snapshot(checks):
             os.mkdir(os.path.join(folder, "dump.rdb"))
             client.call("BGSAVE")
             checks.equal("INFO", wait_until(lambda: figure(client, "rdb_last_bgsave_status") == "err"), True)
-            checks.equal("writes are refused", client.call("SET", "k", "w")[:74],
-                         b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to")
+            checks.contains("writes are refused", client.call("SET", "k", "w"),
+                            b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to")
             checks.equal("reads go on", client.call("GET", "k"), b"v")
             checks.equal("no temporary files", [name for name in os.listdir(folder) if name.startswith("temp")], [])
             client.call("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")

@@ -52,6 +52,9 @@ void Empty(Call& call, int first, int end, Mode mode) {
     call.dispatcher().SignalAllAwaited(database);
   }
   call.MarkDirty(keys);
+  const bool everything = end - first == call.core().keyspace.databases();
+  dispatch::DataFiles* const files = call.services().files;
+  if (everything && files != nullptr && !call.core().replaying) files->DataSetEmptied();
   // Even if nothing was there: whoever replays the journal may have more.
   call.Propagate(call.argv());
   if (mode == Mode::kAsync) {
