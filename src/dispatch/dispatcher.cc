@@ -295,8 +295,8 @@ void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
   LockPlanned();
   RunHeld(session, command, argv, keys);
   if (gated()) {
+    if (plan_.world) NoteGateEverywhere(session);
     NoteGate(session, plan_.shards);
-    if (plan_.world) session.gate = std::max(session.gate, services_.journal.offset());
   }
   UnlockPlanned();
 }
@@ -386,10 +386,22 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
 void Dispatcher::NoteGate(Session& session, std::span<const uint32_t> shards) {
   const uint64_t appended = std::exchange(appended_, 0);
   for (uint32_t shard : shards) {
-    if (appended != 0) core_.keyspace.set_journal_offset(shard, appended);
-    session.gate = std::max(session.gate, core_.keyspace.journal_offset(shard));
+    const uint64_t offset = std::max(appended, core_.keyspace.journal_offset(shard));
+    core_.keyspace.set_journal_offset(shard, offset);
+    session.gate = std::max(session.gate, offset);
   }
   session.gate = std::max(session.gate, appended);
+}
+
+// A command that had the world may have read or changed any shard (FLUSHALL, SWAPDB).
+void Dispatcher::NoteGateEverywhere(Session& session) {
+  const uint64_t offset = services_.journal.offset();
+  if (appended_ != 0) {
+    for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
+      core_.keyspace.set_journal_offset(shard, offset);
+    }
+  }
+  session.gate = std::max(session.gate, offset);
 }
 
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
@@ -468,6 +480,8 @@ bool Dispatcher::Step(Session& session) {
   last_tick_ = clock_.Now();
   Call call(*this, core_, session, *session.last_command, {}, {});
   const bool done = session.continuation->Step(call) == Continuation::Progress::kDone;
+  // This slice may have seen more than the one before it.
+  if (gated()) session.gate = std::max(session.gate, services_.journal.offset());
   if (done) {
     session.continuation.reset();
     session.suspended = false;

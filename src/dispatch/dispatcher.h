@@ -228,6 +228,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // The session's replies wait for what its command wrote and for what the shards that it touched had been
   // told.
   void NoteGate(Session& session, std::span<const uint32_t> shards);
+  void NoteGateEverywhere(Session& session);
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & Alarm::kGatedReplies) != 0;
   }

@@ -28,6 +28,8 @@ void SetHandler(int signal, void (*handler)(int), int flags) {
 void IgnoreUninterestingSignals() {
   SetHandler(SIGPIPE, SIG_IGN, 0);
   SetHandler(SIGHUP, SIG_IGN, 0);
+  // A file that may not grow any more is an error of write(2), as a full disk is.
+  SetHandler(SIGXFSZ, SIG_IGN, 0);
 }
 
 TerminationSignals::TerminationSignals(Hook hook, void* context)

@@ -55,13 +55,11 @@ Status Move(const std::string& from, const std::string& to) {
   return os::SyncDirectoryOf(to);
 }
 
-// A manifest must not name what a crash may leave undone: the file is there first.
-Status MakeEmptyFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0)
-    return Fail(fmt::format("Can't create the append-only file {}: {}", path, strerror(errno)), errno);
-  close(fd);
-  return {};
+// Made if it is not there. The caller owns the descriptor.
+Result<int> OpenForAppending(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd >= 0) return fd;
+  return Fail(fmt::format("Can't open the append-only file {}: {}", path, strerror(errno)), errno);
 }
 
 }  // namespace
@@ -127,7 +125,12 @@ std::vector<LoadPart> AppendOnly::Files() const {
   };
   if (manifest_.base) add(*manifest_.base);
   for (const AofFile& file : manifest_.increments) add(file);
-  if (!parts.empty()) parts.back().last = true;
+  // A file is only written to once those before it are on disk: a torn tail is followed by empty files at
+  // most.
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    part->last = true;
+    if (SizeOf(part->path).value_or(0) > 0) break;
+  }
   return parts;
 }
 
@@ -163,19 +166,24 @@ Status AppendOnly::OpenAfterLoading() {
     services_.log.Notice("Creating AOF base file {} on server start", base.name);
     TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
   }
-  if (manifest_.increments.empty()) {
-    const AofFile& increment = manifest_.AddIncrement(stem);
-    services_.log.Notice("Creating AOF incr file {} on server start", increment.name);
-    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
-    TRY_STATUS(PersistManifest(manifest_));
+  const bool first = manifest_.increments.empty();
+  if (first)
+    services_.log.Notice("Creating AOF incr file {} on server start", manifest_.AddIncrement(stem).name);
+  const std::string path = PathOf(manifest_.increments.back().name);
+  if (first) unlink(path.c_str());
+  const int fd = TRY(OpenForAppending(path));
+  if (const Status persisted = first ? PersistManifest(manifest_) : Status(); !persisted) {
+    close(fd);
+    return persisted;
   }
   DeleteHistory();
   state_ = State::kOn;
   figures_.base_bytes = SizeOfFiles();
-  const std::string path = PathOf(manifest_.increments.back().name);
-  closed_bytes_ = figures_.base_bytes - SizeOf(path).value_or(0);
+  const uint64_t size = SizeOf(path).value_or(0);
+  closed_bytes_ = figures_.base_bytes - size;
   StartLog();
-  return OpenIncrement(path, SizeOf(path).value_or(0));
+  AppendTo(fd, size);
+  return {};
 }
 
 uint64_t AppendOnly::SizeOfFiles() const {
@@ -204,16 +212,36 @@ void AppendOnly::SettingsChanged() {
   DeleteHistory();
   if (log_ == nullptr) return;
   const config::Persistence& settings = services_.settings.persistence;
-  log_->SetPolicy(PolicyOf(settings.appendfsync));
+  const SyncPolicy policy = PolicyOf(settings.appendfsync);
+  // What came before is not on disk yet, and replies will tell of it.
+  if (std::exchange(policy_, policy) != policy && policy == SyncPolicy::kAlways) log_->Flush(true);
+  log_->SetPolicy(policy);
   log_->HoldSyncs(settings.no_appendfsync_on_rewrite && child_.running());
 }
 
-Status AppendOnly::OpenIncrement(const std::string& path, uint64_t size) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0)
-    return Fail(fmt::format("Can't open the append-only file {}: {}", path, strerror(errno)), errno);
+void AppendOnly::AppendTo(int fd, uint64_t size) {
   log_->Rotate(fd, size);
   services_.journal.SelectAnew();
+}
+
+// The file is there before the manifest names it. A crash in between leaves one that belongs to nothing: its
+// number is used again, its bytes must not be.
+Status AppendOnly::BeginIncrement() {
+  AofManifest next = manifest_;
+  const AofFile increment = next.AddIncrement(services_.settings.persistence.appendfilename);
+  const std::string path = PathOf(increment.name);
+  unlink(path.c_str());
+  const int fd = TRY(OpenForAppending(path));
+  if (const Status persisted = PersistManifest(next); !persisted) {
+    close(fd);
+    unlink(path.c_str());
+    return persisted;
+  }
+  manifest_ = std::move(next);
+  rewrite_from_ = increment.sequence;
+  closed_bytes_ = figures().current_bytes;
+  AppendTo(fd, 0);
+  services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
   return {};
 }
 
@@ -300,22 +328,13 @@ Result<AppendOnly::Begun> AppendOnly::Rewrite() {
 }
 
 Status AppendOnly::BeginRewrite() {
-  const std::string& stem = services_.settings.persistence.appendfilename;
   TRY_STATUS(MakeFolder(Folder()));
   if (state_ == State::kOn) {
-    AofManifest next = manifest_;
-    const AofFile increment = next.AddIncrement(stem);
-    TRY_STATUS(MakeEmptyFile(PathOf(increment.name)));
-    TRY_STATUS(PersistManifest(next));
-    manifest_ = std::move(next);
-    rewrite_from_ = increment.sequence;
-    closed_bytes_ = figures().current_bytes;
-    TRY_STATUS(OpenIncrement(PathOf(increment.name), 0));
-    services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
+    TRY_STATUS(BeginIncrement());
   } else if (state_ == State::kAwaitingBase) {
     StartLog();
     unlink(TemporaryIncrement().c_str());
-    TRY_STATUS(OpenIncrement(TemporaryIncrement(), 0));
+    AppendTo(TRY(OpenForAppending(TemporaryIncrement())), 0);
   }
   const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this] {
     const std::string temporary = TemporaryBase(getpid());
@@ -470,6 +489,13 @@ void AppendOnly::Cron() {
 
 Status AppendOnly::SwitchOn() {
   if (state_ != State::kOff) return {};
+  // One that began while nothing was appended cannot be the base of what is appended from now on.
+  if (rewriting()) {
+    services_.log.Warning(
+        "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
+        "starting a rewrite now.");
+    Abandon();
+  }
   state_ = State::kAwaitingBase;
   if (child_.running() || InTransaction(services_)) {
     services_.log.Warning(

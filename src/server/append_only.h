@@ -107,7 +107,8 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   std::string TemporaryIncrement() const;
   Status PersistManifest(const persistence::AofManifest& manifest);
   Status TakeOverOldFile();
-  Status OpenIncrement(const std::string& path, uint64_t size);
+  void AppendTo(int fd, uint64_t size);
+  Status BeginIncrement();
   Status WriteBase(const std::string& temporary, const std::string& path);
   Status BeginRewrite();
   Status FinishRewrite(pid_t child);
@@ -127,6 +128,7 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   State state_ = State::kOff;
   persistence::AofManifest manifest_;
   std::unique_ptr<persistence::AppendLog> log_;
+  persistence::SyncPolicy policy_ = persistence::SyncPolicy::kEverySecond;
   int64_t last_timestamp_ = 0;
   int64_t rewrite_from_ = 0;  // the first increment that the running rewrite keeps
   pid_t writer_ = 0;

@@ -1,6 +1,7 @@
 #include "server/background_child.h"
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,8 +55,9 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
   progress_->copied_at = 0;
   const Nanos began = SystemMonotonicNanos();
   purpose_ = purpose;
+  const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid == 0) RunChild(work);
+  if (pid == 0) RunChild(parent, work);
   if (pid < 0) {
     const int code = errno;
     purpose_ = Purpose::kNone;
@@ -68,7 +70,11 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
   return {};
 }
 
-void BackgroundChild::RunChild(const std::function<bool()>& work) {
+void BackgroundChild::RunChild(pid_t parent, const std::function<bool()>& work) {
+  // A child that outlived its parent would put an old data set in the place of what the next server has
+  // saved.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
   os::SetChildSignals();
   CloseAllBut(log_.fd());
   if (set_title_) set_title_(purpose_ == Purpose::kSnapshot ? "redis-rdb-bgsave" : "redis-aof-rewrite");

@@ -62,7 +62,7 @@ class BackgroundChild {
   void Stop();
 
  private:
-  [[noreturn]] void RunChild(const std::function<bool()>& work);
+  [[noreturn]] void RunChild(pid_t parent, const std::function<bool()>& work);
   Outcome Reap(int status);
 
   Logger& log_;

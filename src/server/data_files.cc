@@ -97,13 +97,13 @@ void ServerDataFiles::Cron() {
   if (loading()) return;
   append_only_.Cron();
   snapshots_.Cron();
-  if (snapshots_.refuses_writes() != refuses_writes_) UpdateAlarms();
+  const bool trouble = snapshots_.refuses_writes() || !append_only_.Trouble().empty();
+  if (trouble != ((services_.alarms.load() & dispatch::Alarm::kDiskTrouble) != 0)) UpdateAlarms();
 }
 
 void ServerDataFiles::UpdateAlarms() {
-  refuses_writes_ = snapshots_.refuses_writes();
   uint32_t set = 0;
-  if (refuses_writes_ || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
+  if (snapshots_.refuses_writes() || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
   if (append_only_.on() && always) set |= dispatch::Alarm::kGatedReplies;
   constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kGatedReplies;

@@ -68,7 +68,6 @@ class ServerDataFiles final : public dispatch::DataFiles {
   DataLoader::Figures last_load_;
   Nanos load_began_ = 0;
   bool from_append_only_ = false;
-  bool refuses_writes_ = false;
 };
 
 }  // namespace cinnabar::server

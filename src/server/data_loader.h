@@ -24,7 +24,7 @@ struct LoadPart {
   enum class Kind : uint8_t { kSnapshot, kAppendOnly } kind = Kind::kSnapshot;
   std::string path;
   std::string name;      // for messages
-  bool last = true;      // only the last part may be cut off
+  bool last = true;      // no bytes follow: it may be cut off
   bool merging = false;  // keys that are there already are replaced
 };
 

@@ -41,10 +41,12 @@ def wait_until(condition, seconds=SECONDS_MAX):
 
 
 class Server:
-    """`options` go on the command line; `config`, if given, is the text of a config file. `threads` core threads."""
+    """`options` go on the command line; `config`, if given, is the text of a config file. `threads` core threads.
+    `folder`, if given, is where its files are and stay; else it is a new one that goes with the server."""
 
-    def __init__(self, options=(), config=None, threads=1, tcp=True, path=None):
+    def __init__(self, options=(), config=None, threads=1, tcp=True, path=None, folder=None):
         self.path = path or program()
+        self.folder = folder
         self.options = [str(option) for option in options]
         self.config = config
         self.threads = threads
@@ -53,7 +55,7 @@ class Server:
     def __enter__(self):
         # Between choosing a free port and binding it somebody else may take it: then choose again.
         for _ in range(5):
-            self._launch()
+            self.launch()
             if self.wait_ready():
                 return self
             log = self.log_text()
@@ -65,8 +67,9 @@ class Server:
     def __exit__(self, *_):
         self._end()
 
-    def _launch(self):
-        self.dir = tempfile.mkdtemp(prefix="cinnabar-test-")
+    def launch(self):
+        """Starts the process and does not wait for it."""
+        self.dir = self.folder or tempfile.mkdtemp(prefix="cinnabar-test-")
         self.socket = os.path.join(self.dir, "server.sock")
         self.port = free_port() if self.tcp else 0
         arguments = ["--port", str(self.port), "--bind", HOST, "--unixsocket", self.socket, "--dir", self.dir,
@@ -108,6 +111,11 @@ class Server:
     def client(self, resp=2, unix=False, timeout=30):
         return Client(self.socket if unix else self.address, resp, timeout)
 
+    def kill(self):
+        """As a crash ends it: nothing can be done about it any more."""
+        self.process.kill()
+        self.process.wait()
+
     def alive(self):
         """Whether it runs and answers."""
         if self.process.poll() is not None:
@@ -124,7 +132,8 @@ class Server:
     def _end(self):
         end(self.process)
         self.reader.join(5)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if self.folder is None:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def end(process):

@@ -49,7 +49,8 @@ enum class Extent : uint8_t { kDatabase, kEverything };
 void CountChanges(Call& call, Extent extent, size_t keys) {
   const bool saved = extent == Extent::kEverything && !call.settings().persistence.save.empty();
   if (!saved) call.MarkDirty(keys);
-  if (extent == Extent::kEverything && !call.core().replaying) call.services().files->DataSetEmptied();
+  dispatch::DataFiles* const files = call.services().files;
+  if (extent == Extent::kEverything && files != nullptr && !call.core().replaying) files->DataSetEmptied();
 }
 
 void Empty(Call& call, Extent extent, Mode mode) {
