@@ -82,10 +82,10 @@ bool AppendLog::Flush(bool sync) {
   sync_wanted_ = sync_wanted_ || sync;
   kicked_ = true;
   work_.notify_all();
-  const uint64_t round = rounds_;
+  const uint64_t round = rounds_, failed_tries = failed_tries_;
   settled_.wait(lock, [&] {
     const uint64_t reached = sync ? durable_.load() : written_.load();
-    return failing() || (rounds_ > round && reached >= target && (!sync || !sync_wanted_));
+    return failed_tries_ > failed_tries || (rounds_ > round && reached >= target && (!sync || !sync_wanted_));
   });
   return !failing();
 }
@@ -129,7 +129,6 @@ void AppendLog::Run() {
     WaitForWork(lock);
     if (stopping_ && pending_.empty()) break;
     std::deque<Segment> batch = std::exchange(pending_, {});
-    const bool sync_wanted = sync_wanted_;
     lock.unlock();
     while (!batch.empty()) {
       if (WriteSegment(batch.front())) {
@@ -137,11 +136,14 @@ void AppendLog::Run() {
         continue;
       }
       lock.lock();
-      settled_.notify_all();
-      const bool give_up = work_.wait_for(lock, kRetry, [this] { return stopping_; });
+      WaitToTryAgain(lock);
+      const bool give_up = stopping_;
       lock.unlock();
       if (give_up && !WriteSegment(batch.front())) batch.clear();
     }
+    lock.lock();
+    const bool sync_wanted = sync_wanted_;
+    lock.unlock();
     const bool synced = SyncAsPolicyAsks(sync_wanted);
     lock.lock();
     if (synced) sync_wanted_ = false;
@@ -155,6 +157,14 @@ void AppendLog::Run() {
   lock.lock();
   ++rounds_;
   settled_.notify_all();
+}
+
+// After a failure; a Flush does not wait until the time is up.
+void AppendLog::WaitToTryAgain(std::unique_lock<std::mutex>& lock) {
+  ++failed_tries_;
+  settled_.notify_all();
+  work_.wait_for(lock, kRetry, [this] { return stopping_ || kicked_; });
+  kicked_ = false;
 }
 
 bool AppendLog::WriteSegment(Segment& segment) {
@@ -209,9 +219,12 @@ bool AppendLog::SyncAsPolicyAsks(bool wanted) {
   if (!wanted && !always && !due) return false;
   while (!Sync()) {
     std::unique_lock lock(mutex_);
-    settled_.notify_all();
-    if (stopping_ || !always) return false;  // everysec tries again when it is due
-    work_.wait_for(lock, kRetry, [this] { return stopping_; });
+    if (stopping_ || !always) {  // everysec tries again when it is due
+      ++failed_tries_;
+      settled_.notify_all();
+      return false;
+    }
+    WaitToTryAgain(lock);
   }
   return true;
 }

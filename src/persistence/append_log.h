@@ -59,7 +59,8 @@ class AppendLog {
   void Append(uint64_t end_offset, std::string_view bytes);
   // Lets the writer look now; without it it looks within a millisecond while the log is in use.
   void Kick();
-  // Waits until everything that was appended so far is written (and synced, if asked). False when it failed.
+  // Waits until everything that was appended so far is written (and synced, if asked). After a failure it is
+  // tried once more at once; false when that failed too.
   bool Flush(bool sync);
 
   void SetPolicy(SyncPolicy policy) { policy_.store(policy, std::memory_order_relaxed); }
@@ -88,6 +89,7 @@ class AppendLog {
 
   void Run();
   void WaitForWork(std::unique_lock<std::mutex>& lock);
+  void WaitToTryAgain(std::unique_lock<std::mutex>& lock);
   // False when it has to be tried again.
   bool WriteSegment(Segment& segment);
   bool SyncAsPolicyAsks(bool wanted);
@@ -110,7 +112,8 @@ class AppendLog {
   bool asleep_ = false;
   bool kicked_ = false;
   bool sync_wanted_ = false;
-  uint64_t rounds_ = 0;  // of the writer
+  uint64_t rounds_ = 0;        // of the writer
+  uint64_t failed_tries_ = 0;  // of writing or syncing
   uint64_t appended_ = 0;
 
   std::atomic<uint64_t> written_{0};

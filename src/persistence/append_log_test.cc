@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -155,6 +158,24 @@ TEST_F(AppendLogTest, AFullDiskIsReportedAndNothingIsReleased) {
   EXPECT_EQ(ears_.WaitForFailure(), ENOSPC);
   EXPECT_FALSE(log.Flush(true));
   EXPECT_EQ(log.durable(), 0u);
+}
+
+// A file that cannot grow beyond a few bytes, until it may.
+TEST_F(AppendLogTest, AFlushTriesAgainAtOnceWhenTheDiskHasRecovered) {
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  const rlimit tiny{.rlim_cur = 4, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+  log.Append(10, "0123456789");
+  EXPECT_EQ(ears_.WaitForFailure(), EFBIG);
+  EXPECT_FALSE(log.Flush(true));
+  EXPECT_EQ(Read("one"), "");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(log.Flush(true));
+  EXPECT_EQ(Read("one"), "0123456789");
 }
 
 }  // namespace
