@@ -77,7 +77,7 @@ def switched_on_during_a_rewrite(checks):
             client.call("CONFIG", "SET", "rdb-key-save-delay", "10000")
             client.call("BGREWRITEAOF")
             checks.equal("switched on", client.call("CONFIG", "SET", "appendonly", "yes"), b"OK")
-            checks.equal("scheduled", info(client)["aof_rewrite_scheduled"], "1")
+            checks.equal("and another one begins at once", info(client)["aof_rewrite_in_progress"], "1")
             client.call("CONFIG", "SET", "rdb-key-save-delay", "0")
             client.call("SET", "late", "1")
             checks.true("the base is made", rewritten(client))
