@@ -42,6 +42,9 @@ EXPECTED = HERE / "expected_pass.txt"
 SKIPPED = HERE / "skipped.txt"
 UNIT_SECONDS_MAX = 400
 COMPAT_VERSION = "7.0"
+# Tests of these units send on one connection, then on another, without waiting for the first to be served, and expect
+# the order of sending. Only one thread that serves both keeps it, so these run with one.
+ORDER_OF_ARRIVAL = {"unit/type/stream-cgroups", "unit/pubsub", "unit/pubsubshard"}
 OUR_NAMES = ("redis-server", "redis-sentinel", "redis-check-aof", "redis-check-rdb")
 DEBIAN_NAMES = ("redis-cli", "redis-benchmark")
 
@@ -250,6 +253,8 @@ def run_unit(unit, options, skipped):
             # Written into every config file that the harness makes. A wrapper that appends an option to the
             # command line would break the tests that start the program with incomplete options.
             command += ["--config", "compat-version", COMPAT_VERSION]
+            if unit in ORDER_OF_ARRIVAL:
+                command += ["--config", "io-threads", "1"]
         for tag in denied_tags(skipped):
             command += ["--tags", tag]
         if options.keep:
