@@ -70,10 +70,9 @@ Status Core::AddListener(int fd, void* token) {
 int Core::WaitMillis() {
   if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting() || more_work_) return 0;
   Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
-  if (dispatcher_.NextTimeout() != keyspace::kNever) {
-    dispatcher_.UpdateTime();
-    left = std::min(left, dispatcher_.NextTimeout() - dispatcher_.core().now);
-  }
+  // Outside the gate: others may be reading this core's clock.
+  if (dispatcher_.NextTimeout() != keyspace::kNever)
+    left = std::min(left, dispatcher_.NextTimeout() - SystemWallNanos() / kNanosPerMilli);
   return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
 }
 

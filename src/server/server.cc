@@ -390,7 +390,8 @@ bool Server::Quiet() const {
 void Server::OnCron(int core) {
   guards_[static_cast<size_t>(core)]->watchdog.Kick();
   dispatch::Dispatcher& dispatcher = cores_[static_cast<size_t>(core)]->dispatcher();
-  if (debug_.active_expire && !files_->loading() && pause_.mode == dispatch::PauseMode::kNone) {
+  const bool loading = (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kLoading) != 0;
+  if (debug_.active_expire && !loading && pause_.mode == dispatch::PauseMode::kNone) {
     const Micros period = kMicrosPerSecond / std::max<int64_t>(settings_.general.hz, 1);
     dispatcher.ExpireSome(period * (20 + 5 * settings_.memory.active_expire_effort) / 100);
   }
