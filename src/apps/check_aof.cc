@@ -10,8 +10,8 @@
 #include <optional>
 
 #include "apps/check_rdb.h"
-#include "apps/mapped_file.h"
 #include "base/numbers.h"
+#include "os/mapped_file.h"
 #include "persistence/aof_check.h"
 #include "persistence/aof_manifest.h"
 #include "persistence/rdb_file.h"
@@ -108,7 +108,7 @@ void Checker::SayValid(const Part& part, std::string_view verdict) const {
 }
 
 bool Checker::Check(const Part& part) {
-  const auto file = MappedFile::Open(part.path);
+  const auto file = os::MappedFile::Open(part.path);
   if (!file) {
     // Redis opens the base twice, and says it the first time.
     fmt::print("Cannot open file {}: {}{}\n", part.path, file.error().message,
@@ -285,7 +285,7 @@ int RunCheckAof(std::span<const std::string> arguments) {
     return SayUsage(arguments.empty() ? "redis-check-aof" : arguments[0]);
   }
   task.path = arguments.back();
-  const auto file = MappedFile::Open(task.path);
+  const auto file = os::MappedFile::Open(task.path);
   if (!file) {
     if (file.error().code == EISDIR) {
       fmt::print("Cannot read file: {}\n", task.path);

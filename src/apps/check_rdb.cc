@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "apps/mapped_file.h"
 #include "base/clock.h"
 #include "config/settings.h"
+#include "os/mapped_file.h"
 #include "persistence/rdb_file.h"
 #include "types/value.h"
 
@@ -207,7 +207,7 @@ int RunCheckRdb(std::span<const std::string> arguments) {
     fmt::print("redis-check-rdb {}\n", config::RedisVersion(config::CompatVersion::k72));
     return 0;
   }
-  const auto file = MappedFile::Open(path);
+  const auto file = os::MappedFile::Open(path);
   if (!file) {
     fmt::print("[offset 0] Checking RDB file {}\n", path);
     fmt::print(stderr, "Cannot open file {}: {}\n", path, file.error().message);

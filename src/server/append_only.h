@@ -119,7 +119,6 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   void StartLog();
   void StopLog();
   uint64_t SizeOfFiles() const;
-  bool WriteCommands(const std::string& path);
 
   dispatch::Services& services_;
   BackgroundChild& child_;

@@ -1,8 +1,6 @@
 #include "server/data_loader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,43 +24,6 @@ using Item = RdbFileReader::Item;
 constexpr int kItemsAtOnce = 64;
 
 }  // namespace
-
-// A file in memory, for reading.
-class DataLoader::Mapping {
- public:
-  static Result<std::unique_ptr<Mapping>> Open(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat facts {};
-    if (fd < 0 || fstat(fd, &facts) != 0) {
-      const int code = errno;
-      if (fd >= 0) close(fd);
-      return cinnabar::Fail(strerror(code), code);
-    }
-    auto mapping = std::unique_ptr<Mapping>(new Mapping);
-    mapping->size_ = static_cast<size_t>(facts.st_size);
-    if (mapping->size_ > 0) {
-      void* bytes = mmap(nullptr, mapping->size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (bytes == MAP_FAILED) {
-        const int code = errno;
-        close(fd);
-        return cinnabar::Fail(strerror(code), code);
-      }
-      madvise(bytes, mapping->size_, MADV_SEQUENTIAL);
-      mapping->bytes_ = static_cast<const char*>(bytes);
-    }
-    close(fd);
-    return mapping;
-  }
-  ~Mapping() {
-    if (bytes_ != nullptr) munmap(const_cast<char*>(bytes_), size_);
-  }
-  std::string_view view() const { return {bytes_, size_}; }
-
- private:
-  Mapping() = default;
-  const char* bytes_ = nullptr;
-  size_t size_ = 0;
-};
 
 DataLoader::DataLoader(dispatch::Services& services, std::vector<LoadPart> parts)
     : services_(services), dispatcher_(*services.dispatchers[0]), parts_(std::move(parts)) {
@@ -94,7 +55,7 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
       const Progress progress = snapshot_ != nullptr ? StepSnapshot() : StepCommands();
       if (progress == Progress::kFailed) return progress;
       if (progress == Progress::kMore) continue;
-      bytes_before_ += mapping_->view().size();
+      bytes_before_ += mapping_->bytes().size();
       mapping_.reset();
       ++part_;
       break;
@@ -110,7 +71,7 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
 
 DataLoader::Progress DataLoader::OpenPart() {
   const LoadPart& part = parts_[part_];
-  auto mapping = Mapping::Open(part.path);
+  auto mapping = os::MappedFile::Open(part.path);
   if (!mapping) {
     return Fail(fmt::format("Fatal error: can't open {} {} for reading: {}",
                             part.kind == LoadPart::Kind::kSnapshot ? "the RDB file" : "the append log file",
@@ -123,12 +84,12 @@ DataLoader::Progress DataLoader::OpenPart() {
   const bool append_only = part.kind == LoadPart::Kind::kAppendOnly;
   dispatcher_.core().replaying = append_only;
   dispatcher_.UpdateTime();
-  preamble_ = append_only && RdbFileReader::Recognizes(mapping_->view());
+  preamble_ = append_only && RdbFileReader::Recognizes(mapping_->bytes());
   if (append_only && !preamble_) return Progress::kMore;
   if (preamble_) services_.log.Notice("Reading RDB base file on AOF loading...");
   const auto checksum = services_.settings.persistence.rdbchecksum ? persistence::Checksum::kWritten
                                                                    : persistence::Checksum::kOmitted;
-  snapshot_ = std::make_unique<RdbFileReader>(mapping_->view(), persistence::LimitsFrom(services_.settings),
+  snapshot_ = std::make_unique<RdbFileReader>(mapping_->bytes(), persistence::LimitsFrom(services_.settings),
                                               checksum);
   return Progress::kMore;
 }
@@ -215,7 +176,7 @@ void DataLoader::Delay() {
 
 DataLoader::Progress DataLoader::StepCommands() {
   using Outcome = persistence::AofReader::Outcome;
-  const std::string_view rest = mapping_->view().substr(position_);
+  const std::string_view rest = mapping_->bytes().substr(position_);
   if (rest.empty() && !session_->in_transaction()) return Progress::kDone;
   const Outcome outcome = commands_.Next(rest);
   if (outcome == Outcome::kIncomplete || outcome == Outcome::kBadFormat) return EndOfCommands(outcome);

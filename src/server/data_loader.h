@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dispatch/dispatcher.h"
+#include "os/mapped_file.h"
 #include "persistence/aof_reader.h"
 #include "persistence/rdb_file.h"
 
@@ -53,8 +54,6 @@ class DataLoader {
   std::optional<uint64_t> truncated_to() const { return truncated_to_; }
 
  private:
-  class Mapping;
-
   Progress OpenPart();
   Progress StepSnapshot();
   Progress StepCommands();
@@ -68,7 +67,7 @@ class DataLoader {
   dispatch::Dispatcher& dispatcher_;
   std::vector<LoadPart> parts_;
   size_t part_ = 0;
-  std::unique_ptr<Mapping> mapping_;
+  std::unique_ptr<os::MappedFile> mapping_;
   std::unique_ptr<persistence::RdbFileReader> snapshot_;  // while one is read
   bool preamble_ = false;                                 // commands follow the snapshot
   persistence::AofReader commands_;

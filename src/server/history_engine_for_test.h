@@ -15,20 +15,6 @@
 
 namespace cinnabar::server {
 
-inline std::string TakeOutput(OutputBuffer& output) {
-  std::string text;
-  iovec parts[64];
-  while (int count = output.Gather(parts, 64)) {
-    size_t sum = 0;
-    for (int i = 0; i < count; ++i) {
-      text.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
-      sum += parts[i].iov_len;
-    }
-    output.Consume(sum);
-  }
-  return text;
-}
-
 // A stream without times, without consumers that hold nothing, and without the numbers of deliveries.
 inline std::string StreamText(const types::Stream& stream) {
   const auto id = [](types::StreamId value) { return std::string(types::StreamIdText(value).view()) + " "; };
@@ -115,7 +101,7 @@ class Engine {
       session->suspended = false;
       return "(waits)";
     }
-    return TakeOutput(session->output);
+    return session->output.TakeText();
   }
 
   DataSet Dump() { return DumpDataSet(server_->services().keyspace); }

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace cinnabar::apps {
+namespace cinnabar::os {
 
 class MappedFile {
  public:
@@ -26,4 +26,4 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-}  // namespace cinnabar::apps
+}  // namespace cinnabar::os

@@ -1,4 +1,4 @@
-#include "apps/mapped_file.h"
+#include "os/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace cinnabar::apps {
+namespace cinnabar::os {
 
 Result<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -37,4 +37,4 @@ MappedFile::~MappedFile() {
   if (begin_ != nullptr) munmap(const_cast<char*>(begin_), size_);
 }
 
-}  // namespace cinnabar::apps
+}  // namespace cinnabar::os
