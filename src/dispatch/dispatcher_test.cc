@@ -285,7 +285,8 @@ TEST_F(DispatcherTest, ExpiredFieldsGoByThemselvesAndAreJournaled) {
   const keyspace::Key key = keyspace_.KeyOf("h");
   keyspace::Database database(dispatcher_->core(), 0);
   keyspace::EntryHolder holder(database.Create(
-      key, {.type = types::Type::kHash, .place = keyspace::Place::kInline, .bytes = listpack::kEmpty}));
+      key,
+      {.type = types::Type::kHash, .place = keyspace::Place::kInline, .bytes = types::Hash::kEmptyPacked}));
   types::Hash hash(holder);
   for (int i = 0; i < kFields; ++i) {
     const std::string field = "f" + std::to_string(i);

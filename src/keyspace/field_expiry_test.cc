@@ -37,7 +37,7 @@ class FieldExpiryTest : public ::testing::Test {
     Database database(core_, index);
     const Key key = keyspace_.KeyOf(name);
     EntryHolder holder(database.Create(
-        key, {.type = types::Type::kHash, .place = Place::kInline, .bytes = listpack::kEmpty}));
+        key, {.type = types::Type::kHash, .place = Place::kInline, .bytes = types::Hash::kEmptyPacked}));
     types::Hash hash(holder, core_.now);
     hash.Set("a", "1", {});
     hash.Set("b", "2", {});

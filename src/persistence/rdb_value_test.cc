@@ -72,7 +72,7 @@ class RdbValueTest : public testing::Test {
     value.Take(holder);
   }
   void MakeHash(RdbValue& value, const ValueLimits& limits) {
-    types::OwnHolder holder(listpack::kEmpty);
+    types::OwnHolder holder(types::Hash::kEmptyPacked);
     types::Hash hash(holder);
     const bool timed = Below(3) == 0;
     for (size_t left = Size(); left > 0; --left) {
@@ -208,7 +208,7 @@ TEST(RdbValue, OldestFormThatHoldsIt) {
   EXPECT_EQ(VersionFor(RdbType::kSet), kRdbVersion70);
   EXPECT_EQ(VersionFor(RdbType::kSetListpack), kRdbVersion72);
   EXPECT_EQ(VersionFor(RdbType::kHashMetadata), kRdbVersion74);
-  types::OwnHolder holder(listpack::kEmpty);
+  types::OwnHolder holder(types::Hash::kEmptyPacked);
   types::Hash hash(holder);
   hash.Set("f", "v", {});
   hash.SetExpiry(hash.Find("f"), "f", 1000);

@@ -8,12 +8,10 @@ namespace cinnabar::types {
 Hash::Spot Hash::Find(std::string_view field) const {
   Spot spot;
   if (holder_.packed()) {
-    const std::string_view pack = holder_.view();
-    const size_t at = listpack::Find(pack, listpack::First(pack), field, 1);
-    if (at == listpack::kEnd) return spot;
-    spot.found = true;
-    spot.position = listpack::Next(pack, at);
-    spot.value = listpack::Get(pack, spot.position);
+    const packed_pairs::Found found = packed_pairs::Find(holder_.view(), field);
+    spot.found = found.position != packed_pairs::kEnd;
+    spot.position = found.position;
+    spot.value = found.value;
     return spot;
   }
   LargeHash& hash = large();
@@ -35,7 +33,7 @@ bool Hash::FitsPacked(const Spot& spot, std::string_view field, std::string_view
   const auto longest = static_cast<size_t>(std::max<int64_t>(limits.value_bytes, 0));
   if (field.size() > longest || value.size() > longest) return false;
   if (!spot.found && size() >= static_cast<size_t>(std::max<int64_t>(limits.entries, 0))) return false;
-  const size_t more = listpack::EncodedSize(value) + (spot.found ? 0 : listpack::EncodedSize(field));
+  const size_t more = packed_pairs::SizeMost(spot.found ? 0 : field.size(), value.size());
   return holder_.size() + more <= kPackedBytesMax;
 }
 
@@ -49,9 +47,9 @@ void Hash::Store(const Spot& spot, std::string_view field, std::string_view valu
 
 void Hash::StorePacked(const Spot& spot, std::string_view field, std::string_view value) {
   if (spot.found) {
-    listpack::Replace(holder_, spot.position, value);
+    packed_pairs::SetValue(holder_, spot.position, value);
   } else {
-    listpack::InsertPair(holder_, listpack::kEnd, field, value);
+    packed_pairs::Append(holder_, field, value);
   }
 }
 
@@ -74,7 +72,7 @@ void Hash::StoreLarge(const Spot& spot, std::string_view field, std::string_view
 
 void Hash::Erase(const Spot& spot) {
   if (holder_.packed()) {
-    listpack::Erase(holder_, listpack::Previous(holder_.view(), spot.position), 2);
+    packed_pairs::Erase(holder_, spot.position);
   } else {
     large().Erase(spot.slot, spot.hash);
   }
@@ -107,9 +105,8 @@ std::vector<Hash::Pair> Hash::All() const {
 
 Hash::Pair Hash::Sample(Random& random) const {
   if (holder_.packed()) {
-    const std::string_view pack = holder_.view();
-    const size_t at = listpack::At(pack, static_cast<int64_t>(2 * random.Uniform(size())));
-    return {listpack::Get(pack, at), listpack::Get(pack, listpack::Next(pack, at))};
+    const packed_pairs::Pair pair = packed_pairs::At(holder_.view(), random.Uniform(size()));
+    return {pair.field, pair.value};
   }
   auto draw = [&](uint64_t n) { return random.Uniform(n); };
   if (large().next_expiry() > now_) return PairOf(large().Sample(draw));

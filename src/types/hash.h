@@ -1,6 +1,6 @@
 // Hash: fields and their values at a key, whichever form they have.
 //
-//   packed   a listpack of field, value, field, value ...; no field expires
+//   packed   fields and values in one run of bytes (structures/packed_pairs.h); no field expires
 //   large    a LargeHash
 //
 // A hash leaves the packed form for good when a field or value is too long, when the fields are too many
@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "structures/listpack.h"
+#include "structures/packed_pairs.h"
 #include "types/holder.h"
 #include "types/large_hash.h"
 
@@ -28,6 +28,7 @@ namespace cinnabar::types {
 class Hash {
  public:
   using Element = listpack::Element;
+  static constexpr std::string_view kEmptyPacked = packed_pairs::kEmpty;
 
   // Where a field is, or would be.
   struct Spot {
@@ -38,7 +39,7 @@ class Hash {
 
    private:
     friend class Hash;
-    size_t position = listpack::kEnd;  // of the value, while packed
+    size_t position = packed_pairs::kEnd;  // while packed
     TableSlot* slot = nullptr;
     uint64_t hash = 0;
   };
@@ -48,12 +49,14 @@ class Hash {
   // `holder` holds a hash. With now = 0 nothing has expired.
   explicit Hash(Holder& holder, Millis now = 0) : holder_(holder), now_(now) {}
 
-  // Visible fields. O(1), beyond what has expired and was not taken out yet.
+  // Visible fields. O(1), beyond what has expired and was not taken out yet (a walk for 255 packed ones).
   size_t size() const {
-    return holder_.packed() ? listpack::Count(holder_.view()) / 2
+    return holder_.packed() ? packed_pairs::Count(holder_.view())
                             : large().size() - large().CountExpired(now_);
   }
-  bool empty() const { return holder_.packed() ? listpack::Count(holder_.view()) == 0 : large().size() == 0; }
+  bool empty() const {
+    return holder_.packed() ? holder_.size() == kEmptyPacked.size() : large().size() == 0;
+  }
   // No field expires before this moment.
   Millis next_expiry() const { return holder_.packed() ? kNeverExpires : large().next_expiry(); }
 
@@ -110,7 +113,7 @@ class Hash {
   // `visit(const Pair&)` for any field, `count` times. REQUIRES: size() > 0.
   template <typename Visit>
   void SampleRepeatedly(Random& random, uint64_t count, Visit&& visit) const {
-    // A listpack is walked once instead of each time.
+    // Packed pairs are walked once instead of each time.
     const std::vector<Pair> pairs = holder_.packed() ? All() : std::vector<Pair>();
     for (; count > 0; --count) visit(pairs.empty() ? Sample(random) : pairs[random.Uniform(pairs.size())]);
   }
@@ -127,13 +130,11 @@ class Hash {
   }
   template <typename Visit>
   void ForEachPacked(Visit&& visit) const {
-    const std::string_view pack = holder_.view();
-    for (size_t at = listpack::First(pack); at != listpack::kEnd;) {
-      const Element field = listpack::Get(pack, at);
-      at = listpack::Next(pack, at);
-      const Element value = listpack::Get(pack, at);
-      visit(field, value, kNeverExpires);
-      at = listpack::Next(pack, at);
+    const std::string_view pairs = holder_.view();
+    for (size_t at = packed_pairs::First(pairs); at != packed_pairs::kEnd;) {
+      const packed_pairs::Pair pair = packed_pairs::Get(pairs, at);
+      visit(pair.field, pair.value, kNeverExpires);
+      at = pair.next;
     }
   }
   void StorePacked(const Spot& spot, std::string_view field, std::string_view value);

@@ -19,7 +19,7 @@ struct ModelField {
 class HashModel {
  public:
   HashModel(uint64_t seed, size_t names, PackLimits limits)
-      : random_(seed), names_(names), limits_(limits), holder_(listpack::kEmpty) {}
+      : random_(seed), names_(names), limits_(limits), holder_(Hash::kEmptyPacked) {}
 
   void Step() {
     const std::string name = AnyName();
@@ -246,7 +246,7 @@ TEST(HashTest, FieldsExpire) {
 TEST(HashTest, LimitsDecideTheForm) {
   const PackLimits limits{.entries = 2, .value_bytes = 4};
   auto form = [&](std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {
-    OwnHolder holder(listpack::kEmpty);
+    OwnHolder holder(Hash::kEmptyPacked);
     for (auto [field, value] : pairs) Hash(holder).Set(field, value, limits);
     return holder.packed();
   };
@@ -258,7 +258,7 @@ TEST(HashTest, LimitsDecideTheForm) {
 
 TEST(HashTest, ExpiryNeedsALargeFormThatIsCalledSmall) {
   const PackLimits limits{.entries = 3, .value_bytes = 4};
-  OwnHolder holder(listpack::kEmpty);
+  OwnHolder holder(Hash::kEmptyPacked);
   Hash hash(holder, 100);
   hash.Set("a", "1", limits);
   hash.Set("b", "2", limits);

@@ -21,8 +21,8 @@ class StackHolder final : public types::Holder {
 
   StackHolder() {
     data_ = bytes_;
-    size_ = listpack::kEmpty.size();
-    std::memcpy(bytes_, listpack::kEmpty.data(), size_);
+    size_ = Hash::kEmptyPacked.size();
+    std::memcpy(bytes_, Hash::kEmptyPacked.data(), size_);
   }
   void Resize(size_t size) override {
     CHECK(size <= kRoom);
@@ -37,14 +37,13 @@ class StackHolder final : public types::Holder {
 
 // Whether new pairs fit a StackHolder, and stay packed.
 bool FitStack(std::span<const std::string_view> pairs, const types::PackLimits& limits) {
-  size_t bytes = listpack::kEmpty.size();
   if (static_cast<int64_t>(pairs.size() / 2) > limits.entries) return false;
+  size_t bytes = Hash::kEmptyPacked.size() + pairs.size() / 2 * packed_pairs::SizeMost(0, 0);
   for (std::string_view text : pairs) {
     if (static_cast<int64_t>(text.size()) > limits.value_bytes) return false;
-    bytes += listpack::EncodedSize(text);
-    if (bytes > StackHolder::kRoom) return false;
+    bytes += text.size();
   }
-  return true;
+  return bytes <= StackHolder::kRoom;
 }
 
 int64_t SetAll(Hash& hash, std::span<const std::string_view> pairs, const types::PackLimits& limits) {
@@ -66,7 +65,7 @@ bool OpenHashToWrite(Call& call, const Key& key, EntryHolder& holder) {
 }
 
 void EnsureHash(Call& call, const Key& key, EntryHolder& holder) {
-  if (!holder.exists()) MakeCollection(call, key, types::Type::kHash, listpack::kEmpty, holder);
+  if (!holder.exists()) MakeCollection(call, key, types::Type::kHash, Hash::kEmptyPacked, holder);
 }
 
 Hash::Spot FindToStore(Call& call, const Key& key, Hash& hash, std::string_view field) {

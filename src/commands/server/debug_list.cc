@@ -5,6 +5,7 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/server/debug.h"
+#include "structures/packed_pairs.h"
 #include "types/encoding.h"
 #include "types/list.h"
 
@@ -66,7 +67,11 @@ void Listpack(Call& call) {
   if (!packed || types::PackedEncoding(entry->type(), entry->inline_bytes()) != types::kListpackName) {
     return call.reply().Error("ERR Not a listpack encoded object.");
   }
-  LogListpack(call, entry->inline_bytes());
+  if (entry->type() == types::Type::kHash) {
+    LogListpack(call, packed_pairs::AsListpack(entry->inline_bytes()).view());
+  } else {
+    LogListpack(call, entry->inline_bytes());
+  }
   call.reply().Simple("Listpack structure printed on stdout");
 }
 

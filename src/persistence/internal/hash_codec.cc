@@ -89,7 +89,7 @@ class FieldCollector {
  private:
   const types::PackLimits& limits_;
   const bool few_;
-  types::OwnHolder holder_{listpack::kEmpty};
+  types::OwnHolder holder_{Hash::kEmptyPacked};
 };
 
 void ReadFields(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
@@ -145,7 +145,9 @@ void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, R
 void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
   if (!CheckGroups(in, pack, 2)) return;
   if (FitsPacked(pack, listpack::Count(pack) / 2, limits.hash)) {
-    value.bytes = pack;
+    if (pack.data() != value.room.bytes.data()) value.room.bytes.assign(pack);
+    packed_pairs::FromListpack(value.room.bytes);
+    value.bytes = value.room.bytes;
     return;
   }
   FieldCollector fields(listpack::Count(pack) / 2, limits.hash);
@@ -183,7 +185,7 @@ RdbType HashTypeFor(types::Holder& hash) {
 }
 
 void WriteHash(RdbWriter& out, RdbType type, types::Holder& hash) {
-  if (type == RdbType::kHashListpack) return out.String(hash.view());
+  if (type == RdbType::kHashListpack) return out.String(packed_pairs::AsListpack(hash.view()).view());
   if (type == RdbType::kHashListpackEx) return WriteTimedListpack(out, LargeOf(hash));
   if (type == RdbType::kHashMetadata) return WriteTimedFields(out, LargeOf(hash));
   WriteFields(out, LargeOf(hash));
