@@ -56,40 +56,40 @@ inline const char* Skip(const char* pair) {
 // have in a listpack, which is kString6 and its length.
 class Half {
  public:
-  explicit Half(const Encoded& element) : element_(element) {
-    const auto length = static_cast<uint8_t>(ByteAt(element.head) - kString6);
-    bits_ = std::min<unsigned>(length, kAsInListpack);
-  }
-  explicit Half(std::string_view text) : Half(Encode(text)) {}
+  explicit Half(std::string_view text) : element_(Encode(text)) { Shorten(); }
   explicit Half(const Element& element)
-      : Half(element.is_integer ? EncodeInteger(element.integer) : Encode(element.bytes)) {}
+      : element_(element.is_integer ? EncodeInteger(element.integer) : Encode(element.bytes)) {
+    Shorten();
+  }
 
   unsigned bits() const { return bits_; }
-  size_t size() const { return element_.data_bytes - (is_short() ? 1 : 0); }
-  // Returns the end of what it wrote, which may be where the string is read.
+  size_t size() const { return element_.data_bytes; }
+  // Returns the end of what it wrote, which may overlap what was read.
   char* WriteTo(char* out) const {
-    if (!is_short()) {
-      for (size_t i = 0; i < element_.head_bytes; ++i) out[i] = element_.head[i];
-      out += element_.head_bytes;
-    }
+    for (size_t i = 0; i < element_.head_bytes; ++i) out[i] = element_.head[i];
     const std::string_view tail = element_.tail;
-    if (!tail.empty()) std::memmove(out, tail.data(), tail.size());
-    return out + tail.size();
+    if (!tail.empty()) std::memmove(out + element_.head_bytes, tail.data(), tail.size());
+    return out + element_.data_bytes;
   }
-  // REQUIRES: `other` is what stands at `p`, of such bits.
-  bool IsAt(const char* p, unsigned bits) const {
-    if (bits != bits_) return false;
+  // Whether it stands at `p`. REQUIRES: what stands there has the same bits.
+  bool IsAt(const char* p) const {
     const std::string_view tail = element_.tail;
-    if (is_short()) return SameBytes(p, tail.data(), tail.size());
+    if (bits_ < kAsInListpack) return SameBytes(p, tail.data(), tail.size());
     return DataBytes(p) == element_.data_bytes && std::memcmp(p, element_.head, element_.head_bytes) == 0 &&
            SameBytes(p + element_.head_bytes, tail.data(), tail.size());
   }
 
  private:
-  bool is_short() const { return bits_ < kAsInListpack; }
+  void Shorten() {
+    const auto length = static_cast<uint8_t>(ByteAt(element_.head) - kString6);
+    if (length >= kAsInListpack) return;
+    bits_ = length;
+    element_.head_bytes = 0;
+    element_.data_bytes = length;
+  }
 
   Encoded element_;
-  unsigned bits_;
+  unsigned bits_ = kAsInListpack;
 };
 
 inline char* WritePair(char* out, const Half& field, const Half& value) {
@@ -112,14 +112,15 @@ inline void TellCount(char* data, size_t count) {
 }
 
 // Makes `new_bytes` of room in the place of the `old_bytes` at `position`. Returns where the room is.
-char* Splice(PackedBytes& pairs, size_t position, size_t old_bytes, size_t new_bytes) {
+inline char* Splice(PackedBytes& pairs, size_t position, size_t old_bytes, size_t new_bytes) {
+  if (old_bytes == new_bytes) return pairs.data() + position;
   const size_t size = pairs.size();
   const size_t new_size = size - old_bytes + new_bytes;
   const size_t behind = size - position - old_bytes;
   if (new_bytes > old_bytes) pairs.Resize(new_size);
   char* const room = pairs.data() + position;
-  if (behind != 0 && old_bytes != new_bytes) std::memmove(room + new_bytes, room + old_bytes, behind);
-  if (new_bytes >= old_bytes) return room;
+  if (behind != 0) std::memmove(room + new_bytes, room + old_bytes, behind);
+  if (new_bytes > old_bytes) return room;
   pairs.Resize(new_size);
   return pairs.data() + position;
 }
@@ -168,7 +169,7 @@ Found Find(std::string_view pairs, std::string_view field) {
   const Half wanted(field);
   const char* const end = pairs.data() + pairs.size();
   for (const char* pair = pairs.data() + kEmpty.size(); pair < end; pair = Skip(pair)) {
-    if (!wanted.IsAt(pair + 1, FieldBits(pair))) continue;
+    if (FieldBits(pair) != wanted.bits() || !wanted.IsAt(pair + 1)) continue;
     return {.position = static_cast<size_t>(pair - pairs.data()),
             .value = ElementOf(pair + 1 + wanted.size(), ValueBits(pair))};
   }
