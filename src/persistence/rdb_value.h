@@ -10,7 +10,8 @@
 //   hash             fields and values | a zipmap, ziplist or listpack | with the moments when fields expire
 //   stream           nodes, counters, groups with pending entries and consumers
 //
-// Packed forms within the limits stay as they are: those bytes go into the entry.
+// Packed forms within the limits stay as they are: those bytes go into the entry. Only the listpack of a hash
+// is made shorter on its way in, and again what it was on its way out (structures/packed_pairs.h).
 #pragma once
 
 #include <cstdint>

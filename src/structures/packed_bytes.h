@@ -1,4 +1,4 @@
-// PackedBytes: the bytes of a packed collection (listpack, intset), wherever they live: in a keyspace entry,
+// PackedBytes: the bytes of a packed collection (listpack, intset, pairs), wherever they live: in a keyspace entry,
 // in a node of a large structure, or on the heap. Who changes a packed collection asks for room here.
 //
 // Not thread-safe: who owns the bytes decides.
