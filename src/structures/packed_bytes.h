@@ -1,5 +1,5 @@
-// PackedBytes: the bytes of a packed collection (listpack, intset, pairs), wherever they live: in a keyspace entry,
-// in a node of a large structure, or on the heap. Who changes a packed collection asks for room here.
+// PackedBytes: the bytes of a packed collection (listpack, intset, pairs), wherever they live: in a keyspace
+// entry, in a node of a large structure, or on the heap. Who changes a packed collection asks for room here.
 //
 // Not thread-safe: who owns the bytes decides.
 #pragma once
