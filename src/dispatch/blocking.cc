@@ -151,6 +151,7 @@ bool Dispatcher::RunWaiting(BlockedCall& waiter, const Key& key) {
   Session stand_in(waiter.session, OutputBuffer(OutputBuffer::kFixedBytesMin));
   stand_in.database = waiter.database;
   stand_in.reply.set_version(waiter.version);
+  stand_in.reply.set_digits(digits());
   const std::vector<std::string_view> argv(waiter.argv.begin(), waiter.argv.end());
   Call call(*this, core_, stand_in, *waiter.command, argv, {});
   if (!waiter.waiting->Serve(call, key)) return false;

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/flat_vector.h"
+#include "config/settings.h"
 #include "dispatch/call.h"
 #include "dispatch/keys.h"
 #include "dispatch/registry.h"
@@ -198,6 +199,12 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   telemetry::CommandStats& command_stats() { return command_stats_; }
   telemetry::ErrorStats& error_stats() { return error_stats_; }
   CoreCounters& counters() { return counters_; }
+  // Of doubles in replies.
+  protocol::Digits digits() const {
+    return services_.settings.general.compat_version == config::CompatVersion::k70
+               ? protocol::Digits::kSeventeen
+               : protocol::Digits::kShortest;
+  }
   // Null when the command was never called here.
   const LatencyHistogram* histogram(uint32_t command) const { return histograms_[command].get(); }
   void ResetStatistics();

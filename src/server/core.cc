@@ -569,6 +569,7 @@ void Core::Adopt(net::Accepted accepted) {
   session.created = session.last_active = dispatcher_.core().now;
   session.authenticated = services_.settings.security.requirepass.empty();
   connection->reply_peak_at = dispatcher_.core().now;
+  session.reply.set_digits(dispatcher_.digits());
   if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
     services_.log.Warning("Error registering fd event for the new client: {}", added.error().message);
     close(accepted.fd);
