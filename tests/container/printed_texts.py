@@ -129,6 +129,7 @@ def production_compose(checks, podman):
     data.write(port, PASSWORD)
     with data.connect(port, PASSWORD) as client:
         checks.equal("the file is read", client.call("CONFIG", "GET", "maxmemory")[1], b"1073741824")
+    checks.equal("the printed health check", podman.try_podman("healthcheck", "run", "redis").code, 0)
     compose(podman, folder, "down")
     checks.equal("nothing runs", podman.podman("ps", "--all", "--quiet"), "")
     compose(podman, folder, "up", "-d")

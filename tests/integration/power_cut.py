@@ -158,7 +158,7 @@ def scenario(checks, policy, threads, make_scene, cuts, more_options=()):
     options = ["--save", "", *more_options]
     if policy is not None:
         options += ["--appendonly", "yes", "--appendfsync", policy]
-    seconds = (0.3, 2.5) if policy == "everysec" else (0.05, 0.7)
+    seconds = (1.0, 3.0) if policy == "everysec" else (0.05, 0.7)
     with Disk() as disk:
         writers, survived, longest = [Writer(i) for i in range(WRITERS)], 0, 0
         for number in range(cuts):
