@@ -124,6 +124,13 @@ Status RefuseUsers(const config::Config& config) {
   return {};
 }
 
+// An image for containers is open to its network on purpose, however its server is started.
+void TakeDefaultsFromEnvironment(config::Config& config) {
+  const char* protected_mode = std::getenv("CINNABAR_PROTECTED_MODE");
+  if (protected_mode != nullptr && protected_mode == std::string_view("no"))
+    config.Mutable().network.protected_mode = false;
+}
+
 // Lowers maxclients to what the descriptor limit allows. False when no client fits.
 bool AdjustLimits(config::Config& config, Logger& log) {
   os::OpenFilesSystem system;
@@ -226,6 +233,7 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
   }
   auto files = config::MakeSystemConfigFiles();
   config::Config config(*files);
+  TakeDefaultsFromEnvironment(config);
   Logger log;
   if (Status loaded = config.Load(line, line.reads_stdin ? ReadStandardInput() : std::string()); !loaded) {
     if (loaded.error().code != 0) {

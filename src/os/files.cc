@@ -67,12 +67,12 @@ Result<std::string> ReadWholeFile(const std::string& path, uint64_t bytes_max) {
 }
 
 Status AtomicWriteFile(const std::string& path, std::string_view bytes, int mode) {
-  std::string temporary = path + ".tmp-XXXXXX";
-  Descriptor file(mkostemp(temporary.data(), O_CLOEXEC));
+  const std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
+  unlink(temporary.c_str());  // of a process with the same id that died
+  Descriptor file(
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
   if (file.get() < 0) return FailWithErrno("creating", temporary);
   Status status = WriteAndSync(file.get(), bytes, temporary);
-  if (status && fchmod(file.get(), static_cast<mode_t>(mode)) < 0)
-    status = FailWithErrno("chmod of", temporary);
   if (status && rename(temporary.c_str(), path.c_str()) < 0) status = FailWithErrno("renaming to", path);
   if (!status) {
     unlink(temporary.c_str());

@@ -26,6 +26,17 @@ TEST(Files, ReadsWhatWasWritten) {
   EXPECT_FALSE(ReadWholeFile("/proc/self/status")->empty());
 }
 
+TEST(Files, TheUmaskHolds) {
+  TemporaryDirectory directory;
+  const mode_t before = umask(0077);
+  const Status written = AtomicWriteFile(directory.Path("a"), "x");
+  umask(before);
+  ASSERT_TRUE(written);
+  struct stat file;
+  ASSERT_EQ(stat(directory.Path("a").c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600u);
+}
+
 TEST(Files, FailuresLeaveNothingBehind) {
   TemporaryDirectory directory;
   EXPECT_EQ(ReadWholeFile(directory.Path("missing")).error().code, ENOENT);

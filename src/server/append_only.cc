@@ -45,7 +45,8 @@ std::optional<uint64_t> SizeOf(const std::string& path) {
 }
 
 Status MakeFolder(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  if (mkdir(path.c_str(), 0755) == 0) return os::SyncDirectoryOf(path);
+  if (errno == EEXIST) return {};
   return Fail(fmt::format("Can't open or create append-only dir {}: {}", path, strerror(errno)), errno);
 }
 

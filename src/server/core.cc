@@ -426,6 +426,9 @@ void Core::FlushHeld() {
 
 bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
+  // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
+  if (stop_.load(std::memory_order_acquire)) [[unlikely]]
+    return true;
   // What the replies tell is not on disk yet: nobody may know it.
   if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow) {

@@ -1,4 +1,5 @@
-"""Counts checks. The contract with ./dev test: the last line is `N passed, N failed`, and the exit code says it too."""
+"""Counts checks. The contract with ./dev test: the last line is `N passed, N failed`, with `, N skipped` behind it when
+some were, and the exit code says it too."""
 
 import contextlib
 import os
@@ -7,12 +8,17 @@ import sys
 import traceback
 
 
+class Skipped(Exception):
+    """Why a part cannot be played on this machine."""
+
+
 class Checks:
     """A failed check is printed at once, with what was seen and what was expected."""
 
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.skipped = 0
         self.section = ""
 
     def true(self, name, condition, detail="is false"):
@@ -31,10 +37,13 @@ class Checks:
 
     @contextlib.contextmanager
     def part(self, section):
-        """A group of checks. An exception that escapes it is one failed check."""
+        """A group of checks. An exception that escapes it is one failed check, or one that is skipped."""
         outer, self.section = self.section, section
         try:
             yield
+        except Skipped as error:
+            self.skipped += 1
+            print(f"left out {self.section}: {error}"[:1500], flush=True)
         except Exception as error:
             here = os.path.basename(sys.argv[0])
             frames = traceback.extract_tb(error.__traceback__)
@@ -43,6 +52,12 @@ class Checks:
                       f"{type(error).__name__}: {error} (at {os.path.basename(where.filename)}:{where.lineno})")
         finally:
             self.section = outer
+
+    def finish(self):
+        """Prints the last line; returns the exit code."""
+        tail = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{tail}", flush=True)
+        return 1 if self.failed or not self.passed + self.skipped else 0
 
 
 def run_parts(parts):
@@ -54,5 +69,4 @@ def run_parts(parts):
         if not wanted or part.__name__ in wanted:
             with checks.part(part.__name__):
                 part(checks)
-    print(f"{checks.passed} passed, {checks.failed} failed", flush=True)
-    return 1 if checks.failed or not checks.passed else 0
+    return checks.finish()

@@ -282,6 +282,7 @@ ALL = (
     ("conformance scripts", lambda: stage_script("conformance")),
     ("stock clients", lambda: stage_script("clients")),
     ("Redis 7.0 suite", stage_suite),
+    ("container image", lambda: stage_script("container")),
     ("unit and integration tests, TSan", stage_tsan),
     ("generated pages", stage_docs),
 )
@@ -295,6 +296,7 @@ def stage_named(name):
         "integration": lambda: stage_integration(tail or None), "suite": lambda: stage_suite(tail or None),
         "conformance": lambda: stage_script("conformance", *([tail] if tail else [])),
         "clients": lambda: stage_script("clients", *([tail] if tail else [])), "docs": stage_docs,
+        "container": lambda: stage_script("container", *([tail] if tail else [])),
     }
     if head in stages:
         return name, stages[head]

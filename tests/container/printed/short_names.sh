@@ -1,0 +1,1 @@
+docker run -d --name redis -v redis_data:/data redis redis-server --appendonly yes
