@@ -94,6 +94,8 @@ class Core {
   void Resume(const dispatch::BlockedCall& call);
   // Sends the replies that waited for the disk, as far as it has come.
   void FlushHeld();
+  // Any thread. Who raises Services::released and then finds that there are none need not call FlushHeld.
+  bool holds_replies() const { return holds_replies_.load(); }
   // All sessions that wait for the end of a pause.
   void ResumePostponed();
   size_t postponed_count() const { return postponed_count_; }
@@ -130,6 +132,9 @@ class Core {
   // Sends what can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
+  // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
+  bool HoldReplies(Connection& connection);
+  void KickJournal();
   bool CheckOutputLimits(Connection& connection);
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
@@ -161,6 +166,8 @@ class Core {
   std::vector<uint64_t> suspended_;
   std::vector<uint64_t> attended_soon_;
   std::vector<uint64_t> held_;  // sessions whose replies wait for the disk
+  std::atomic<bool> holds_replies_{false};
+  Ticks kicked_at_ = 0;
   CoreFigures figures_;
   bool more_work_ = false;
   Millis last_cron_ = 0;
