@@ -172,16 +172,15 @@ void DataLoader::TakeEntry() {
     entry->set_clock((keyspace::LruClock(core.now) - idle) & keyspace::kClockMask);
   }
   made_.push_back({entry, key.hash});
-  Keyspace& keyspace = services_.keyspace;
-  const size_t shard = Keyspace::ShardOf(key.hash);
-  keyspace.Lock(shard);
-  keyspace.table(database_, shard).entries.PrefetchBucket(key.hash);
-  keyspace.Unlock(shard);
   ++figures_.keys_loaded;
   Delay();
 }
 
 bool DataLoader::InsertNew() {
+  // Nobody else changes a table at the moment: where a bucket is can be looked up without its shard.
+  for (const NewEntry& made : made_) {
+    services_.keyspace.table(database_, Keyspace::ShardOf(made.hash)).entries.PrefetchBucket(made.hash);
+  }
   size_t done = 0;
   while (done < made_.size() && Insert(made_[done])) ++done;
   const bool all = done == made_.size();
