@@ -21,8 +21,10 @@ namespace {
 constexpr const char* kUsage =
     "loadgen [-p PORT | -u SOCKET] [-c CONNECTIONS] [-P PIPELINE] [-n REQUESTS] [-r KEYSPACE] [-d "
     "VALUE_BYTES]\n"
-    "        [-t TEST] [-T THREADS] [-s SEED] [--seq] [--first KEY] [--rate PER_SECOND] [--seconds S]\n"
+    "        [-t TEST] [-T THREADS] [-s SEED] [--seq] [--varied] [--first KEY] [--rate PER_SECOND] "
+    "[--seconds S]\n"
     "  --seq      keys in order, each once, instead of random ones of the keyspace\n"
+    "  --varied   values of random letters instead of one letter\n"
     "  --first    number of the first key\n"
     "  --rate     paced: latency counts from when a batch was due\n"
     "  --seconds  stop after this time\n"
@@ -73,6 +75,8 @@ Options Parse(int count, char** arguments) {
     std::string_view name = arguments[i];
     if (name == "--seq") {
       options.sequential = true;
+    } else if (name == "--varied") {
+      options.varied = true;
     } else if (i + 1 >= count || !Store(name, arguments[++i], options)) {
       Usage();
     }

@@ -19,6 +19,7 @@ struct Shape {
 constexpr std::string_view kCounterPrefix = "ctr:";
 constexpr std::string_view kKeyPrefix = "key:";
 constexpr int kManyKeys = 10;
+constexpr size_t kVariedTextBytes = 256 * 1024;
 
 constexpr Shape kShapes[] = {
     {"get", "GET", true, false, {}},
@@ -53,10 +54,19 @@ void Count(char type, size_t count, std::string& out) {
 }  // namespace
 
 RequestWriter::RequestWriter(const Options& options, uint64_t seed)
-    : options_(options), random_(seed), value_(options.value_bytes, 'x') {
+    : options_(options), random_(seed), text_(options.value_bytes, 'x') {
   std::istringstream words(options.test);
   for (std::string word; words >> word;) words_.push_back(word);
   if (words_.size() == 1) words_.clear();
+  if (!options_.varied) return;
+  constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-abcdefghijklmnopqrstuvwxyz_";
+  text_.resize(options_.value_bytes + kVariedTextBytes);
+  for (char& letter : text_) letter = kLetters[static_cast<size_t>(random_.Below(kLetters.size()))];
+}
+
+std::string_view RequestWriter::Value() {
+  const size_t begin = options_.varied ? static_cast<size_t>(random_.Below(kVariedTextBytes)) : 0;
+  return std::string_view(text_).substr(begin, options_.value_bytes);
 }
 
 bool RequestWriter::KnownTest(std::string_view test) {
@@ -98,7 +108,7 @@ void RequestWriter::Command(int64_t number, std::string& out) {
       } else if (kind == 'n') {
         part.append(std::to_string(random_.Below(options_.keyspace)));
       } else if (kind == 'v') {
-        part.append(value_);
+        part.append(Value());
       } else {
         part.push_back(word[i]);
         continue;
@@ -115,7 +125,7 @@ void RequestWriter::Many(std::string_view name, int keys, bool with_values, int6
   Part(name, out);
   for (int i = 0; i < keys; ++i) {
     Key(kKeyPrefix, number * keys + i, out);
-    if (with_values) Part(value_, out);
+    if (with_values) Part(Value(), out);
   }
 }
 
@@ -130,7 +140,7 @@ void RequestWriter::Append(int64_t number, std::string& out) {
   Count('*', 1 + size_t{shape->has_key} + size_t{shape->has_value} + tail, out);
   Part(shape->command, out);
   if (shape->has_key) Key(shape->test == "incr" ? kCounterPrefix : kKeyPrefix, number, out);
-  if (shape->has_value) Part(value_, out);
+  if (shape->has_value) Part(Value(), out);
   for (size_t i = 0; i < tail; ++i) Part(shape->tail[i], out);
 }
 

@@ -22,8 +22,9 @@ struct Options {
   int threads = 1;
   uint64_t seed = 12345;
   bool sequential = false;
-  double rate = 0;     // requests per second over all connections; 0 is as fast as replies come
-  double seconds = 0;  // stop after this time, whatever `requests` says; 0 is no limit
+  bool varied = false;  // values of random letters and digits instead of one letter: nothing to compress
+  double rate = 0;      // requests per second over all connections; 0 is as fast as replies come
+  double seconds = 0;   // stop after this time, whatever `requests` says; 0 is no limit
 };
 
 // xorshift64*: cheap, and the same sequence for the same seed everywhere.
@@ -70,7 +71,8 @@ class RequestWriter {
 
   const Options& options_;
   Random random_;
-  std::string value_;
+  std::string text_;  // values are pieces of it
+  std::string_view Value();
   std::vector<std::string> words_;  // of a test that is a command
 };
 

@@ -40,14 +40,19 @@ def checked(options):
 
 
 class Server:
-    """One server, pinned, without persistence, in a temporary folder. Use as a context manager."""
+    """One server, pinned, without persistence, in a temporary folder. Use as a context manager.
 
-    def __init__(self, name, path, threads=1, cpus=SERVER_CPU, options=()):
+    `files` is a folder whose content it finds there at its start."""
+
+    def __init__(self, name, path, threads=1, cpus=SERVER_CPU, options=(), files=None):
         self.name, self.path, self.threads, self.cpus, self.options = name, path, threads, cpus, list(options)
+        self.files = files
 
     def __enter__(self):
         for _ in range(5):
             self.dir = tempfile.mkdtemp(prefix="cinnabar-bench-")
+            if self.files:
+                shutil.copytree(self.files, self.dir, dirs_exist_ok=True)
             with socket.socket() as probe:
                 probe.bind((HOST, 0))
                 self.port = probe.getsockname()[1]
@@ -66,10 +71,11 @@ class Server:
         raise RuntimeError(f"{self.name} did not start: {why}")
 
     def _answers(self):
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < limit:
             with contextlib.suppress(OSError):
-                return self.ask("PING") == b"PONG"
+                if self.ask("PING") == b"PONG":  # and not that it is loading
+                    return True
             time.sleep(0.02)
         return False
 
@@ -95,6 +101,10 @@ class Server:
     def info(self, section="all"):
         text = self.ask("INFO", section).decode()
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+    def output(self):
+        with open(f"{self.dir}/output") as output:
+            return output.read()
 
     def cpu_nanos(self):
         """CPU time of all its threads, by the scheduler's own clock."""

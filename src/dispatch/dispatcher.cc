@@ -275,19 +275,14 @@ void Dispatcher::RunBeside(Session& session, const Command& command, std::span<c
   NoteGate(session, {&shard, 1});
 }
 
-void Dispatcher::Replay(Session& session, std::span<const std::string_view> argv, const Command& command) {
+void Dispatcher::Replay(Session& session, const Batch& batch, const Request& request) {
+  const Command& command = *request.command;
+  const std::span<const std::string_view> argv = batch.argv(request);
   if (session.in_transaction() && !command.Is(Flag::kControlsTransaction))
     return Queue(session, command, argv);
-  positions_.clear();
-  FindKeys(command, argv, positions_);
-  std::vector<PlacedKey> keys;
-  for (const KeyPosition& position : positions_) {
-    if ((position.use & KeyUse::kNotKey) == 0)
-      keys.push_back({position.index, core_.keyspace.KeyOf(argv[position.index])});
-  }
   // DEBUG LOADAOF replays within a command that has a plan of its own.
   LockPlan outer = std::exchange(plan_, {});
-  const bool ran = RunLocked(session, command, argv, keys);
+  const bool ran = RunLocked(session, command, argv, batch.keys_of(request));
   CHECK(ran);  // nothing else runs that could be in the way
   plan_ = std::move(outer);
 }

@@ -103,8 +103,9 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
 
   Outcome Execute(Session& session, const Batch& batch, const Request& request);
-  // Runs a command of a file or of a master: no gate, nobody to refuse it.
-  void Replay(Session& session, std::span<const std::string_view> argv, const Command& command);
+  // Runs a command of a file or of a master: no gate, nobody to refuse it. REQUIRES: it is known, and the
+  // number of its arguments is right.
+  void Replay(Session& session, const Batch& batch, const Request& request);
   // A slice of the session's suspended command; true when it is done.
   bool Step(Session& session);
   // For EXEC: runs the queued commands of the session, whose locks are all held.

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-
-#include "base/check.h"
+#include <optional>
+#include <utility>
 
 namespace cinnabar::persistence {
 namespace {
@@ -18,16 +18,45 @@ using std::chrono::milliseconds;
 // on disk.
 constexpr int64_t kSyncMillis = 900;
 constexpr int64_t kLateMillis = 1000;
-constexpr milliseconds kGather{1};
 constexpr milliseconds kRetry{1000};
+// A write that took longer makes cores leave writing to the writer thread for a while.
+constexpr int64_t kSlowWriteMillis = 10;
+constexpr int64_t kSlowForMillis = 1000;
+// Another core needs microseconds for its write.
+constexpr int kFileTries = 64;
+constexpr size_t kKeptBytesMax = 256 * 1024;
 
 int64_t NowMillis() {
   return SystemMonotonicNanos() / kNanosPerMilli;
 }
 
+// A short string needs no memory of its own.
+size_t HeapBytes(const std::string& bytes) {
+  return bytes.capacity() > std::string().capacity() ? bytes.capacity() : 0;
+}
+
+// For counters that one thread at a time changes.
+void Add(std::atomic<uint64_t>& counter, uint64_t count) {
+  counter.store(counter.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+}
+
+void RaiseTo(std::atomic<uint64_t>& figure, uint64_t least) {
+  uint64_t now = figure.load(std::memory_order_relaxed);
+  while (now < least && !figure.compare_exchange_weak(now, least, std::memory_order_acq_rel)) {
+  }
+}
+
 }  // namespace
 
-AppendLog::AppendLog(Listener& listener) : listener_(listener), thread_([this] { Run(); }) {}
+AppendLog::File::~File() {
+  close(fd);
+}
+
+AppendLog::AppendLog(Listener& listener, os::MemoryMeter* meter)
+    : listener_(listener),
+      meter_(meter),
+      writer_([this] { RunWriter(); }),
+      syncer_([this] { RunSyncer(); }) {}
 
 AppendLog::~AppendLog() {
   {
@@ -35,16 +64,23 @@ AppendLog::~AppendLog() {
     stopping_ = true;
   }
   work_.notify_all();
-  thread_.join();
-  if (fd_ >= 0) close(fd_);
+  sync_work_.notify_all();
+  writer_.join();
+  syncer_.join();
 }
 
 void AppendLog::Rotate(int fd, uint64_t size) {
   {
     std::lock_guard lock(mutex_);
-    if (fd_ >= 0) pending_.push_back({.fd = fd_, .end_offset = appended_, .closes = true});
-    fd_ = fd;
-    if (fd >= 0) pending_.push_back({.fd = fd, .file_bytes = size, .end_offset = appended_, .opens = true});
+    const uint64_t offset = appended_.load(std::memory_order_relaxed);
+    if (file_ != nullptr) {
+      earlier_.push_back(
+          {.file = file_, .end_offset = offset, .bytes = std::exchange(tail_, {}), .closes = true});
+    }
+    file_ = fd < 0 ? nullptr : std::make_shared<File>(fd);
+    if (fd >= 0) {
+      earlier_.push_back({.file = file_, .file_bytes = size, .end_offset = offset, .opens = true});
+    }
     kicked_ = true;
   }
   work_.notify_all();
@@ -55,130 +91,229 @@ void AppendLog::Close() {
 }
 
 void AppendLog::Append(uint64_t end_offset, std::string_view bytes) {
-  bool wake = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (fd_ < 0) return;
-    if (pending_.empty() || pending_.back().closes) pending_.push_back({.fd = fd_});
-    Segment& last = pending_.back();
-    last.bytes.append(bytes);
-    last.end_offset = appended_ = end_offset;
-    pending_bytes_ += bytes.size();
-    wake = asleep_ && policy_.load(std::memory_order_relaxed) != SyncPolicy::kAlways;
-  }
-  if (wake) work_.notify_all();
+  std::lock_guard lock(mutex_);
+  if (file_ == nullptr) return;
+  const size_t before = HeapBytes(tail_);
+  tail_.append(bytes);
+  if (const size_t now = HeapBytes(tail_); now != before) memory_.fetch_add(now - before);
+  Add(appended_bytes_, bytes.size());
+  appended_.store(end_offset, std::memory_order_release);
 }
 
+void AppendLog::SetPolicy(SyncPolicy policy) {
+  {
+    std::lock_guard lock(mutex_);
+    policy_.store(policy, std::memory_order_relaxed);
+  }
+  sync_work_.notify_all();
+}
+
+void AppendLog::HoldSyncs(bool hold) {
+  {
+    std::lock_guard lock(mutex_);
+    hold_syncs_.store(hold, std::memory_order_relaxed);
+  }
+  sync_work_.notify_all();
+}
+
+// ---- whoever kicks ----
+
 void AppendLog::Kick() {
+  const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
+  if (appended_.load(std::memory_order_acquire) <= (always ? durable() : written())) return;
+  if (always) return WakeWriter();
+  if (!WriteHere()) {
+    WakeWriter();
+    if ((failing_.load(std::memory_order_relaxed) & kWriteFails) == 0) return;
+  }
+  Release();
+}
+
+void AppendLog::WakeWriter() {
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    if (pending_.empty()) return;
     wake = !std::exchange(kicked_, true);
   }
-  if (wake) work_.notify_all();
+  if (wake) work_.notify_one();
+}
+
+bool AppendLog::TryFile(std::unique_lock<std::mutex>& file) {
+  for (int i = 0; i < kFileTries; ++i) {
+    if (file.try_lock()) return true;
+    if (hands_off_.load(std::memory_order_relaxed) != 0) return false;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+// Writes what was appended. False when that is for the writer thread.
+bool AppendLog::WriteHere() {
+  const int64_t began = NowMillis();
+  if (hands_off_.load(std::memory_order_relaxed) != 0 ||
+      slow_until_millis_.load(std::memory_order_relaxed) > began) {
+    return false;
+  }
+  std::unique_lock file(file_mutex_, std::defer_lock);
+  if (!TryFile(file) || !batch_.empty()) return false;
+  {
+    std::lock_guard lock(mutex_);
+    if (!earlier_.empty()) return false;
+    direct_.bytes.swap(tail_);
+    direct_.file = file_;
+    direct_.end_offset = appended_.load(std::memory_order_relaxed);
+  }
+  if (WriteSegment(direct_) != 0) {
+    batch_.push_back(std::exchange(direct_, {}));
+    return false;
+  }
+  if (NowMillis() - began >= kSlowWriteMillis)
+    slow_until_millis_.store(began + kSlowForMillis, std::memory_order_relaxed);
+  return true;
 }
 
 bool AppendLog::Flush(bool sync) {
   std::unique_lock lock(mutex_);
-  const uint64_t target = appended_;
+  const uint64_t target = appended_.load(std::memory_order_relaxed);
   sync_wanted_ = sync_wanted_ || sync;
-  kicked_ = true;
+  kicked_ = flush_waits_ = true;
   work_.notify_all();
   const uint64_t round = rounds_, failed_tries = failed_tries_;
   settled_.wait(lock, [&] {
-    const uint64_t reached = sync ? durable_.load() : written_.load();
+    const uint64_t reached = sync ? durable() : written();
     return failed_tries_ > failed_tries || (rounds_ > round && reached >= target && (!sync || !sync_wanted_));
   });
   return !failing();
 }
 
-size_t AppendLog::pending_bytes() const {
-  std::lock_guard lock(mutex_);
-  return pending_bytes_;
-}
+// ---- the writer thread ----
 
-// Returns with something to do: bytes, a sync that is due, or the end.
-void AppendLog::WaitForWork(std::unique_lock<std::mutex>& lock) {
-  while (!stopping_ && !kicked_) {
-    const SyncPolicy policy = policy_.load(std::memory_order_relaxed);
-    if (!pending_.empty() && policy != SyncPolicy::kAlways) {
-      // Lets more come together: a write for each command would cost more than the command.
-      work_.wait_for(lock, kGather, [this] { return stopping_ || kicked_; });
-      return;
-    }
-    asleep_ = true;
-    if (unsynced_ && policy == SyncPolicy::kEverySecond && !hold_syncs_.load(std::memory_order_relaxed)) {
-      const int64_t left = last_sync_millis_ + kSyncMillis - NowMillis();
-      if (left <= 0 || work_.wait_for(lock, milliseconds(left)) == std::cv_status::timeout) {
-        asleep_ = false;
-        return;
-      }
-    } else if (!pending_.empty()) {
-      work_.wait_for(lock, kGather);  // appended without a kick
-      asleep_ = false;
-      return;
-    } else {
-      work_.wait(lock);
-    }
-    asleep_ = false;
-  }
-  kicked_ = false;
-}
-
-void AppendLog::Run() {
+void AppendLog::RunWriter() {
+  std::optional<os::ThreadMemory> counted;
+  if (meter_ != nullptr) counted.emplace(*meter_);
   std::unique_lock lock(mutex_);
-  while (true) {
-    WaitForWork(lock);
-    if (stopping_ && pending_.empty()) break;
-    std::deque<Segment> batch = std::exchange(pending_, {});
-    lock.unlock();
-    while (!batch.empty()) {
-      if (WriteSegment(batch.front())) {
-        batch.pop_front();
-        continue;
-      }
-      lock.lock();
-      WaitToTryAgain(lock);
-      const bool give_up = stopping_;
-      lock.unlock();
-      if (give_up && !WriteSegment(batch.front())) batch.clear();
-    }
-    lock.lock();
+  bool last = false;
+  while (!last) {
+    work_.wait(lock, [this] { return stopping_ || kicked_; });
+    kicked_ = false;
+    last = stopping_;
     const bool sync_wanted = sync_wanted_;
     lock.unlock();
-    const bool synced = SyncAsPolicyAsks(sync_wanted);
+    WriteBatch();
+    const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
+    const bool synced = (sync_wanted || always || last) && SyncWithPatience();
+    Release();
     lock.lock();
-    if (synced) sync_wanted_ = false;
-    pending_bytes_ = 0;
-    for (const Segment& segment : pending_) pending_bytes_ += segment.bytes.size();
+    if (synced) sync_wanted_ = sync_wanted_ && !sync_wanted;
+    flush_waits_ = false;
     ++rounds_;
     settled_.notify_all();
   }
-  lock.unlock();
-  if (unsynced_ && current_fd_ >= 0) Sync();
-  lock.lock();
-  ++rounds_;
-  settled_.notify_all();
 }
 
-// After a failure; a Flush does not wait until the time is up.
-void AppendLog::WaitToTryAgain(std::unique_lock<std::mutex>& lock) {
+// Takes what was appended, behind what is there already.
+void AppendLog::TakeBatch() {
+  std::lock_guard lock(mutex_);
+  std::move(earlier_.begin(), earlier_.end(), std::back_inserter(batch_));
+  earlier_.clear();
+  if (tail_.empty()) return;
+  batch_.push_back(
+      {.file = file_, .end_offset = appended_.load(std::memory_order_relaxed), .bytes = std::move(tail_)});
+  tail_ = {};
+}
+
+void AppendLog::WriteBatch() {
+  hands_off_.fetch_or(kWriterAtWork);
+  std::unique_lock file(file_mutex_);
+  TakeBatch();
+  while (!batch_.empty()) {
+    Segment& segment = batch_.front();
+    const int code = WriteSegment(segment);
+    const bool closes = segment.closes;
+    file.unlock();
+    // The last bytes of a file are on disk before a byte goes into the next.
+    const bool done = code == 0 && (!closes || durable() >= written() || Sync());
+    if (code != 0) NoteFailure(kWriteFails, "write", code);
+    if (!done) Release();
+    const bool give_up = !done && !WaitToTryAgain();
+    file.lock();
+    if (!done && !give_up) continue;
+    memory_.fetch_sub(HeapBytes(batch_.front().bytes));
+    Add(settled_bytes_, batch_.front().bytes.size());
+    if (closes) current_.reset();
+    batch_.pop_front();
+  }
+  hands_off_.fetch_and(~uint32_t{kWriterAtWork});
+}
+
+// After a failure; a Flush does not wait until the time is up. False at the end of the log's life.
+bool AppendLog::WaitToTryAgain() {
+  std::unique_lock lock(mutex_);
   ++failed_tries_;
   settled_.notify_all();
-  work_.wait_for(lock, kRetry, [this] { return stopping_ || kicked_; });
-  kicked_ = false;
+  if (stopping_) return false;
+  work_.wait_for(lock, kRetry, [this] { return stopping_ || flush_waits_; });
+  flush_waits_ = false;
+  return true;
 }
 
-bool AppendLog::WriteSegment(Segment& segment) {
+bool AppendLog::SyncWithPatience() {
+  while (unsynced_.load() || durable() < written()) {
+    if (Sync()) continue;
+    if (policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways) {
+      if (WaitToTryAgain()) continue;
+      return false;
+    }
+    // The syncer tries again when it is time.
+    std::lock_guard lock(mutex_);
+    ++failed_tries_;
+    settled_.notify_all();
+    return false;
+  }
+  return true;
+}
+
+// ---- the syncer thread ----
+
+bool AppendLog::WantsSyncs() const {
+  return policy_.load(std::memory_order_relaxed) == SyncPolicy::kEverySecond &&
+         !hold_syncs_.load(std::memory_order_relaxed) && unsynced_.load();
+}
+
+void AppendLog::RunSyncer() {
+  std::optional<os::ThreadMemory> counted;
+  if (meter_ != nullptr) counted.emplace(*meter_);
+  int64_t next_sync = 0;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const int64_t now = NowMillis();
+    if (!WantsSyncs()) {
+      sync_work_.wait(lock);
+    } else if (now < next_sync) {
+      sync_work_.wait_for(lock, milliseconds(next_sync - now));
+    } else {
+      next_sync = now + kSyncMillis;
+      lock.unlock();
+      hands_off_.fetch_or(kSyncing);
+      Sync();
+      hands_off_.fetch_and(~uint32_t{kSyncing});
+      lock.lock();
+    }
+  }
+}
+
+// ---- the file ----
+
+int AppendLog::WriteSegment(Segment& segment) {
   if (segment.opens) {
     segment.opens = false;
-    current_fd_ = segment.fd;
+    current_ = segment.file;
     file_bytes_.store(segment.file_bytes, std::memory_order_relaxed);
   }
+  const int fd = segment.file->fd;
   size_t done = 0;
   while (done < segment.bytes.size()) {
-    const ssize_t count = write(segment.fd, segment.bytes.data() + done, segment.bytes.size() - done);
+    const ssize_t count = write(fd, segment.bytes.data() + done, segment.bytes.size() - done);
     if (count > 0) {
       done += static_cast<size_t>(count);
       continue;
@@ -187,78 +322,73 @@ bool AppendLog::WriteSegment(Segment& segment) {
     const int code = count < 0 ? errno : ENOSPC;
     // Half a record would end the life of everything behind it: cut it off, or else go on where it ends.
     const auto whole = static_cast<off_t>(file_bytes_.load(std::memory_order_relaxed));
-    if (done > 0 && ftruncate(segment.fd, whole) != 0) {
-      segment.bytes.erase(0, done);
-      file_bytes_.fetch_add(done, std::memory_order_relaxed);
-      unsynced_ = true;
-    }
-    NoteFailure("write", code);
-    return false;
+    if (done > 0 && ftruncate(fd, whole) != 0) NoteWritten(segment, done);
+    return code;
   }
   if (done > 0) {
-    file_bytes_.fetch_add(done, std::memory_order_relaxed);
-    unsynced_ = true;
-    NoteSuccess();
+    NoteWritten(segment, done);
+    NoteSuccess(kWriteFails);
   }
-  written_.store(std::max(segment.end_offset, written_.load()), std::memory_order_release);
-  if (segment.closes) {
-    if (unsynced_ && !Sync()) return false;
-    close(segment.fd);
-    current_fd_ = -1;
-  }
-  return true;
+  RaiseTo(written_, segment.end_offset);
+  return 0;
 }
 
-bool AppendLog::SyncAsPolicyAsks(bool wanted) {
-  const SyncPolicy policy = policy_.load(std::memory_order_relaxed);
-  const int64_t now = NowMillis();
-  const bool always = policy == SyncPolicy::kAlways;
-  const bool due = policy == SyncPolicy::kEverySecond && !hold_syncs_.load(std::memory_order_relaxed) &&
-                   now - last_sync_millis_ >= kSyncMillis;
-  if (!unsynced_) {
-    Release();
-    return true;
-  }
-  if (!wanted && !always && !due) return false;
-  while (!Sync()) {
-    std::unique_lock lock(mutex_);
-    if (stopping_ || !always) {  // everysec tries again when it is due
-      ++failed_tries_;
-      settled_.notify_all();
-      return false;
+// The first `bytes` of the segment are in the file.
+void AppendLog::NoteWritten(Segment& segment, size_t bytes) {
+  Add(file_bytes_, bytes);
+  Add(settled_bytes_, bytes);
+  if (bytes < segment.bytes.size()) {
+    segment.bytes.erase(0, bytes);
+  } else {
+    segment.bytes.clear();
+    if (segment.bytes.capacity() > kKeptBytesMax) {
+      memory_.fetch_sub(HeapBytes(segment.bytes));
+      segment.bytes = {};
     }
-    WaitToTryAgain(lock);
   }
-  return true;
+  if (unsynced_.exchange(true)) return;
+  { std::lock_guard lock(mutex_); }  // the syncer is before its look at it, or waits
+  sync_work_.notify_one();
 }
 
 bool AppendLog::Sync() {
+  std::shared_ptr<File> file;
+  uint64_t offset = 0;
+  {
+    std::lock_guard lock(file_mutex_);
+    file = current_;
+    offset = written();
+    unsynced_.store(false);
+  }
   const int64_t began = NowMillis();
-  last_sync_millis_ = began;
-  if (fdatasync(current_fd_) != 0) {
-    NoteFailure("fsync", errno);
+  if (file != nullptr && fdatasync(file->fd) != 0) {
+    const int code = errno;
+    unsynced_.store(true);
+    NoteFailure(kSyncFails, "fsync", code);
     return false;
   }
   if (NowMillis() - began > kLateMillis) delayed_syncs_.fetch_add(1, std::memory_order_relaxed);
   syncs_.fetch_add(1, std::memory_order_relaxed);
-  unsynced_ = false;
-  NoteSuccess();
+  RaiseTo(durable_, offset);
+  NoteSuccess(kSyncFails);
   Release();
   return true;
 }
 
 void AppendLog::Release() {
-  const uint64_t offset = written_.load(std::memory_order_relaxed);
-  if (durable_.exchange(offset, std::memory_order_acq_rel) != offset) listener_.OnReleased(offset);
+  if (policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways) return listener_.OnReleased(durable());
+  const bool full = (failing_.load(std::memory_order_relaxed) & kWriteFails) != 0;
+  listener_.OnReleased(full ? appended_.load(std::memory_order_acquire) : written());
 }
 
-void AppendLog::NoteFailure(const char* call, int code) {
-  if (failing_.exchange(true)) return;
+void AppendLog::NoteFailure(Failing what, const char* call, int code) {
+  if (failing_.fetch_or(what) != 0) return;
   listener_.OnFailed({std::string(call) + ": " + std::strerror(code), code});
 }
 
-void AppendLog::NoteSuccess() {
-  if (failing_.exchange(false)) listener_.OnRecovered();
+void AppendLog::NoteSuccess(Failing what) {
+  if ((failing_.load(std::memory_order_relaxed) & what) == 0) return;
+  if (failing_.fetch_and(~uint32_t{what}) == what) listener_.OnRecovered();
 }
 
 }  // namespace cinnabar::persistence

@@ -1,15 +1,23 @@
-// AppendLog: the append-only file as a running log. One thread of its own writes and syncs; whoever appends
-// only copies bytes and goes on.
+// AppendLog: the append-only file as a running log. Whoever appends only copies bytes; at the end of its turn
+// it calls Kick, and the bytes go to the file.
 //
-//   cores: Append -> pending segments -> [writer thread] write(2) -> fdatasync(2) as the policy asks ->
-//   Listener
+//   cores: Append -> tail --Kick, always----> [writer thread] write(2), fdatasync(2) -> Listener
+//                         \-Kick, otherwise-> write(2) in place -> Listener     [syncer thread] fdatasync(2)
+//                          \--when that could take long--> [writer thread] write(2) -> Listener
 //
-// Offsets are those of the journal: `durable()` says up to where the stream is on disk, which opens the gate
-// of replies under `always` (DESIGN §6). A segment belongs to one file: Rotate lets what follows go to the
-// next file of the log, after everything before it has been written to its own.
+// Replies wait for `released()` (DESIGN §6): under `always` for what is on disk, under the other policies for
+// what the kernel has, so that the end of this process alone loses nothing. A write into the kernel's memory
+// takes microseconds, less than waking a thread: whoever kicks does it. But it can take long while a sync is
+// going on, on a disk that cannot keep up, or when it fails. Then the writer thread takes over, replies wait
+// for it, and no core does.
+//
+// Offsets are those of the journal. Bytes belong to one file: Rotate lets what follows go to the next file of
+// the log, after everything before it has been written to its own and synced.
 //
 // A write that fails leaves no torn record: what was written of it is cut off again, and the same bytes are
-// tried again every second. What becomes of clients meanwhile is the listener's policy.
+// tried again every second. What becomes of clients meanwhile is the listener's policy; but with `always`
+// their replies do not wait for a disk that is full: they tell of what is in memory, as if there were no
+// file.
 //
 // Thread-safe.
 #pragma once
@@ -18,14 +26,15 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "os/allocator.h"
 
 namespace cinnabar::persistence {
 
@@ -33,18 +42,20 @@ enum class SyncPolicy : uint8_t { kAlways, kEverySecond, kNo };
 
 class AppendLog {
  public:
-  // Called on the writer thread.
   class Listener {
    public:
     virtual ~Listener() = default;
-    // Everything before `offset` has been written (and, with kAlways, synced).
+    // Replies that tell of what is before `offset` may leave, or more than before is on disk. On any thread,
+    // that of a Kick too; calls may overtake each other.
     virtual void OnReleased(uint64_t offset) = 0;
-    // A write or sync failed; `message` is for the log. Called for the first failure of a series.
+    // A write or sync failed; `message` is for the log. Called for the first failure of a series, on a thread
+    // of the log, as is the next.
     virtual void OnFailed(const Error& error) = 0;
     virtual void OnRecovered() = 0;
   };
 
-  explicit AppendLog(Listener& listener);
+  // `meter`, if any, counts what the threads of the log free.
+  explicit AppendLog(Listener& listener, os::MemoryMeter* meter = nullptr);
   // Writes and syncs what is pending, then ends. What cannot be written by then is lost, as was reported.
   ~AppendLog();
 
@@ -55,78 +66,119 @@ class AppendLog {
   // No file: nothing may be appended any more. REQUIRES: nobody appends.
   void Close();
 
-  // Bytes of the journal that end at `end_offset`. Copies them. The writer is not woken for each: Kick does.
+  // Bytes of the journal that end at `end_offset`. Copies them. They stay until somebody calls Kick.
   void Append(uint64_t end_offset, std::string_view bytes);
-  // Lets the writer look now; without it it looks within a millisecond while the log is in use.
+  // Lets what was appended go its way: afterwards it is written, or a thread is at it. Cheap when there is
+  // nothing.
   void Kick();
   // Waits until everything that was appended so far is written (and synced, if asked). After a failure it is
   // tried once more at once; false when that failed too.
   bool Flush(bool sync);
 
-  void SetPolicy(SyncPolicy policy) { policy_.store(policy, std::memory_order_relaxed); }
+  void SetPolicy(SyncPolicy policy);
   // While true nothing is synced but with kAlways (no-appendfsync-on-rewrite).
-  void HoldSyncs(bool hold) { hold_syncs_.store(hold, std::memory_order_relaxed); }
+  void HoldSyncs(bool hold);
 
   uint64_t written() const { return written_.load(std::memory_order_acquire); }
   uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
-  bool failing() const { return failing_.load(std::memory_order_relaxed); }
+  bool failing() const { return failing_.load(std::memory_order_relaxed) != 0; }
   // Of the file that is written to.
   uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
-  size_t pending_bytes() const;
+  size_t pending_bytes() const {
+    const uint64_t settled = settled_bytes_.load(std::memory_order_acquire);
+    return appended_bytes_.load(std::memory_order_relaxed) - settled;
+  }
+  // Memory of what is not written yet, the part that is being written included.
+  size_t memory() const { return memory_.load(std::memory_order_relaxed); }
   uint64_t sync_count() const { return syncs_.load(std::memory_order_relaxed); }
   // Syncs that took longer than a second.
   uint64_t delayed_syncs() const { return delayed_syncs_.load(std::memory_order_relaxed); }
 
  private:
+  struct File {
+    int fd;
+    explicit File(int descriptor) : fd(descriptor) {}
+    ~File();
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+  };
   struct Segment {
-    int fd = -1;
+    std::shared_ptr<File> file = nullptr;
     uint64_t file_bytes = 0;  // with `opens`: what the file holds already
     uint64_t end_offset = 0;
     std::string bytes = {};
     bool opens = false;   // the file begins here
     bool closes = false;  // the file ends here
   };
+  // Why whoever kicks leaves the writing to the writer thread.
+  enum HandsOff : uint32_t { kWriterAtWork = 1, kSyncing = 2 };
+  enum Failing : uint32_t { kWriteFails = 1, kSyncFails = 2 };
 
-  void Run();
-  void WaitForWork(std::unique_lock<std::mutex>& lock);
-  void WaitToTryAgain(std::unique_lock<std::mutex>& lock);
-  // False when it has to be tried again.
-  bool WriteSegment(Segment& segment);
-  bool SyncAsPolicyAsks(bool wanted);
+  // Of whoever kicks.
+  bool WriteHere();
+  bool TryFile(std::unique_lock<std::mutex>& file);
+  void WakeWriter();
+
+  // Of the writer thread.
+  void RunWriter();
+  void WriteBatch();
+  void TakeBatch();
+  bool WaitToTryAgain();
+  bool SyncWithPatience();
+
+  void RunSyncer();
+  // A sync that is due at the moment, or will be.
+  bool WantsSyncs() const;
+
+  // The error number, or 0. REQUIRES: file_mutex_ is held.
+  int WriteSegment(Segment& segment);
+  void NoteWritten(Segment& segment, size_t bytes);
   bool Sync();
-  void NoteFailure(const char* call, int code);
-  void NoteSuccess();
+  void NoteFailure(Failing what, const char* call, int code);
+  void NoteSuccess(Failing what);
   void Release();
 
   Listener& listener_;
+  os::MemoryMeter* const meter_;
   std::atomic<SyncPolicy> policy_{SyncPolicy::kEverySecond};
   std::atomic<bool> hold_syncs_{false};
+  std::atomic<uint32_t> hands_off_{0};
+  std::atomic<int64_t> slow_until_millis_{0};  // the disk is: cores do not write
 
+  // What is to be written, and the state of the threads.
   mutable std::mutex mutex_;
-  std::condition_variable work_;     // for the writer
-  std::condition_variable settled_;  // for Flush
-  std::deque<Segment> pending_;
-  size_t pending_bytes_ = 0;
-  int fd_ = -1;
+  std::condition_variable work_;       // for the writer
+  std::condition_variable sync_work_;  // for the syncer
+  std::condition_variable settled_;    // for Flush
+  std::deque<Segment> earlier_;        // everything before the tail: ends and beginnings of files
+  std::shared_ptr<File> file_;         // what is appended belongs to it
+  std::string tail_;
   bool stopping_ = false;
-  bool asleep_ = false;
   bool kicked_ = false;
+  bool flush_waits_ = false;  // a failure is tried again at once
   bool sync_wanted_ = false;
   uint64_t rounds_ = 0;        // of the writer
   uint64_t failed_tries_ = 0;  // of writing or syncing
-  uint64_t appended_ = 0;
 
+  // Held while something is written. Before mutex_.
+  std::mutex file_mutex_;
+  std::shared_ptr<File> current_;  // what is written to
+  std::deque<Segment> batch_;      // what the writer has taken, or a core could not write
+  Segment direct_;                 // of whoever kicks; keeps its memory
+
+  std::atomic<uint64_t> appended_{0};
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> durable_{0};
   std::atomic<uint64_t> file_bytes_{0};
-  std::atomic<bool> failing_{false};
+  std::atomic<uint64_t> appended_bytes_{0};
+  std::atomic<uint64_t> settled_bytes_{0};  // written, or given up
+  std::atomic<size_t> memory_{0};
+  std::atomic<bool> unsynced_{false};
+  std::atomic<uint32_t> failing_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> delayed_syncs_{0};
-  // The writer thread's own:
-  int current_fd_ = -1;
-  int64_t last_sync_millis_ = 0;
-  bool unsynced_ = false;
-  std::thread thread_;
+  std::thread writer_;
+  std::thread syncer_;
 };
 
 }  // namespace cinnabar::persistence

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
@@ -21,7 +22,7 @@ namespace {
 class Ears final : public AppendLog::Listener {
  public:
   void OnReleased(uint64_t offset) override {
-    Note([&] { released_ = offset; });
+    Note([&] { released_ = std::max(released_, offset); });
   }
   void OnFailed(const Error& error) override {
     Note([&] { failures_.push_back(error.code); });
@@ -31,8 +32,12 @@ class Ears final : public AppendLog::Listener {
   }
 
   void WaitForRelease(uint64_t offset) {
+    WaitFor([&] { return released_ >= offset; });
+  }
+  template <typename Condition>
+  void WaitFor(Condition&& condition) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return released_ >= offset; });
+    changed_.wait(lock, condition);
   }
   int WaitForFailure() {
     std::unique_lock lock(mutex_);
@@ -125,6 +130,68 @@ TEST_F(AppendLogTest, EverySecondWritesSoon) {
   EXPECT_EQ(log.durable(), 3u);
 }
 
+TEST_F(AppendLogTest, EverySecondKickWritesBeforeItReleases) {
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  EXPECT_TRUE(log.Flush(false));  // the file is open
+  for (uint64_t offset = 1; offset <= 100; ++offset) {
+    log.Append(offset, "x");
+    log.Kick();
+    ears_.WaitForRelease(offset);
+    ASSERT_EQ(Read("one").size(), offset);
+  }
+}
+
+TEST_F(AppendLogTest, ManyKickAndTheOrderStays) {
+  constexpr int kThreads = 4, kRecords = 3000;
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  std::mutex journal;
+  uint64_t offset = 0;
+  std::string expected;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      for (int j = 0; j < kRecords; ++j) {
+        {
+          std::lock_guard lock(journal);
+          const std::string record(1, static_cast<char>('a' + (i * 7 + j) % 26));
+          expected += record;
+          log.Append(++offset, record);
+        }
+        log.Kick();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ears_.WaitForRelease(offset);
+  EXPECT_EQ(Read("one"), expected);
+  EXPECT_EQ(log.pending_bytes(), 0u);
+  EXPECT_EQ(log.file_bytes(), expected.size());
+}
+
+TEST_F(AppendLogTest, EverySecondSyncsByItself) {
+  AppendLog log(ears_);
+  log.Rotate(Open("one"), 0);
+  log.Append(3, "abc");
+  log.Kick();
+  ears_.WaitFor([&] { return log.durable() == 3; });
+}
+
+// Only with `always` do replies wait for a disk that is full.
+TEST_F(AppendLogTest, AFullDiskReleasesWhatIsInMemory) {
+  AppendLog log(ears_);
+  log.Rotate(open("/dev/full", O_WRONLY), 0);
+  log.Append(3, "abc");
+  log.Kick();
+  EXPECT_EQ(ears_.WaitForFailure(), ENOSPC);
+  ears_.WaitForRelease(3);
+  log.Append(5, "de");
+  log.Kick();
+  ears_.WaitForRelease(5);
+  EXPECT_EQ(log.written(), 0u);
+}
+
 TEST_F(AppendLogTest, RotationCutsAtTheOffset) {
   AppendLog log(ears_);
   log.Rotate(Open("one"), 0);
@@ -170,6 +237,7 @@ TEST_F(AppendLogTest, AFlushTriesAgainAtOnceWhenTheDiskHasRecovered) {
   const rlimit tiny{.rlim_cur = 4, .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tiny), 0);
   log.Append(10, "0123456789");
+  log.Kick();
   EXPECT_EQ(ears_.WaitForFailure(), EFBIG);
   EXPECT_FALSE(log.Flush(true));
   EXPECT_EQ(Read("one"), "");

@@ -198,6 +198,7 @@ void AppendOnly::StartLog() {
   if (log_ != nullptr) return;
   log_ = std::make_unique<persistence::AppendLog>(*this);
   SettingsChanged();
+  released_(services_.journal.offset());  // what came before is the base's
   services_.journal.AddSink(*this);
   services_.journal.SelectAnew();
 }

@@ -70,9 +70,10 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   void OnChildEnded(const BackgroundChild::Outcome& outcome);
   // Everything that was appended is written and synced. False when that fails.
   bool Flush();
-  // Lets the writer look at once: at the end of a batch.
+  // At the end of a core's turn, and before replies leave. Any core.
   void Kick() {
-    if (log_ != nullptr) log_->Kick();
+    if (log_ != nullptr) return log_->Kick();
+    released_(services_.journal.offset());  // it is on, but its first base waits for another child
   }
 
   bool on() const { return state_ != State::kOff; }

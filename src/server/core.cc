@@ -25,6 +25,8 @@ constexpr size_t kWriteTurnBytes = 256 * 1024;
 constexpr int kWriteVectors = 64;
 // A connection whose pipeline takes longer than this lets others go first.
 constexpr Micros kTurnMicros = 1000;
+// In a turn with many connections the journal's bytes go to the disk that often.
+constexpr Micros kKickMicros = 1000;
 
 // How often the periodic work runs when there is nothing to do.
 constexpr Millis kQuietCronMillis = 1000;
@@ -109,10 +111,12 @@ void Core::Run() {
       dispatcher_.TimeOutBlocked();
     }
     DrainMailbox();
+    KickJournal();
     const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
     if (now >= next_cron_) {
       last_cron_ = now;
       Cron();
+      KickJournal();
     }
     next_cron_ = last_cron_ + CronIntervalMillis();
     gate.Leave(index_);
@@ -130,6 +134,9 @@ void Core::ProcessEvents(std::span<net::Event> events) {
       gate.Leave(index_);
       gate.Enter(index_);
       dispatcher_.UpdateTime();
+      // What is on its way to the disk early enough is there when this turn ends; but each way costs.
+      if (dispatcher_.clock().Now() - kicked_at_ > dispatcher_.clock().ToTicks(kKickMicros * kNanosPerMicro))
+        KickJournal();
     }
   }
 }
@@ -248,7 +255,6 @@ void Core::RunTurns() {
   }
   dispatcher_.UpdateTime();
   ExecuteRest(space);
-  if (gated()) services_.files->Kick();
   FinishRest(space);
   space.turns.clear();
 }
@@ -282,10 +288,8 @@ void Core::Serve() {
     ExecuteRest(*workspaces_[level]);
     FinishRest(*workspaces_[level]);
   }
-  if (gated()) {
-    services_.files->Kick();
-    FlushHeld();
-  }
+  KickJournal();
+  if (gated()) FlushHeld();
   for (uint64_t id : std::exchange(try_again_, {})) ResumeOne(id);
   RunRunnable();
   std::span<net::Event> events = reactor_->Wait(0, {work_->events.get(), kEventsMax});
@@ -410,17 +414,38 @@ bool Core::WriteSome(Connection& connection) {
   return true;
 }
 
+// What the replies tell is not as safe yet as it has to be: nobody may know it.
+bool Core::HoldReplies(Connection& connection) {
+  const Session& session = connection.session;
+  // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave.
+  if (services_.settings.persistence.appendfsync != config::AppendFsync::kAlways) services_.files->Kick();
+  if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
+  if (!connection.held) held_.push_back(session.id);
+  connection.held = true;
+  // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
+  // saying so.
+  holds_replies_.store(true);
+  if (session.gate > services_.released.load()) return true;
+  connection.held = false;
+  std::erase(held_, session.id);
+  return false;
+}
+
+void Core::KickJournal() {
+  if (!gated()) return;
+  services_.files->Kick();
+  kicked_at_ = dispatcher_.clock().Now();
+}
+
 void Core::FlushHeld() {
+  holds_replies_.store(false);
   const std::vector<uint64_t> ids = std::exchange(held_, {});
   for (uint64_t id : ids) {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
-    if (connection->in_turn) {
-      held_.push_back(id);  // a reply is being written to it
-      continue;
-    }
     connection->held = false;
-    Flush(*connection);
+    // While a reply is being written to it: the end of its turn comes here again.
+    if (!connection->in_turn) Flush(*connection);
   }
 }
 
@@ -429,10 +454,8 @@ bool Core::Flush(Connection& connection) {
   // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
   if (stop_.load(std::memory_order_acquire)) [[unlikely]]
     return true;
-  // What the replies tell is not on disk yet: nobody may know it.
   if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
-      session.closing != Closing::kNow) {
-    if (!std::exchange(connection.held, true)) held_.push_back(session.id);
+      session.closing != Closing::kNow && HoldReplies(connection)) {
     return true;
   }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());

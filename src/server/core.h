@@ -99,6 +99,8 @@ class Core final : public dispatch::Bystanders {
   void Resume(const dispatch::BlockedCall& call);
   // Sends the replies that waited for the disk, as far as it has come.
   void FlushHeld();
+  // Any thread. Who raises Services::released and then finds that there are none need not call FlushHeld.
+  bool holds_replies() const { return holds_replies_.load(); }
   // All sessions that wait for the end of a pause or of a long command.
   void ResumePostponed();
 
@@ -165,6 +167,9 @@ class Core final : public dispatch::Bystanders {
   // Sends what can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
+  // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
+  bool HoldReplies(Connection& connection);
+  void KickJournal();
   bool CheckOutputLimits(Connection& connection);
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
@@ -198,6 +203,8 @@ class Core final : public dispatch::Bystanders {
   std::vector<uint64_t> held_;         // sessions whose replies wait for the disk
   std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
   std::vector<uint64_t> close_later_;  // Connection::close_later
+  std::atomic<bool> holds_replies_{false};
+  Ticks kicked_at_ = 0;
   CoreFigures figures_;
   bool more_work_ = false;
   Millis last_cron_ = 0;

@@ -104,8 +104,7 @@ void ServerDataFiles::Cron() {
 void ServerDataFiles::UpdateAlarms() {
   uint32_t set = 0;
   if (snapshots_.refuses_writes() || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
-  const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
-  if (append_only_.on() && always) set |= dispatch::Alarm::kGatedReplies;
+  if (append_only_.on()) set |= dispatch::Alarm::kGatedReplies;
   constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kGatedReplies;
   services_.alarms.fetch_and(~kOurs | set);
   services_.alarms.fetch_or(set);

@@ -20,8 +20,10 @@ using keyspace::Keyspace;
 using persistence::RdbFileReader;
 using Item = RdbFileReader::Item;
 
-// Items between two looks at the clock.
-constexpr int kItemsAtOnce = 64;
+// Items of a batch, between two looks at the clock.
+constexpr size_t kItemsAtOnce = 64;
+// An entry takes no less in a file: what it says about their number is believed that far.
+constexpr size_t kEntryBytesLeast = 4;
 
 }  // namespace
 
@@ -36,6 +38,7 @@ DataLoader::DataLoader(dispatch::Services& services, std::vector<LoadPart> parts
 }
 
 DataLoader::~DataLoader() {
+  for (const NewEntry& made : made_) keyspace::Entry::Destroy(made.entry);
   keyspace::CoreState& core = dispatcher_.core();
   core.replaying = false;
   dispatcher_.UpdateTime();
@@ -51,14 +54,12 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
     if (mapping_ == nullptr) {
       if (const Progress opened = OpenPart(); opened == Progress::kFailed) return opened;
     }
-    for (int i = 0; i < kItemsAtOnce; ++i) {
-      const Progress progress = snapshot_ != nullptr ? StepSnapshot() : StepCommands();
-      if (progress == Progress::kFailed) return progress;
-      if (progress == Progress::kMore) continue;
+    const Progress progress = snapshot_ != nullptr ? StepSnapshot() : StepCommands();
+    if (progress == Progress::kFailed) return progress;
+    if (progress == Progress::kDone) {
       bytes_before_ += mapping_->bytes().size();
       mapping_.reset();
       ++part_;
-      break;
     }
     figures_.bytes = bytes_before_ + (mapping_ == nullptr    ? 0
                                       : snapshot_ != nullptr ? snapshot_->position()
@@ -95,7 +96,15 @@ DataLoader::Progress DataLoader::OpenPart() {
 }
 
 DataLoader::Progress DataLoader::StepSnapshot() {
-  switch (snapshot_->Next()) {
+  Progress progress = Progress::kMore;
+  for (size_t i = 0; i < kItemsAtOnce && progress == Progress::kMore && snapshot_ != nullptr; ++i) {
+    progress = TakeItem(snapshot_->Next());
+  }
+  return InsertNew() ? progress : Progress::kFailed;
+}
+
+DataLoader::Progress DataLoader::TakeItem(Item item) {
+  switch (item) {
     case Item::kFact:
       if (snapshot_->name() == "used-mem")
         figures_.used_memory_in_snapshot = static_cast<uint64_t>(ParseInt64(snapshot_->text()).value_or(0));
@@ -107,19 +116,20 @@ DataLoader::Progress DataLoader::StepSnapshot() {
                         "databases. Exiting",
                         services_.keyspace.databases()));
       }
+      if (!InsertNew()) return Progress::kFailed;
+      database_ = snapshot_->database();
+      shard_entries_ = 0;
       return Progress::kMore;
     case Item::kSizes:
+      TakeSizes();
       return Progress::kMore;
     case Item::kFunction:
       return Fail("The file holds functions, which this version does not have yet");
     case Item::kEntry:
-      return TakeEntry();
-    case Item::kEnd:
-      position_ = transaction_at_ = snapshot_->position();
-      snapshot_.reset();
-      if (!preamble_) return Progress::kDone;
-      services_.log.Notice("Reading the remaining AOF tail...");
+      TakeEntry();
       return Progress::kMore;
+    case Item::kEnd:
+      return EndOfSnapshot();
     case Item::kFault:
       break;
   }
@@ -130,42 +140,71 @@ DataLoader::Progress DataLoader::StepSnapshot() {
                           snapshot_->position(), reason));
 }
 
-DataLoader::Progress DataLoader::TakeEntry() {
+DataLoader::Progress DataLoader::EndOfSnapshot() {
+  position_ = transaction_at_ = snapshot_->position();
+  snapshot_.reset();
+  if (!preamble_) return Progress::kDone;
+  services_.log.Notice("Reading the remaining AOF tail...");
+  return Progress::kMore;
+}
+
+void DataLoader::TakeSizes() {
+  const uint64_t possible = (mapping_->bytes().size() - snapshot_->position()) / kEntryBytesLeast;
+  shard_entries_ = std::min(snapshot_->keys(), possible) / Keyspace::kShards;
+}
+
+void DataLoader::TakeEntry() {
   keyspace::CoreState& core = dispatcher_.core();
-  Keyspace& keyspace = services_.keyspace;
   // Replicas and journals say themselves what has expired; a snapshot does not.
   if (!core.replaying && snapshot_->expiry() != keyspace::kNever && snapshot_->expiry() < core.now) {
     ++figures_.keys_expired;
-    return Progress::kMore;
+    return;
   }
-  const Key key = keyspace.KeyOf(snapshot_->name());
+  const Key key = services_.keyspace.KeyOf(snapshot_->name());
+  keyspace::Entry* entry =
+      keyspace::Entry::Create(key.bytes, persistence::PayloadOf(snapshot_->value()), snapshot_->expiry());
+  entry->set_clock(keyspace::FreshClock(core.now, core.access));
+  const persistence::EntryUse& use = snapshot_->use();
+  if (use.frequency && core.access.lfu) {
+    entry->set_clock(keyspace::LfuMinutes(core.now) << 8 | *use.frequency);
+  } else if (use.idle_seconds && !core.access.lfu) {
+    const auto idle = static_cast<uint32_t>(std::min<uint64_t>(*use.idle_seconds, keyspace::kClockMask));
+    entry->set_clock((keyspace::LruClock(core.now) - idle) & keyspace::kClockMask);
+  }
+  made_.push_back({entry, key.hash});
+  ++figures_.keys_loaded;
+  Delay();
+}
+
+bool DataLoader::InsertNew() {
+  // Nobody else changes a table at the moment: where a bucket is can be looked up without its shard.
+  for (const NewEntry& made : made_) {
+    services_.keyspace.table(database_, Keyspace::ShardOf(made.hash)).entries.PrefetchBucket(made.hash);
+  }
+  size_t done = 0;
+  while (done < made_.size() && Insert(made_[done])) ++done;
+  const bool all = done == made_.size();
+  made_.erase(made_.begin(), made_.begin() + static_cast<ptrdiff_t>(done));
+  return all;
+}
+
+bool DataLoader::Insert(const NewEntry& made) {
+  Keyspace& keyspace = services_.keyspace;
+  const Key key{made.entry->key(), made.hash};
   const size_t shard = Keyspace::ShardOf(key.hash);
-  keyspace::Database database(core, snapshot_->database());
+  keyspace::Database database(dispatcher_.core(), database_);
   keyspace.Lock(shard);
+  auto& entries = keyspace.table(database_, shard).entries;
+  if (entries.size() == 0 && shard_entries_ > 0) entries.Reserve(shard_entries_);
   keyspace::EntryRef old = database.FindWrite(key, keyspace::Use::kSilent);
   if (old && parts_[part_].merging) {
     database.Erase(key, old);
     old = keyspace::EntryRef();
   }
-  if (!old) {
-    keyspace::EntryRef entry =
-        database.Create(key, persistence::PayloadOf(snapshot_->value()), snapshot_->expiry());
-    const persistence::EntryUse& use = snapshot_->use();
-    if (use.frequency && core.access.lfu) {
-      entry->set_clock(keyspace::LfuMinutes(core.now) << 8 | *use.frequency);
-    } else if (use.idle_seconds && !core.access.lfu) {
-      const auto idle = static_cast<uint32_t>(std::min<uint64_t>(*use.idle_seconds, keyspace::kClockMask));
-      entry->set_clock((keyspace::LruClock(core.now) - idle) & keyspace::kClockMask);
-    }
-  }
+  if (!old) database.Insert(key, made.entry);
   keyspace.Unlock(shard);
-  if (old) {
-    return Fail(
-        fmt::format("RDB has duplicated key '{}' in DB {}", snapshot_->name(), snapshot_->database()));
-  }
-  ++figures_.keys_loaded;
-  Delay();
-  return Progress::kMore;
+  if (old) Fail(fmt::format("RDB has duplicated key '{}' in DB {}", key.bytes, database_));
+  return !old;
 }
 
 void DataLoader::Delay() {
@@ -176,20 +215,49 @@ void DataLoader::Delay() {
 
 DataLoader::Progress DataLoader::StepCommands() {
   using Outcome = persistence::AofReader::Outcome;
-  const std::string_view rest = mapping_->bytes().substr(position_);
-  if (rest.empty() && !session_->in_transaction()) return Progress::kDone;
-  const Outcome outcome = commands_.Next(rest);
-  if (outcome == Outcome::kIncomplete || outcome == Outcome::kBadFormat) return EndOfCommands(outcome);
-  if (outcome == Outcome::kCommand) {
+  const size_t began = position_;
+  const Outcome outcome = ParseCommands();
+  dispatcher_.PrefetchEntries(batch_, *session_, 0, batch_.requests.size());
+  for (size_t i = 0; i < batch_.requests.size(); ++i) {
     if (!session_->in_transaction()) transaction_at_ = position_;
-    if (!RunCommand(commands_.argv())) return Progress::kFailed;
+    if (!RunCommand(batch_.requests[i])) return Progress::kFailed;
+    position_ = record_ends_[i];
   }
-  position_ += commands_.size();
-  return Progress::kMore;
+  if (outcome == Outcome::kBadFormat) return EndOfCommands(outcome);
+  if (outcome != Outcome::kIncomplete) return Progress::kMore;
+  // Annotations may stand behind the last command.
+  const std::string_view rest = mapping_->bytes().substr(position_);
+  if (position_ != began) return Progress::kMore;
+  if (rest.empty() && !session_->in_transaction()) return Progress::kDone;
+  return EndOfCommands(outcome);
 }
 
-bool DataLoader::RunCommand(std::span<const std::string_view> argv) {
-  const dispatch::Command* command = services_.registry.Resolve(argv);
+// Collects whole commands. Annotations belong to the record behind them, or before them at the end.
+persistence::AofReader::Outcome DataLoader::ParseCommands() {
+  using Outcome = persistence::AofReader::Outcome;
+  batch_.Clear();
+  record_ends_.clear();
+  size_t at = position_;
+  Outcome outcome = Outcome::kCommand;
+  while (batch_.requests.size() < kItemsAtOnce) {
+    outcome = commands_.Next(mapping_->bytes().substr(at));
+    if (outcome == Outcome::kIncomplete || outcome == Outcome::kBadFormat) break;
+    at += commands_.size();
+    if (outcome == Outcome::kAnnotation) {
+      if (batch_.requests.empty()) position_ = at;
+      continue;
+    }
+    const auto first = static_cast<uint32_t>(batch_.arguments.size());
+    for (const std::string_view argument : commands_.argv()) batch_.arguments.push_back(argument);
+    dispatcher_.Prepare(batch_, *session_, first);
+    record_ends_.push_back(at);
+  }
+  return outcome;
+}
+
+bool DataLoader::RunCommand(const dispatch::Request& request) {
+  const std::span<const std::string_view> argv = batch_.argv(request);
+  const dispatch::Command* command = request.command;
   if (command == nullptr || command->run == nullptr) {
     Fail(fmt::format("Unknown command '{}' reading the append only file {}", argv[0], parts_[part_].name));
     return false;
@@ -199,7 +267,7 @@ bool DataLoader::RunCommand(std::span<const std::string_view> argv) {
                      parts_[part_].name));
     return false;
   }
-  dispatcher_.Replay(*session_, argv, *command);
+  dispatcher_.Replay(*session_, batch_, request);
   // Nobody reads the replies.
   session_->output.Clear();
   Delay();

@@ -81,10 +81,12 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
   files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
-    services_.released.store(offset, std::memory_order_release);
+    uint64_t now = services_.released.load();
+    while (now < offset && !services_.released.compare_exchange_weak(now, offset)) {
+    }
     for (auto& core : cores_) {
       Core* target = core.get();
-      target->Post([target] { target->FlushHeld(); });
+      if (target->holds_replies()) target->Post([target] { target->FlushHeld(); });
     }
   });
   services_.files = files_.get();

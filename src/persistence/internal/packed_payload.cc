@@ -1,5 +1,6 @@
 #include "persistence/internal/packed_payload.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -40,8 +41,13 @@ class SeenElements {
  public:
   SeenElements(std::string_view pack, size_t count) : pack_(pack), seed_(HashSeedFor(this)) {
     const size_t slots = std::bit_ceil(count * 2 + 1);
-    if (slots > few_.size()) many_.resize(slots);
-    slots_ = slots > few_.size() ? many_.data() : few_.data();
+    if (slots > few_.size()) {
+      many_.resize(slots);
+      slots_ = many_.data();
+    } else {
+      std::fill_n(few_.begin(), slots, Slot{});
+      slots_ = few_.data();
+    }
     mask_ = slots - 1;
   }
 
@@ -78,7 +84,7 @@ class SeenElements {
   const uint64_t seed_;
   size_t mask_;
   Slot* slots_;
-  std::array<Slot, 256> few_{};
+  std::array<Slot, 256> few_;  // as many as are in use hold something
   std::vector<Slot> many_;
 };
 
