@@ -154,11 +154,18 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void AbandonBlocked(Session& session);
   // For CLIENT UNBLOCK, with the world stopped: false when the session is not blocked.
   bool Unblock(Session& session, UnblockWith with);
+  // Completes the calls that have the copies of the journal they waited for. The core's own thread, or with
+  // the world stopped.
+  void ServeCopyWaiters();
   // Every key of the database may have changed. With the world stopped.
   void SignalAllAwaited(int database);
   // Ends changes that were made outside of a command: effects and waiters. REQUIRES: the shards are held.
   void EndChanges() {
     if (!effects_.empty()) FlushEffects();
+    ServeChanged();
+  }
+
+  void ServeChanged() {
     if (!ready_.empty()) [[unlikely]]
       ServeReady();
   }
@@ -277,6 +284,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   const ReadyKey* serving_ = nullptr;
   const std::vector<uint32_t>* serving_held_ = nullptr;  // shards taken for deferred service
   std::multimap<Millis, std::shared_ptr<BlockedCall>> timeouts_;
+  std::vector<std::shared_ptr<BlockedCall>> copy_waiters_;
   // How far the sweep for expired keys has come.
   struct Sweep {
     bool running = false;

@@ -147,7 +147,7 @@ RdbFileReader::Item RdbFileReader::ReadHeader() {
   }
   if (!Recognizes(magic) || !digits)
     return Faulty(RdbFault::kCorrupt, "Wrong signature trying to load DB from file");
-  if (version < 1 || version > kRdbVersionMax)
+  if (version < 1 || version > version_max_)
     return Faulty(RdbFault::kUnsupported, "Can't handle RDB format version");
   version_ = static_cast<uint16_t>(version);
   return Next();

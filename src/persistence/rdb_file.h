@@ -63,6 +63,8 @@ class RdbFileWriter {
 };
 
 class RdbFileReader {
+  static constexpr int kRdbVersionAny = 9999;  // four digits
+
  public:
   enum class Item : uint8_t {
     kFact,      // name(), text()
@@ -91,6 +93,9 @@ class RdbFileReader {
   // The bytes are those of the whole file, or of its beginning: they may be followed by others (an
   // append-only file with a snapshot in front).
   RdbFileReader(std::string_view bytes, const ValueLimits& limits, Checksum checksum = Checksum::kWritten);
+
+  // A file of a later version than is known is read as far as it holds what is known.
+  void AcceptLaterVersions() { version_max_ = kRdbVersionAny; }
 
   // Whether the bytes begin like an RDB file.
   static bool Recognizes(std::string_view bytes) { return bytes.starts_with("REDIS"); }
@@ -125,6 +130,7 @@ class RdbFileReader {
   const std::string_view bytes_;
   const ValueLimits limits_;
   const Checksum checksum_;
+  int version_max_ = kRdbVersionMax;
   RdbReader in_;
   bool begun_ = false;
   Step step_ = Step::kStart;

@@ -47,6 +47,8 @@ DataLoader::Progress DataLoader::Fail(std::string message) {
 }
 
 DataLoader::Progress DataLoader::Step(Ticks deadline) {
+  const uint64_t enough =
+      figures_.bytes + static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
   while (part_ < parts_.size()) {
     if (mapping_ == nullptr) {
       if (const Progress opened = OpenPart(); opened == Progress::kFailed) return opened;
@@ -63,7 +65,7 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
     figures_.bytes = bytes_before_ + (mapping_ == nullptr    ? 0
                                       : snapshot_ != nullptr ? snapshot_->position()
                                                              : position_);
-    if (dispatcher_.clock().Now() >= deadline)
+    if (figures_.bytes >= enough || dispatcher_.clock().Now() >= deadline)
       return part_ < parts_.size() ? Progress::kMore : Progress::kDone;
   }
   return Progress::kDone;
@@ -91,6 +93,8 @@ DataLoader::Progress DataLoader::OpenPart() {
                                                                    : persistence::Checksum::kOmitted;
   snapshot_ = std::make_unique<RdbFileReader>(mapping_->bytes(), persistence::LimitsFrom(services_.settings),
                                               checksum);
+  if (services_.settings.persistence.rdb_version_check == config::RdbVersionCheck::kRelaxed)
+    snapshot_->AcceptLaterVersions();
   return Progress::kMore;
 }
 

@@ -13,6 +13,7 @@
 #include "commands/command_tables.h"
 #include "os/cpus.h"
 #include "os/process_title.h"
+#include "server/cpu_lists.h"
 #include "server/renamed_commands.h"
 #include "server/supervision.h"
 
@@ -80,11 +81,17 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
+  worker_->Defer([this] { BindThisThread(settings_.general.bio_cpulist, "bio-cpulist", log_); });
   files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
     services_.released.store(offset, std::memory_order_release);
     for (auto& core : cores_) {
       Core* target = core.get();
       target->Post([target] { target->FlushHeld(); });
+    }
+    // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
+    if (services_.copy_waiters.fetch_add(0) == 0) return;
+    for (dispatch::Dispatcher* dispatcher : dispatchers_) {
+      cores_[static_cast<size_t>(dispatcher->core_index())]->Post([dispatcher] { dispatcher->ServeCopyWaiters(); });
     }
   });
   services_.files = files_.get();

@@ -84,17 +84,17 @@ class SeenElements {
 
 }  // namespace
 
-std::string_view ReadListpack(RdbReader& in, RdbRoom& room) {
+std::string_view ReadListpack(RdbReader& in, RdbRoom& room, const PackFaults& faults) {
   const std::string_view pack = in.String(room);
-  if (!in.failed() && !listpack::Valid(pack)) in.FailCorrupt(kBrokenPack);
+  if (!in.failed() && !listpack::Valid(pack)) in.FailCorrupt(faults.broken);
   return in.failed() ? std::string_view() : pack;
 }
 
-std::string_view ReadZiplist(RdbReader& in, RdbRoom& room, HeapBytes& pack) {
+std::string_view ReadZiplist(RdbReader& in, RdbRoom& room, HeapBytes& pack, const PackFaults& faults) {
   const std::string_view ziplist = in.String(room);
   if (in.failed()) return {};
   pack = HeapBytes(listpack::kEmpty);
-  if (!ziplist::AppendTo(pack, ziplist)) in.FailCorrupt(kBrokenPack);
+  if (!ziplist::AppendTo(pack, ziplist)) in.FailCorrupt(faults.broken);
   return in.failed() ? std::string_view() : pack.view();
 }
 
@@ -104,17 +104,17 @@ uint64_t ReadElementCount(RdbReader& in, uint64_t least_bytes) {
   return count;
 }
 
-bool CheckGroups(RdbReader& in, std::string_view pack, size_t group) {
+bool CheckGroups(RdbReader& in, std::string_view pack, size_t group, const PackFaults& faults) {
   if (in.failed()) return false;
   const size_t count = listpack::Count(pack);
   if (count == 0) in.Fail(RdbFault::kEmpty, kNothingInside);
-  if (count % group != 0) in.FailCorrupt(kOddCount);
+  if (count % group != 0) in.FailCorrupt(faults.odd_count);
   if (in.failed()) return false;
   SeenElements seen(pack, count / group);
   size_t index = 0;
   for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
     if (index++ % group == 0 && !seen.Add(at)) {
-      in.FailCorrupt(kTwice);
+      in.FailCorrupt(faults.twice);
       return false;
     }
   }

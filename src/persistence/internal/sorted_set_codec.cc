@@ -13,6 +13,17 @@ using types::Direction;
 using types::SortedSet;
 using types::SortedSetBuilder;
 
+constexpr PackFaults kListpackFaults = {
+    .broken = "Zset listpack integrity check failed",
+    .twice = "Zset listpack integrity check failed: listpack with dup elements",
+    .odd_count = "Zset listpack integrity check failed: an odd number of elements",
+};
+constexpr PackFaults kZiplistFaults = {
+    .broken = "Zset ziplist integrity check failed",
+    .twice = "Zset ziplist integrity check failed: ziplist with dup elements",
+    .odd_count = "Zset ziplist integrity check failed: an odd number of elements",
+};
+
 // The least that a member takes with its score: text has a byte for its length, and one digit.
 constexpr uint64_t kTextMemberBytes = 2, kBinaryMemberBytes = 1 + sizeof(double);
 
@@ -65,8 +76,9 @@ bool InOrder(std::string_view pack) {
   return true;
 }
 
-void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
-  if (!CheckGroups(in, pack, 2)) return;
+void TakePack(RdbReader& in, std::string_view pack, const PackFaults& faults, const ValueLimits& limits,
+              RdbValue& value) {
+  if (!CheckGroups(in, pack, 2, faults)) return;
   if (!InOrder(pack)) return in.FailCorrupt("a packed sorted set that is not sorted");
   if (FitsPacked(pack, listpack::Count(pack) / 2, limits.sorted_set, 2)) {
     value.bytes = pack;
@@ -99,12 +111,14 @@ void WriteSortedSet(RdbWriter& out, types::Holder& holder) {
 void ReadSortedSet(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
   if (type == RdbType::kSortedSet || type == RdbType::kSortedSet2)
     return ReadMembers(in, type, limits, value);
-  if (type == RdbType::kSortedSetListpack) return TakePack(in, ReadListpack(in, value.room), limits, value);
+  if (type == RdbType::kSortedSetListpack) {
+    return TakePack(in, ReadListpack(in, value.room, kListpackFaults), kListpackFaults, limits, value);
+  }
   HeapBytes pack;
-  ReadZiplist(in, value.room, pack);
+  ReadZiplist(in, value.room, pack, kZiplistFaults);
   if (in.failed()) return;
   value.room.bytes.assign(pack.view());
-  TakePack(in, value.room.bytes, limits, value);
+  TakePack(in, value.room.bytes, kZiplistFaults, limits, value);
 }
 
 }  // namespace cinnabar::persistence::internal
