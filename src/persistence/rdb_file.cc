@@ -227,7 +227,10 @@ RdbFileReader::Item RdbFileReader::ReadEntry(uint8_t type) {
   if (in_.failed()) return Item::kFault;
   step_ = Step::kValue;
   value_.object.reset();
-  return ReadValue(in_, type, limits_, value_) ? Item::kEntry : Item::kFault;
+  if (ReadValue(in_, type, limits_, value_)) return Item::kEntry;
+  if (!empty_passes_ || in_.fault() != RdbFault::kEmpty) return Item::kFault;
+  in_.ForgiveEmpty();
+  return Item::kNothing;
 }
 
 RdbFileReader::Item RdbFileReader::ReadEnd() {

@@ -71,6 +71,7 @@ class RdbFileReader {
     kDatabase,  // database()
     kSizes,     // keys(), expires(): hints
     kEntry,     // name() is the key; value(), expiry(), use()
+    kNothing,   // name() is a key without a value: only after LetEmptyPass()
     kFunction,  // text() is the source
     kEnd,       // the checksum was right, or there is none
     kFault,     // fault() and reason() say why
@@ -96,6 +97,8 @@ class RdbFileReader {
 
   // A file of a later version than is known is read as far as it holds what is known.
   void AcceptLaterVersions() { version_max_ = kRdbVersionAny; }
+  // Collections without elements, which old versions wrote by mistake, are no fault.
+  void LetEmptyPass() { empty_passes_ = true; }
 
   // Whether the bytes begin like an RDB file.
   static bool Recognizes(std::string_view bytes) { return bytes.starts_with("REDIS"); }
@@ -131,6 +134,7 @@ class RdbFileReader {
   const ValueLimits limits_;
   const Checksum checksum_;
   int version_max_ = kRdbVersionMax;
+  bool empty_passes_ = false;
   RdbReader in_;
   bool begun_ = false;
   Step step_ = Step::kStart;

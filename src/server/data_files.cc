@@ -71,8 +71,10 @@ Result<bool> ServerDataFiles::Load() {
   if (from_append_only_) {
     services_.log.Notice("DB loaded from append only file: {:.3f} seconds", seconds);
   } else {
-    services_.log.Notice("Done loading RDB, keys loaded: {}, keys expired: {}.", last_load_.keys_loaded,
-                         last_load_.keys_expired);
+    const std::string empty =
+        last_load_.keys_empty == 0 ? "" : fmt::format(", empty keys skipped: {}", last_load_.keys_empty);
+    services_.log.Notice("Done loading RDB, keys loaded: {}, keys expired: {}{}.", last_load_.keys_loaded,
+                         last_load_.keys_expired, empty);
     services_.log.Notice("DB loaded from disk: {:.3f} seconds", seconds);
   }
   TRY_STATUS(FinishLoading());

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/numbers.h"
+#include "base/quote.h"
 #include "config/config.h"
 
 namespace cinnabar::server {
@@ -22,6 +23,8 @@ using Item = RdbFileReader::Item;
 
 // Items between two looks at the clock.
 constexpr int kItemsAtOnce = 64;
+constexpr size_t kShownBytes = 128;      // of a key, in the log
+constexpr uint64_t kToldEmptyMax = 10;  // after so many the sum has to do
 
 }  // namespace
 
@@ -95,6 +98,7 @@ DataLoader::Progress DataLoader::OpenPart() {
                                               checksum);
   if (services_.settings.persistence.rdb_version_check == config::RdbVersionCheck::kRelaxed)
     snapshot_->AcceptLaterVersions();
+  snapshot_->LetEmptyPass();
   return Progress::kMore;
 }
 
@@ -118,6 +122,9 @@ DataLoader::Progress DataLoader::StepSnapshot() {
       return Fail("The file holds functions, which this version does not have yet");
     case Item::kEntry:
       return TakeEntry();
+    case Item::kNothing:
+      SkipEmpty();
+      return Progress::kMore;
     case Item::kEnd:
       position_ = transaction_at_ = snapshot_->position();
       snapshot_.reset();
@@ -129,9 +136,18 @@ DataLoader::Progress DataLoader::StepSnapshot() {
   }
   const std::string_view reason = snapshot_->reason();
   const bool truncated = snapshot_->fault() == persistence::RdbFault::kTruncated;
+  if (snapshot_->step() == RdbFileReader::Step::kValue) {
+    services_.log.Warning("The value of key {} in DB {}: {}", Quoted(snapshot_->name().substr(0, kShownBytes)),
+                          snapshot_->database(), reason);
+  }
   return Fail(fmt::format("{} loading {} at offset {}: {}. Unrecoverable error, aborting now.",
                           truncated ? "Short read or OOM" : "Bad file format", parts_[part_].name,
                           snapshot_->position(), reason));
+}
+
+void DataLoader::SkipEmpty() {
+  if (++figures_.keys_empty > kToldEmptyMax) return;
+  services_.log.Notice("Loading the data set: skipping empty key: {}", snapshot_->name().substr(0, kShownBytes));
 }
 
 DataLoader::Progress DataLoader::TakeEntry() {

@@ -36,6 +36,7 @@ class DataLoader {
   struct Figures {
     uint64_t keys_loaded = 0;
     uint64_t keys_expired = 0;  // left out, because their time had passed
+    uint64_t keys_empty = 0;    // left out, because they had no value
     uint64_t bytes = 0;
     uint64_t bytes_total = 0;
     int64_t started_seconds = 0;
@@ -58,6 +59,7 @@ class DataLoader {
   Progress OpenPart();
   Progress StepSnapshot();
   Progress StepCommands();
+  void SkipEmpty();
   Progress EndOfCommands(persistence::AofReader::Outcome outcome);
   Progress TakeEntry();
   bool RunCommand(std::span<const std::string_view> argv);

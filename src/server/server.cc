@@ -152,6 +152,8 @@ void Server::AnnounceReady() {
 
 void Server::FailToLoad(const Error& error) {
   log_.Warning("{}", error.message);
+  if (!settings_.persistence.appendonly)
+    log_.Warning("Terminating server after rdb file reading failure.");
   exit_code_ = 1;
   Stop();
 }

@@ -40,7 +40,7 @@ class RandomWrites:
     def score(self):
         pick = self.random.randrange(6)
         if pick == 0:
-            return self.random.choice([b"inf", b"-inf", b"0", b"-0", b"1e300", b"5e-324", b"0.1"])
+            return self.random.choice([b"inf", b"-inf", b"0", b"1e300", b"5e-324", b"0.1"])
         return repr(self.random.choice([self.random.uniform(-1e6, 1e6), float(self.random.randrange(-50, 50))])).encode()
 
     def key(self, kind):

@@ -34,7 +34,6 @@ class NodeCollector {
 
   void Add(LargeList::Form form, std::string_view bytes) {
     if (form == LargeList::Form::kPacked && listpack::Count(bytes) == 0) return;
-    if (form == LargeList::Form::kPlain && bytes.empty()) return list_->Push(ListEnd::kTail, bytes);
     list_->AddNode(form, bytes);
   }
   void CallListpack() { list_->CallListpack(); }
@@ -92,6 +91,7 @@ void ReadNodes(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
     const uint64_t form = in.Length();
     if (form == kPlainNode) {
       const std::string_view element = in.String(value.room);
+      if (element.empty()) in.FailCorrupt("a list node that holds one element, and no bytes");
       if (!in.failed()) nodes.Add(LargeList::Form::kPlain, element);
       continue;
     }
