@@ -3,10 +3,11 @@
 // Slicing-by-8 (Kounavis & Berry, 2005): kTables[k][b] is the checksum of byte b followed by k zero bytes, so
 // eight table lookups that do not depend on each other take in eight bytes at once.
 //
-// Folding (Gopal et al., 2009), where the CPU multiplies without carries, for what is longer than a few blocks: the bytes
-// so far are a polynomial, of which only the remainder matters. Four blocks of 16 bytes stand for it. Each is moved on
-// by 64 bytes, that is, multiplied by x^512: its two halves are multiplied by remainders of the right powers of x, and
-// the next block is added. What is left in the end goes through the tables.
+// Folding (Gopal et al., 2009), where the CPU multiplies without carries, for what is longer than a few
+// blocks: the bytes so far are a polynomial, of which only the remainder matters. Four blocks of 16 bytes
+// stand for it. Each is moved on by 64 bytes, that is, multiplied by x^512: its two halves are multiplied by
+// remainders of the right powers of x, and the next block is added. What is left in the end goes through the
+// tables.
 #include "base/crc64.h"
 
 #include <array>
@@ -75,22 +76,24 @@ constexpr uint64_t PowerOfX(unsigned power) {
   return value;
 }
 
-// The factors for the two halves of a block that moves on by so many bits. The product of two reflected numbers is
-// one bit short of being reflected itself, which is one power of x too many.
+// The factors for the two halves of a block that moves on by so many bits. The product of two reflected
+// numbers is one bit short of being reflected itself, which is one power of x too many.
 struct Factors {
   uint64_t first_half, second_half;
 };
 constexpr Factors FactorsFor(unsigned bits) {
   return {PowerOfX(bits + 64 - 1), PowerOfX(bits - 1)};
 }
-constexpr Factors kByFourBlocks = FactorsFor(8 * kBlockBytes * kLanes), kByOneBlock = FactorsFor(8 * kBlockBytes);
+constexpr Factors kByFourBlocks = FactorsFor(8 * kBlockBytes * kLanes),
+                  kByOneBlock = FactorsFor(8 * kBlockBytes);
 
 __m128i LoadBlock(const char* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
 
 [[gnu::target("pclmul")]] inline __m128i Move(__m128i block, __m128i factors) {
-  return _mm_xor_si128(_mm_clmulepi64_si128(block, factors, 0x00), _mm_clmulepi64_si128(block, factors, 0x11));
+  return _mm_xor_si128(_mm_clmulepi64_si128(block, factors, 0x00),
+                       _mm_clmulepi64_si128(block, factors, 0x11));
 }
 
 __m128i Pair(const Factors& factors) {

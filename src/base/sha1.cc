@@ -1,5 +1,5 @@
-// FIPS 180-4, section 6.1.2: the message is padded to blocks of 64 bytes, each of which is mixed into five words
-// in eighty rounds. The schedule of a block is kept in a ring of sixteen words.
+// FIPS 180-4, section 6.1.2: the message is padded to blocks of 64 bytes, each of which is mixed into five
+// words in eighty rounds. The schedule of a block is kept in a ring of sixteen words.
 #include "base/sha1.h"
 
 #include <bit>

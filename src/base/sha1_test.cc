@@ -23,7 +23,8 @@ TEST(Sha1, KnownValues) {
   EXPECT_EQ(Hex(std::string(1'000'000, 'a')), "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
 }
 
-// Around the ends of blocks, where the padding changes its form: digests of digests, as another program computed them.
+// Around the ends of blocks, where the padding changes its form: digests of digests, as another program
+// computed them.
 TEST(Sha1, EveryLength) {
   std::string all;
   for (size_t size = 0; size < 200; ++size) all += Hex(std::string(size, static_cast<char>('a' + size % 26)));

@@ -42,8 +42,8 @@ class Waiting {
   virtual std::string_view also() const { return {}; }
   // Whether Serve is wanted too when a key has been removed, or replaced by another type (XREADGROUP).
   virtual bool wants_removals() const { return false; }
-  // For what waits for no key, but for copies of the journal (WAITAOF): as Serve, without its locks. Called by
-  // the session's core when more of the journal is on disk, or with the world stopped.
+  // For what waits for no key, but for copies of the journal (WAITAOF): as Serve, without its locks. Called
+  // by the session's core when more of the journal is on disk, or with the world stopped.
   virtual bool ServeCopies(protocol::ReplyWriter&) { return false; }
   virtual void TimeOut(protocol::ReplyWriter& reply) const { reply.NullArray(); }
 };

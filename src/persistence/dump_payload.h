@@ -18,8 +18,8 @@ std::string DumpPayload(const keyspace::Entry& entry, Compression compression);
 // server can read.
 enum class PayloadChecksum : uint8_t { kChecked, kIgnored };
 bool IntactPayload(std::string_view payload, PayloadChecksum checksum = PayloadChecksum::kChecked);
-// Reads an intact payload. When it holds anything but one value nothing is in `value`, and the error says what is
-// wrong and at which byte (its code).
+// Reads an intact payload. When it holds anything but one value nothing is in `value`, and the error says
+// what is wrong and at which byte (its code).
 Status ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value);
 
 }  // namespace cinnabar::persistence

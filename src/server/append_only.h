@@ -86,9 +86,7 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   // The text of the last failure of a write; empty while writes succeed.
   std::string Trouble() const;
   // How much of the journal a crash cannot take away any more. Nothing as long as the data set has no base.
-  uint64_t durable() const {
-    return state_ == State::kOn ? std::max(log_from_, log_->durable()) : 0;
-  }
+  uint64_t durable() const { return state_ == State::kOn ? std::max(log_from_, log_->durable()) : 0; }
 
   // journal::JournalSink:
   void OnBytes(uint64_t offset, std::string_view bytes) override;
@@ -138,9 +136,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   Millis retry_at_ = 0;
   bool told_of_limit_ = false;
   Figures figures_;
-  uint64_t closed_bytes_ = 0;  // of the files before the current increment
+  uint64_t closed_bytes_ = 0;            // of the files before the current increment
   const std::vector<int> unbound_cpus_;  // that the process may use
-  uint64_t log_from_ = 0;      // where the journal was when the log began: the base holds what came before
+  uint64_t log_from_ = 0;  // where the journal was when the log began: the base holds what came before
   mutable std::mutex trouble_mutex_;
   std::string trouble_;
 };

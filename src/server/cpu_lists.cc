@@ -15,7 +15,8 @@ Status Bind(const std::string& list) {
 
 void BindThisThread(const std::string& list, std::string_view directive, Logger& log) {
   if (list.empty()) return;
-  if (const Status bound = Bind(list); !bound) log.Warning("{} '{}': {}", directive, list, bound.error().message);
+  if (const Status bound = Bind(list); !bound)
+    log.Warning("{} '{}': {}", directive, list, bound.error().message);
 }
 
 BackgroundCpus::BackgroundCpus(const config::General& settings, const std::vector<int>& unbound, Logger& log)

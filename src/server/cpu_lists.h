@@ -10,12 +10,13 @@
 
 namespace cinnabar::server {
 
-// Binds the calling thread to the CPUs of the list, which the directive gave. Empty: changes nothing. What cannot
-// be done is logged.
+// Binds the calling thread to the CPUs of the list, which the directive gave. Empty: changes nothing. What
+// cannot be done is logged.
 void BindThisThread(const std::string& list, std::string_view directive, Logger& log);
 
-// While one lives, threads that its thread starts are background threads: they may use the CPUs of bio-cpulist, or
-// without it those that the process was started with (`unbound`), whatever the core threads are bound to.
+// While one lives, threads that its thread starts are background threads: they may use the CPUs of
+// bio-cpulist, or without it those that the process was started with (`unbound`), whatever the core threads
+// are bound to.
 class BackgroundCpus {
  public:
   BackgroundCpus(const config::General& settings, const std::vector<int>& unbound, Logger& log);

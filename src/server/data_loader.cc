@@ -23,7 +23,7 @@ using Item = RdbFileReader::Item;
 
 // Items between two looks at the clock.
 constexpr int kItemsAtOnce = 64;
-constexpr size_t kShownBytes = 128;      // of a key, in the log
+constexpr size_t kShownBytes = 128;     // of a key, in the log
 constexpr uint64_t kToldEmptyMax = 10;  // after so many the sum has to do
 
 }  // namespace
@@ -51,7 +51,8 @@ DataLoader::Progress DataLoader::Fail(std::string message) {
 
 DataLoader::Progress DataLoader::Step(Ticks deadline) {
   const uint64_t enough =
-      figures_.bytes + static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
+      figures_.bytes +
+      static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
   while (part_ < parts_.size()) {
     if (mapping_ == nullptr) {
       if (const Progress opened = OpenPart(); opened == Progress::kFailed) return opened;
@@ -137,8 +138,8 @@ DataLoader::Progress DataLoader::StepSnapshot() {
   const std::string_view reason = snapshot_->reason();
   const bool truncated = snapshot_->fault() == persistence::RdbFault::kTruncated;
   if (snapshot_->step() == RdbFileReader::Step::kValue) {
-    services_.log.Warning("The value of key {} in DB {}: {}", Quoted(snapshot_->name().substr(0, kShownBytes)),
-                          snapshot_->database(), reason);
+    services_.log.Warning("The value of key {} in DB {}: {}",
+                          Quoted(snapshot_->name().substr(0, kShownBytes)), snapshot_->database(), reason);
   }
   return Fail(fmt::format("{} loading {} at offset {}: {}. Unrecoverable error, aborting now.",
                           truncated ? "Short read or OOM" : "Bad file format", parts_[part_].name,
@@ -147,7 +148,8 @@ DataLoader::Progress DataLoader::StepSnapshot() {
 
 void DataLoader::SkipEmpty() {
   if (++figures_.keys_empty > kToldEmptyMax) return;
-  services_.log.Notice("Loading the data set: skipping empty key: {}", snapshot_->name().substr(0, kShownBytes));
+  services_.log.Notice("Loading the data set: skipping empty key: {}",
+                       snapshot_->name().substr(0, kShownBytes));
 }
 
 DataLoader::Progress DataLoader::TakeEntry() {

@@ -46,8 +46,8 @@ class DataLoader {
   DataLoader(dispatch::Services& services, std::vector<LoadPart> parts);
   ~DataLoader();
 
-  // Works until the deadline, or until so much has been read that clients want to be looked after. After kFailed
-  // error() is for the log.
+  // Works until the deadline, or until so much has been read that clients want to be looked after. After
+  // kFailed error() is for the log.
   Progress Step(Ticks deadline);
 
   const Error& error() const { return error_; }

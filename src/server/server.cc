@@ -91,7 +91,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
     // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
     if (services_.copy_waiters.fetch_add(0) == 0) return;
     for (dispatch::Dispatcher* dispatcher : dispatchers_) {
-      cores_[static_cast<size_t>(dispatcher->core_index())]->Post([dispatcher] { dispatcher->ServeCopyWaiters(); });
+      cores_[static_cast<size_t>(dispatcher->core_index())]->Post(
+          [dispatcher] { dispatcher->ServeCopyWaiters(); });
     }
   });
   services_.files = files_.get();
@@ -152,8 +153,7 @@ void Server::AnnounceReady() {
 
 void Server::FailToLoad(const Error& error) {
   log_.Warning("{}", error.message);
-  if (!settings_.persistence.appendonly)
-    log_.Warning("Terminating server after rdb file reading failure.");
+  if (!settings_.persistence.appendonly) log_.Warning("Terminating server after rdb file reading failure.");
   exit_code_ = 1;
   Stop();
 }

@@ -120,8 +120,8 @@ void Restore(Call& call) {
     return call.reply().Error(kNotIntact);
   persistence::RdbValue value;
   if (const Status read = persistence::ReadPayload(payload, Limits(call), value); !read) {
-    call.services().log.Warning("RESTORE: bad payload, at byte {} of {}: {}.", read.error().code, payload.size(),
-                                read.error().message);
+    call.services().log.Warning("RESTORE: bad payload, at byte {} of {}: {}.", read.error().code,
+                                payload.size(), read.error().message);
     return call.reply().Error(kBadFormat);
   }
 

@@ -1,8 +1,8 @@
 // WAIT and WAITAOF: whether what the client wrote has been copied, to replicas or to the disk. There are no
 // replicas yet: whoever waits for one waits until the time is up.
 //
-// WAITAOF only looks: with appendfsync everysec the answer comes with the next fsync, and with `no` when somebody
-// else makes the file durable (a rewrite, the end of the server), which may be never.
+// WAITAOF only looks: with appendfsync everysec the answer comes with the next fsync, and with `no` when
+// somebody else makes the file durable (a rewrite, the end of the server), which may be never.
 #include <limits>
 
 #include "dispatch/args.h"
@@ -111,8 +111,9 @@ constexpr CommandSpec kTable[] = {
     {
         .name = "waitaof",
         .synopsis = "numlocal:integer numreplicas:integer timeout:integer",
-        .summary = "Waits until the client's writes are in the append-only file on disk, here and on a number of "
-                   "replicas, or the time is over.",
+        .summary =
+            "Waits until the client's writes are in the append-only file on disk, here and on a number of "
+            "replicas, or the time is over.",
         .since = "7.2.0",
         .group = "generic",
         .complexity = "O(1)",

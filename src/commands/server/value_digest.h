@@ -1,5 +1,5 @@
-// DEBUG DIGEST: equal data have equal digests on every server of this kind, stock Redis included, whatever the
-// order of keys and the encoding of values. 160 bits, shown as 40 hexadecimal digits; no data have zeros.
+// DEBUG DIGEST: equal data have equal digests on every server of this kind, stock Redis included, whatever
+// the order of keys and the encoding of values. 160 bits, shown as 40 hexadecimal digits; no data have zeros.
 // Against accidents, not against attackers.
 //
 // Two operations make a digest of parts, each of which enters as its SHA-1:
@@ -31,7 +31,8 @@ class Digest {
 // Of the value alone, and whether it expires.
 Digest DigestOfValue(const keyspace::Entry& entry);
 
-// Of a whole data set. Databases come one after the other, in ascending order; those that are empty do not count.
+// Of a whole data set. Databases come one after the other, in ascending order; those that are empty do not
+// count.
 class DataSetDigest {
  public:
   void BeginDatabase(int database);

@@ -58,7 +58,8 @@ constexpr Param kTesting[] = {
     {.name = "loading-process-events-interval-bytes",
      .value = Integer{At<&Testing::loading_process_events_interval_bytes>, 1024, kMaxInt},
      .flags = kHidden,
-     .doc = "After how many loaded bytes clients are looked after, if two milliseconds have not passed before."},
+     .doc =
+         "After how many loaded bytes clients are looked after, if two milliseconds have not passed before."},
     {.name = "use-exit-on-panic",
      .value = YesNo{At<&Testing::use_exit_on_panic>},
      .flags = kHidden,

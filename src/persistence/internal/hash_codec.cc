@@ -139,9 +139,10 @@ void ReadTimedFields(RdbReader& in, RdbType type, const ValueLimits& limits, Rdb
 
 void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
   if (type == RdbType::kHashListpackEx) in.Moment();  // the listpack tells it again
-  const std::string_view pack = ReadListpack(in, value.room, kListpackFaults);
-  if (!CheckGroups(in, pack, 3, kListpackFaults)) return;
-  FieldCollector fields(listpack::Count(pack) / 3, limits.hash);
+  const std::string_view pack = in.String(value.room);
+  PackFacts facts;
+  if (!CheckGroups<3, 0>(in, pack, kListpackFaults, facts)) return;
+  FieldCollector fields(facts.groups, limits.hash);
   listpack::Digits name_digits, value_digits;
   for (size_t at = listpack::First(pack); at != listpack::kEnd && !in.failed();) {
     const std::string_view name = listpack::Get(pack, at).Text(name_digits);
@@ -156,15 +157,16 @@ void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, R
   fields.Finish(in, value);
 }
 
-// A listpack of fields and values, perhaps in `value.room`.
+// What has to be a listpack of fields and values, perhaps in `value.room`.
 void TakePack(RdbReader& in, std::string_view pack, const PackFaults& faults, const ValueLimits& limits,
               RdbValue& value) {
-  if (!CheckGroups(in, pack, 2, faults)) return;
-  if (FitsPacked(pack, listpack::Count(pack) / 2, limits.hash)) {
+  PackFacts facts;
+  if (!CheckGroups<2, 2>(in, pack, faults, facts)) return;
+  if (FitsPacked(pack, facts, limits.hash)) {
     value.bytes = pack;
     return;
   }
-  FieldCollector fields(listpack::Count(pack) / 2, limits.hash);
+  FieldCollector fields(facts.groups, limits.hash);
   listpack::Digits name_digits, value_digits;
   for (size_t at = listpack::First(pack); at != listpack::kEnd;) {
     const std::string_view name = listpack::Get(pack, at).Text(name_digits);
@@ -226,7 +228,7 @@ void ReadHash(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& 
       return TakeConverted(in, pack, kZiplistFaults, limits, value);
     }
     default:
-      return TakePack(in, ReadListpack(in, value.room, kListpackFaults), kListpackFaults, limits, value);
+      return TakePack(in, in.String(value.room), kListpackFaults, limits, value);
   }
 }
 

@@ -62,14 +62,14 @@ void ReadIntset(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
 }
 
 void ReadListpackOfMembers(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
-  const std::string_view pack = ReadListpack(in, value.room, kListpackFaults);
-  if (!CheckGroups(in, pack, 1, kListpackFaults)) return;
-  const size_t count = listpack::Count(pack);
-  if (FitsPacked(pack, count, limits.set.listpack)) {
+  const std::string_view pack = in.String(value.room);
+  PackFacts facts;
+  if (!CheckGroups<1, 1>(in, pack, kListpackFaults, facts)) return;
+  if (FitsPacked(pack, facts, limits.set.listpack)) {
     value.bytes = pack;
     return;
   }
-  MemberCollector members(count, limits.set);
+  MemberCollector members(facts.groups, limits.set);
   for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
     listpack::Digits digits;
     members.Add(listpack::Get(pack, at).Text(digits));

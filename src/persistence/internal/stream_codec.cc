@@ -174,7 +174,8 @@ class StreamReading {
     const std::string_view name = in_.String(room_);
     const Millis seen = in_.Moment();
     const Millis active = type_ == RdbType::kStream3 ? in_.Moment() : seen;
-    if (!in_.failed() && group.FindConsumer(name) != nullptr) in_.FailCorrupt("Duplicate stream consumer detected");
+    if (!in_.failed() && group.FindConsumer(name) != nullptr)
+      in_.FailCorrupt("Duplicate stream consumer detected");
     if (in_.failed()) return;
     StreamConsumer& consumer = group.AddConsumer(name, seen);
     consumer.active = active;
