@@ -142,6 +142,14 @@ bool AdjustLimits(config::Config& config, Logger& log) {
   return outcome.maxclients > 0;
 }
 
+os::HugePages RefuseHugePages(const config::Settings& settings, Logger& log) {
+  if (!settings.general.disable_thp || !os::TransparentHugePagesAlways()) return os::HugePages::kTaken;
+  const Status refused = os::DisableTransparentHugePages();
+  if (refused) return os::HugePages::kRefused;
+  log.Warning("disable-thp: {}", refused.error().message);
+  return os::HugePages::kTaken;
+}
+
 // As syslog(3) counts them.
 int FacilityNumber(const config::Logging& logging) {
   if (logging.syslog_facility == config::SyslogFacility::kUser) return LOG_USER;
@@ -194,7 +202,9 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
   }
   LogBanner(config, log);
   WarnOfWhatIsNotActedOn(config, log);
-  for (const std::string& warning : os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog))) {
+  const os::HugePages pages = RefuseHugePages(settings, log);
+  for (const std::string& warning :
+       os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog), pages)) {
     log.Warning("{}", warning);
   }
   if (settings.general.jemalloc_bg_thread) os::SetBackgroundPurging(true);

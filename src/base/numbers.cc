@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <limits>
 
 namespace cinnabar {
@@ -155,7 +156,40 @@ bool internal::ParseInt64(std::string_view text, int64_t& value) {
   return true;
 }
 
+namespace {
+
+// Short plain decimals: their digits and a power of ten are exact as doubles, so that one division rounds
+// correctly (Clinger, 1990). False for everything else.
+bool ParseShortDecimal(std::string_view text, double& value) {
+  static constexpr double kPowers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  constexpr size_t kDigitsMax = std::size(kPowers) - 1;  // below 2^53
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > kDigitsMax + 1) return false;
+  uint64_t digits = 0;
+  size_t point = text.size();
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto digit = static_cast<uint8_t>(text[i] - '0');
+    if (digit <= 9) {
+      digits = digits * 10 + digit;
+    } else if (text[i] == '.' && point == text.size() && i > 0 && i + 1 < text.size()) {
+      point = i;
+    } else {
+      return false;
+    }
+  }
+  const size_t decimals = point == text.size() ? 0 : text.size() - point - 1;
+  if (decimals == 0 && text.size() > kDigitsMax) return false;
+  value = static_cast<double>(digits) / kPowers[decimals];
+  if (negative) value = -value;
+  return true;
+}
+
+}  // namespace
+
 std::optional<double> ParseDouble(std::string_view text) {
+  if (double value = 0; ParseShortDecimal(text, value)) return value;
   // from_chars knows plain decimals; it refuses or stops early at everything else strtod() takes.
   double value = 0;
   const char* end = text.data() + text.size();

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdlib>
+
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -148,6 +151,26 @@ TEST(Numbers, ParsesMemorySizes) {
        {"", "mb", "-1", "1tb", "1 mb", "1kbb", "18446744073709551616", "18446744073709551615kb"}) {
     EXPECT_EQ(ParseMemorySize(bad), std::nullopt) << bad;
   }
+}
+
+TEST(Numbers, ShortDecimalsAreReadAsTheLibraryReadsThem) {
+  const uint64_t seed = 7;
+  SCOPED_TRACE(seed);
+  Random random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = random.Uniform(3) == 0 ? "-" : "";
+    const size_t whole = 1 + random.Uniform(12), decimals = random.Uniform(8);
+    for (size_t digit = 0; digit < whole; ++digit) text += static_cast<char>('0' + random.Uniform(10));
+    if (decimals > 0) text += '.';
+    for (size_t digit = 0; digit < decimals; ++digit) text += static_cast<char>('0' + random.Uniform(10));
+    const auto value = ParseDouble(text);
+    ASSERT_TRUE(value) << text;
+    ASSERT_EQ(std::bit_cast<uint64_t>(*value), std::bit_cast<uint64_t>(strtod(text.c_str(), nullptr)))
+        << text;
+  }
+  EXPECT_FALSE(ParseDouble("-"));
+  EXPECT_FALSE(ParseDouble("1.2.3"));
+  EXPECT_FALSE(ParseDouble("1 "));
 }
 
 }  // namespace

@@ -43,9 +43,29 @@ void Call::Block(std::unique_ptr<Waiting> waiting, std::span<const Key> keys, Mi
 void Dispatcher::Block(Session& session, std::shared_ptr<BlockedCall> call) {
   for (const BlockedCall::AwaitedKey& awaited : call->keys)
     core_.keyspace.Await(call->database, awaited.key(), call);
+  const bool for_copies = call->keys.empty();
+  if (for_copies) {
+    copy_waiters_.push_back(call);
+    services_.copy_waiters.fetch_add(1);
+  }
   if (call->deadline != keyspace::kNever) timeouts_.emplace(call->deadline, call);
   session.blocked = std::move(call);
   session.suspended = true;
+  // The copies may have come before anybody knew that this one waits.
+  if (for_copies) ServeCopyWaiters();
+}
+
+void Dispatcher::ServeCopyWaiters() {
+  for (const std::shared_ptr<BlockedCall>& call : copy_waiters_) {
+    if (!call->Take()) continue;  // its reply is on its way
+    protocol::ReplyWriter writer(call->reply, call->version);
+    if (!call->waiting->ServeCopies(writer)) {
+      call->GiveBack();
+      continue;
+    }
+    call->Finish();
+    services_.clients.Resume(call);
+  }
 }
 
 void Dispatcher::OnAwaited(int database, const Key& key) {
@@ -227,6 +247,10 @@ bool Dispatcher::Unblock(Session& session, UnblockWith with) {
 }
 
 void Dispatcher::LeaveQueues(const BlockedCall& call) {
+  if (call.keys.empty()) {
+    std::erase_if(copy_waiters_, [&](const auto& waiter) { return waiter.get() == &call; });
+    services_.copy_waiters.fetch_sub(1);
+  }
   for (const BlockedCall::AwaitedKey& awaited : call.keys) {
     const size_t shard = Keyspace::ShardOf(awaited.hash);
     core_.keyspace.Lock(shard);
@@ -243,6 +267,7 @@ void Dispatcher::CompleteBlocked(Session& session) {
   const std::shared_ptr<BlockedCall> call = std::exchange(session.blocked, nullptr);
   LeaveQueues(*call);
   session.gate = std::max(session.gate, call->gate);
+  session.written = std::max(session.written, call->gate);
   session.suspended = false;
   if (session.reply_mode == ReplyMode::kOn) {
     session.output.Splice(std::move(call->reply));

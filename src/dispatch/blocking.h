@@ -42,6 +42,9 @@ class Waiting {
   virtual std::string_view also() const { return {}; }
   // Whether Serve is wanted too when a key has been removed, or replaced by another type (XREADGROUP).
   virtual bool wants_removals() const { return false; }
+  // For what waits for no key, but for copies of the journal (WAITAOF): as Serve, without its locks. Called
+  // by the session's core when more of the journal is on disk, or with the world stopped.
+  virtual bool ServeCopies(protocol::ReplyWriter&) { return false; }
   virtual void TimeOut(protocol::ReplyWriter& reply) const { reply.NullArray(); }
 };
 
@@ -61,7 +64,7 @@ struct BlockedCall final : public keyspace::Waiter {
   protocol::Resp version = protocol::Resp::k2;
   const Command* command = nullptr;
   std::vector<std::string> argv;
-  std::vector<AwaitedKey> keys;
+  std::vector<AwaitedKey> keys;  // none: waits for copies
   Millis deadline = keyspace::kNever;
   std::unique_ptr<Waiting> waiting;
   uint64_t gate = 0;   // as Session::gate

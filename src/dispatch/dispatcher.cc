@@ -180,7 +180,11 @@ void Dispatcher::AfterReply(Session& session) {
   if (services_.history != nullptr) [[unlikely]]
     return RunObserved(session, command, argv, keys);
   CallHandler(session, command, argv, keys);
-  EndChanges();
+  if (!effects_.empty()) {
+    FlushEffects();
+    session.written = appended_;
+  }
+  ServeChanged();
 }
 
 namespace {
@@ -399,7 +403,9 @@ void Dispatcher::RunQueued(Session& session) {
   }
   running_transaction_ = false;
   time_frozen_ = false;
-  if (!effects_.empty()) FlushEffects(journal::Grouping::kTransaction);
+  if (effects_.empty()) return;
+  FlushEffects(journal::Grouping::kTransaction);
+  session.written = appended_;
 }
 
 // Gives the observer what the command answered, while the shards are still held.
@@ -408,7 +414,10 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
   OutputBuffer capture(OutputBuffer::kFixedBytesMin);
   OutputBuffer& target = session.reply.Redirect(capture);
   CallHandler(session, command, argv, keys);
-  if (!effects_.empty()) FlushEffects();
+  if (!effects_.empty()) {
+    FlushEffects();
+    session.written = appended_;
+  }
   session.reply.Redirect(target);
   const std::string text = capture.TakeText();
   target.Append(text);

@@ -182,11 +182,18 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void AbandonBlocked(Session& session);
   // For CLIENT UNBLOCK, with the world stopped: false when the session is not blocked.
   bool Unblock(Session& session, UnblockWith with);
+  // Completes the calls that have the copies of the journal they waited for. The core's own thread, or with
+  // the world stopped.
+  void ServeCopyWaiters();
   // Every key of the database may have changed. With the world stopped.
   void SignalAllAwaited(int database);
   // Ends changes that were made outside of a command: effects and waiters. REQUIRES: the shards are held.
   void EndChanges() {
     if (!effects_.empty()) FlushEffects();
+    ServeChanged();
+  }
+
+  void ServeChanged() {
     if (!ready_.empty()) [[unlikely]]
       ServeReady();
   }
@@ -330,6 +337,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // The shards of this core's commands that have yielded, and the hashes of the keys that those may change.
   std::bitset<keyspace::Keyspace::kShards> held_for_long_;
   std::vector<uint64_t> changed_for_long_;
+  std::vector<std::shared_ptr<BlockedCall>> copy_waiters_;
   // How far the sweep for expired keys has come.
   struct Sweep {
     bool running = false;

@@ -125,6 +125,12 @@ class DataFiles {
   };
   virtual Status Reload(const ReloadOptions& options) = 0;
   virtual Status ReloadAppendOnly() = 0;
+  // How far the append-only file has the journal safely on disk. Any core, inside a batch.
+  struct LocalCopy {
+    bool kept = false;     // appendonly is on
+    uint64_t durable = 0;  // a crash loses nothing before this offset of the journal
+  };
+  virtual LocalCopy Local() const = 0;
 };
 
 // What stops the usual way of commands. Bits; set and cleared with the world stopped, read by every core.
@@ -163,6 +169,7 @@ struct DebugSwitches {
   bool deny_scripts_disabled = false;
   // From how many bytes on an element of a large list stands alone; 0: when it does not fit a node.
   size_t list_plain_from = 0;
+  bool check_payload_checksums = true;  // of RESTORE
 };
 
 struct Services {
@@ -187,6 +194,7 @@ struct Services {
   DataFiles* files = nullptr;              // always there in a server
   std::atomic<uint32_t> alarms{0};         // Alarm bits
   std::atomic<uint64_t> released{0};       // with kGatedReplies: how much of the journal is on disk
+  std::atomic<uint64_t> copy_waiters{0};   // blocked clients that want to know when more of it is
   std::atomic<uint32_t> long_commands{0};  // commands that have yielded and not ended
 };
 

@@ -118,7 +118,8 @@ struct Session {
   std::string library_name;
   std::string library_version;
   std::string user = "default";
-  uint64_t gate = 0;  // with Alarm::kGatedReplies: the replies tell of the journal up to this offset
+  uint64_t gate = 0;     // with Alarm::kGatedReplies: the replies tell of the journal up to this offset
+  uint64_t written = 0;  // the journal's offset behind what it wrote last
   Millis created = 0;
   Millis last_active = 0;
   Millis soft_limit_since = 0;  // when the output buffer exceeded its soft limit; 0: it does not

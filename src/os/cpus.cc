@@ -149,6 +149,16 @@ Result<std::vector<int>> ParseCpuList(const std::string& text) {
   return cpus;
 }
 
+std::vector<int> CpusOfThisThread() {
+  std::vector<int> cpus;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) < 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<size_t>(cpu), &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
 Status PinThisThread(const std::vector<int>& cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -18,6 +18,9 @@ int CpuQuota(const std::string& root = "");
 // "0,2,3", "0-7", "0-7:2" (every second): the form of server_cpulist and its siblings.
 Result<std::vector<int>> ParseCpuList(const std::string& text);
 
+// Those that the calling thread may run on.
+std::vector<int> CpusOfThisThread();
+
 // Binds the calling thread to these CPUs.
 Status PinThisThread(const std::vector<int>& cpus);
 

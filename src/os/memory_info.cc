@@ -71,7 +71,7 @@ bool TransparentHugePagesAlways(const std::string& root) {
   return text && text->find("[always]") != std::string::npos;
 }
 
-std::vector<std::string> KernelWarnings(int tcp_backlog, const std::string& root) {
+std::vector<std::string> KernelWarnings(int tcp_backlog, HugePages pages, const std::string& root) {
   std::vector<std::string> warnings;
   const auto overcommit = ReadWholeFile(root + "/proc/sys/vm/overcommit_memory");
   if (overcommit && NumberAt(*overcommit) != 1) {
@@ -81,7 +81,7 @@ std::vector<std::string> KernelWarnings(int tcp_backlog, const std::string& root
         "low memory condition. Set 'vm.overcommit_memory = 1' in /etc/sysctl.conf and reboot, or run 'sysctl "
         "vm.overcommit_memory=1', for this to take effect.");
   }
-  if (TransparentHugePagesAlways(root)) {
+  if (pages == HugePages::kTaken && TransparentHugePagesAlways(root)) {
     warnings.push_back(
         "WARNING Transparent Huge Pages (THP) are set to 'always' in this kernel, which costs latency and "
         "memory "

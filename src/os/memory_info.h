@@ -37,6 +37,8 @@ Status DisableTransparentHugePages();
 bool TransparentHugePagesAlways(const std::string& root = "");
 
 // Settings of the kernel that will hurt, one log line each. `root` is put before every path, for tests.
-std::vector<std::string> KernelWarnings(int tcp_backlog, const std::string& root = "");
+enum class HugePages : uint8_t { kTaken, kRefused };
+std::vector<std::string> KernelWarnings(int tcp_backlog, HugePages pages = HugePages::kTaken,
+                                        const std::string& root = "");
 
 }  // namespace cinnabar::os

@@ -51,15 +51,16 @@ TEST(MemoryInfo, CpuTimesGrow) {
 
 TEST(MemoryInfo, WarnsAboutTheKernel) {
   TemporaryDirectory root;
-  EXPECT_TRUE(KernelWarnings(511, root.Path()).empty());
+  EXPECT_TRUE(KernelWarnings(511, HugePages::kTaken, root.Path()).empty());
   root.Write("proc/sys/vm/overcommit_memory", "1\n");
   root.Write("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
   root.Write("proc/sys/net/core/somaxconn", "4096\n");
-  EXPECT_TRUE(KernelWarnings(511, root.Path()).empty());
+  EXPECT_TRUE(KernelWarnings(511, HugePages::kTaken, root.Path()).empty());
   root.Write("proc/sys/vm/overcommit_memory", "0\n");
   root.Write("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n");
   root.Write("proc/sys/net/core/somaxconn", "128\n");
-  EXPECT_EQ(KernelWarnings(511, root.Path()).size(), 3u);
+  EXPECT_EQ(KernelWarnings(511, HugePages::kTaken, root.Path()).size(), 3u);
+  EXPECT_EQ(KernelWarnings(511, HugePages::kRefused, root.Path()).size(), 2u);
 }
 
 TEST(Allocator, HasFigures) {

@@ -36,22 +36,25 @@ std::string DumpPayload(const keyspace::Entry& entry, Compression compression) {
   return payload;
 }
 
-bool IntactPayload(std::string_view payload) {
+bool IntactPayload(std::string_view payload, PayloadChecksum checksum) {
   if (payload.size() < kDumpFooterBytes) return false;
   const std::string_view covered = payload.substr(0, payload.size() - kChecksumBytes);
   const char* const version = payload.data() + payload.size() - kDumpFooterBytes;
-  return Load<uint16_t>(version) <= kRdbVersionMax &&
+  if (Load<uint16_t>(version) > kRdbVersionMax) return false;
+  return checksum == PayloadChecksum::kIgnored ||
          Load<uint64_t>(version + kVersionBytes) == Crc64(0, covered);
 }
 
-bool ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value) {
+Status ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value) {
   RdbReader in(payload.substr(0, payload.size() - kDumpFooterBytes));
   const uint8_t type = in.Byte();
-  if (!ReadValue(in, type, limits, value)) return false;
-  if (in.left() == 0) return true;
-  value.bytes = {};
-  value.object.reset();
-  return false;
+  if (ReadValue(in, type, limits, value)) {
+    if (in.left() == 0) return {};
+    in.FailCorrupt("bytes behind the value");
+    value.bytes = {};
+    value.object.reset();
+  }
+  return Fail(std::string(in.reason()), static_cast<int>(in.position()));
 }
 
 }  // namespace cinnabar::persistence

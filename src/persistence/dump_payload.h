@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "persistence/rdb_value.h"
 
 namespace cinnabar::persistence {
@@ -15,8 +16,10 @@ std::string DumpPayload(const keyspace::Entry& entry, Compression compression);
 
 // Whether version and checksum are right: the payload came through unharmed, and is none that only a later
 // server can read.
-bool IntactPayload(std::string_view payload);
-// Reads an intact payload. False, and nothing in `value`, when it holds anything but one value.
-bool ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value);
+enum class PayloadChecksum : uint8_t { kChecked, kIgnored };
+bool IntactPayload(std::string_view payload, PayloadChecksum checksum = PayloadChecksum::kChecked);
+// Reads an intact payload. When it holds anything but one value nothing is in `value`, and the error says
+// what is wrong and at which byte (its code).
+Status ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value);
 
 }  // namespace cinnabar::persistence

@@ -147,7 +147,7 @@ RdbFileReader::Item RdbFileReader::ReadHeader() {
   }
   if (!Recognizes(magic) || !digits)
     return Faulty(RdbFault::kCorrupt, "Wrong signature trying to load DB from file");
-  if (version < 1 || version > kRdbVersionMax)
+  if (version < 1 || version > version_max_)
     return Faulty(RdbFault::kUnsupported, "Can't handle RDB format version");
   version_ = static_cast<uint16_t>(version);
   return Next();
@@ -227,7 +227,10 @@ RdbFileReader::Item RdbFileReader::ReadEntry(uint8_t type) {
   if (in_.failed()) return Item::kFault;
   step_ = Step::kValue;
   value_.object.reset();
-  return ReadValue(in_, type, limits_, value_) ? Item::kEntry : Item::kFault;
+  if (ReadValue(in_, type, limits_, value_)) return Item::kEntry;
+  if (!empty_passes_ || in_.fault() != RdbFault::kEmpty) return Item::kFault;
+  in_.ForgiveEmpty();
+  return Item::kNothing;
 }
 
 RdbFileReader::Item RdbFileReader::ReadEnd() {

@@ -63,12 +63,15 @@ class RdbFileWriter {
 };
 
 class RdbFileReader {
+  static constexpr int kRdbVersionAny = 9999;  // four digits
+
  public:
   enum class Item : uint8_t {
     kFact,      // name(), text()
     kDatabase,  // database()
     kSizes,     // keys(), expires(): hints
     kEntry,     // name() is the key; value(), expiry(), use()
+    kNothing,   // name() is a key without a value: only after LetEmptyPass()
     kFunction,  // text() is the source
     kEnd,       // the checksum was right, or there is none
     kFault,     // fault() and reason() say why
@@ -91,6 +94,11 @@ class RdbFileReader {
   // The bytes are those of the whole file, or of its beginning: they may be followed by others (an
   // append-only file with a snapshot in front).
   RdbFileReader(std::string_view bytes, const ValueLimits& limits, Checksum checksum = Checksum::kWritten);
+
+  // A file of a later version than is known is read as far as it holds what is known.
+  void AcceptLaterVersions() { version_max_ = kRdbVersionAny; }
+  // Collections without elements, which old versions wrote by mistake, are no fault.
+  void LetEmptyPass() { empty_passes_ = true; }
 
   // Whether the bytes begin like an RDB file.
   static bool Recognizes(std::string_view bytes) { return bytes.starts_with("REDIS"); }
@@ -125,6 +133,8 @@ class RdbFileReader {
   const std::string_view bytes_;
   const ValueLimits limits_;
   const Checksum checksum_;
+  int version_max_ = kRdbVersionMax;
+  bool empty_passes_ = false;
   RdbReader in_;
   bool begun_ = false;
   Step step_ = Step::kStart;

@@ -44,6 +44,9 @@ class RdbReader {
     fault_ = fault;
     reason_ = reason;
   }
+  // Goes on behind something that was empty. REQUIRES: fault() is kEmpty, which only the end of a value
+  // gives.
+  void ForgiveEmpty() { fault_ = RdbFault::kNone; }
   void FailCorrupt(std::string_view reason) { Fail(RdbFault::kCorrupt, reason); }
 
   size_t position() const { return position_; }

@@ -1,6 +1,7 @@
 #include "persistence/snapshot_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,6 +67,8 @@ Result<uint64_t> WriteWholeFile(const std::string& path, const std::string& temp
                     " (in server root dir) for saving: " + strerror(code),
                 code);
   }
+  // Says to other servers on this folder that somebody still writes it. Not every file system can.
+  [[maybe_unused]] const int locked = flock(fd, LOCK_EX | LOCK_NB);
   FileSink sink(fd, sync_bytes);
   const uint64_t result = write(sink);
   sink.Drain();

@@ -11,8 +11,10 @@
 #include <filesystem>
 
 #include "dispatch/dispatcher.h"
+#include "os/cpus.h"
 #include "os/files.h"
 #include "persistence/command_writer.h"
+#include "server/cpu_lists.h"
 
 namespace cinnabar::server {
 namespace {
@@ -67,7 +69,11 @@ Result<int> OpenForAppending(const std::string& path) {
 
 AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
                        std::function<void(uint64_t)> released)
-    : services_(services), child_(child), snapshots_(snapshots), released_(std::move(released)) {}
+    : services_(services),
+      child_(child),
+      snapshots_(snapshots),
+      released_(std::move(released)),
+      unbound_cpus_(os::CpusOfThisThread()) {}
 
 AppendOnly::~AppendOnly() {
   StopLog();
@@ -167,6 +173,7 @@ Status AppendOnly::OpenAfterLoading() {
     services_.log.Notice("Creating AOF base file {} on server start", base.name);
     TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
   }
+  unlink(TemporaryIncrement().c_str());  // of a server that ended before it had a base
   const bool first = manifest_.increments.empty();
   if (first)
     services_.log.Notice("Creating AOF incr file {} on server start", manifest_.AddIncrement(stem).name);
@@ -196,7 +203,11 @@ uint64_t AppendOnly::SizeOfFiles() const {
 
 void AppendOnly::StartLog() {
   if (log_ != nullptr) return;
-  log_ = std::make_unique<persistence::AppendLog>(*this);
+  {
+    BackgroundCpus background(services_.settings.general, unbound_cpus_, services_.log);
+    log_ = std::make_unique<persistence::AppendLog>(*this);
+  }
+  log_from_ = services_.journal.offset();
   SettingsChanged();
   released_(services_.journal.offset());  // what came before is the base's
   services_.journal.AddSink(*this);
@@ -215,8 +226,8 @@ void AppendOnly::SettingsChanged() {
   if (log_ == nullptr) return;
   const config::Persistence& settings = services_.settings.persistence;
   const SyncPolicy policy = PolicyOf(settings.appendfsync);
-  // What came before is not on disk yet, and replies will tell of it.
-  if (std::exchange(policy_, policy) != policy && policy == SyncPolicy::kAlways) log_->Flush(true);
+  // What came before is not on disk yet: replies will tell of it, or clients wait for it (WAITAOF).
+  if (std::exchange(policy_, policy) != policy && policy != SyncPolicy::kNo) log_->Flush(true);
   log_->SetPolicy(policy);
   log_->HoldSyncs(settings.no_appendfsync_on_rewrite && child_.running());
 }
@@ -339,6 +350,7 @@ Status AppendOnly::BeginRewrite() {
     AppendTo(TRY(OpenForAppending(TemporaryIncrement())), 0);
   }
   const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this] {
+    BindThisThread(services_.settings.general.aof_rewrite_cpulist, "aof-rewrite-cpulist", services_.log);
     const std::string temporary = TemporaryBase(getpid());
     const Status written = WriteBase(temporary + ".part", temporary);
     if (!written)

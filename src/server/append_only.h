@@ -12,6 +12,7 @@
 // Owned by core 0's thread; called with the world stopped, but Cron, OnChildEnded and the listener's calls.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -85,8 +86,8 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   const persistence::AppendLog* log() const { return log_.get(); }
   // The text of the last failure of a write; empty while writes succeed.
   std::string Trouble() const;
-  // What is on disk of the journal.
-  uint64_t durable() const { return log_ == nullptr ? 0 : log_->durable(); }
+  // How much of the journal a crash cannot take away any more. Nothing as long as the data set has no base.
+  uint64_t durable() const { return state_ == State::kOn ? std::max(log_from_, log_->durable()) : 0; }
 
   // journal::JournalSink:
   void OnBytes(uint64_t offset, std::string_view bytes) override;
@@ -136,7 +137,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   Millis retry_at_ = 0;
   bool told_of_limit_ = false;
   Figures figures_;
-  uint64_t closed_bytes_ = 0;  // of the files before the current increment
+  uint64_t closed_bytes_ = 0;            // of the files before the current increment
+  const std::vector<int> unbound_cpus_;  // that the process may use
+  uint64_t log_from_ = 0;  // where the journal was when the log began: the base holds what came before
   mutable std::mutex trouble_mutex_;
   std::string trouble_;
 };

@@ -7,11 +7,13 @@
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
+#include "server/leftovers.h"
 
 namespace cinnabar::server {
 namespace {
 
 constexpr Nanos kSlice = 2 * kNanosPerMilli;
+constexpr Nanos kSecondSweep = 90 * kNanosPerSecond;
 constexpr Ticks kNoDeadline = std::numeric_limits<Ticks>::max();
 
 bool Exists(const std::string& path) {
@@ -35,7 +37,13 @@ const DataLoader::Figures* ServerDataFiles::load_figures() const {
 
 // ---- loading ----
 
+void ServerDataFiles::SweepFolder() {
+  RemoveLeftovers(services_.settings.persistence.dir, services_.log);
+}
+
 Status ServerDataFiles::BeginLoading() {
+  SweepFolder();
+  sweep_at_ = SystemMonotonicNanos() + kSecondSweep;
   // The manifest is read also when the append-only file is off: it may be switched on.
   std::vector<LoadPart> parts = TRY(append_only_.FindFiles());
   from_append_only_ = services_.settings.persistence.appendonly;
@@ -63,8 +71,10 @@ Result<bool> ServerDataFiles::Load() {
   if (from_append_only_) {
     services_.log.Notice("DB loaded from append only file: {:.3f} seconds", seconds);
   } else {
-    services_.log.Notice("Done loading RDB, keys loaded: {}, keys expired: {}.", last_load_.keys_loaded,
-                         last_load_.keys_expired);
+    const std::string empty =
+        last_load_.keys_empty == 0 ? "" : fmt::format(", empty keys skipped: {}", last_load_.keys_empty);
+    services_.log.Notice("Done loading RDB, keys loaded: {}, keys expired: {}{}.", last_load_.keys_loaded,
+                         last_load_.keys_expired, empty);
     services_.log.Notice("DB loaded from disk: {:.3f} seconds", seconds);
   }
   TRY_STATUS(FinishLoading());
@@ -90,11 +100,16 @@ void ServerDataFiles::Cron() {
         snapshots_.OnChildEnded(*outcome);
       } else {
         append_only_.OnChildEnded(*outcome);
+        TellCopyWaiters();  // the first base makes durable what was appended before it was there
       }
       UpdateAlarms();
     });
   }
   if (loading()) return;
+  if (sweep_at_ != 0 && !child_.running() && SystemMonotonicNanos() >= sweep_at_) {
+    SweepFolder();
+    sweep_at_ = 0;
+  }
   append_only_.Cron();
   snapshots_.Cron();
   const bool trouble = snapshots_.refuses_writes() || !append_only_.Trouble().empty();
@@ -129,7 +144,12 @@ Status ServerDataFiles::SettingsChanged(const config::Settings& old, const confi
   }
   append_only_.SettingsChanged();
   UpdateAlarms();
+  TellCopyWaiters();
   return {};
+}
+
+void ServerDataFiles::TellCopyWaiters() {
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->ServeCopyWaiters();
 }
 
 Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request) {
@@ -170,7 +190,9 @@ void ServerDataFiles::EmptyDataSet() {
 
 Status ServerDataFiles::LoadAtOnce(std::vector<LoadPart> parts) {
   DataLoader loader(services_, std::move(parts));
-  if (loader.Step(kNoDeadline) == DataLoader::Progress::kFailed) {
+  DataLoader::Progress progress = DataLoader::Progress::kMore;
+  while (progress == DataLoader::Progress::kMore) progress = loader.Step(kNoDeadline);
+  if (progress == DataLoader::Progress::kFailed) {
     services_.log.Warning("{}", loader.error().message);
     return Fail("ERR Error trying to load the RDB dump, check server logs");
   }

@@ -53,12 +53,15 @@ class ServerDataFiles final : public dispatch::DataFiles {
   std::string WriteRefusal() const override;
   Status Reload(const ReloadOptions& options) override;
   Status ReloadAppendOnly() override;
+  LocalCopy Local() const override { return {.kept = append_only_.on(), .durable = append_only_.durable()}; }
 
  private:
   Status FinishLoading();
   Status LoadAtOnce(std::vector<LoadPart> parts);
   void EmptyDataSet();
   void UpdateAlarms();
+  void TellCopyWaiters();
+  void SweepFolder();
 
   dispatch::Services& services_;
   BackgroundChild child_;
@@ -67,6 +70,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
   std::unique_ptr<DataLoader> loader_;
   DataLoader::Figures last_load_;
   Nanos load_began_ = 0;
+  Nanos sweep_at_ = 0;  // when to look for leftovers once more: some were too young at the start; 0: done
   bool from_append_only_ = false;
 };
 

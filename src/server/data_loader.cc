@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/numbers.h"
+#include "base/quote.h"
 #include "config/config.h"
 
 namespace cinnabar::server {
@@ -24,6 +25,8 @@ using Item = RdbFileReader::Item;
 constexpr size_t kItemsAtOnce = 64;
 // An entry takes no less in a file: what it says about their number is believed that far.
 constexpr size_t kEntryBytesLeast = 4;
+constexpr size_t kShownBytes = 128;     // of a key, in the log
+constexpr uint64_t kToldEmptyMax = 10;  // after so many the sum has to do
 
 }  // namespace
 
@@ -50,6 +53,9 @@ DataLoader::Progress DataLoader::Fail(std::string message) {
 }
 
 DataLoader::Progress DataLoader::Step(Ticks deadline) {
+  const uint64_t enough =
+      figures_.bytes +
+      static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
   while (part_ < parts_.size()) {
     if (mapping_ == nullptr) {
       if (const Progress opened = OpenPart(); opened == Progress::kFailed) return opened;
@@ -64,7 +70,7 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
     figures_.bytes = bytes_before_ + (mapping_ == nullptr    ? 0
                                       : snapshot_ != nullptr ? snapshot_->position()
                                                              : position_);
-    if (dispatcher_.clock().Now() >= deadline)
+    if (figures_.bytes >= enough || dispatcher_.clock().Now() >= deadline)
       return part_ < parts_.size() ? Progress::kMore : Progress::kDone;
   }
   return Progress::kDone;
@@ -92,6 +98,9 @@ DataLoader::Progress DataLoader::OpenPart() {
                                                                    : persistence::Checksum::kOmitted;
   snapshot_ = std::make_unique<RdbFileReader>(mapping_->bytes(), persistence::LimitsFrom(services_.settings),
                                               checksum);
+  if (services_.settings.persistence.rdb_version_check == config::RdbVersionCheck::kRelaxed)
+    snapshot_->AcceptLaterVersions();
+  snapshot_->LetEmptyPass();
   return Progress::kMore;
 }
 
@@ -128,6 +137,9 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
     case Item::kEntry:
       TakeEntry();
       return Progress::kMore;
+    case Item::kNothing:
+      SkipEmpty();
+      return Progress::kMore;
     case Item::kEnd:
       return EndOfSnapshot();
     case Item::kFault:
@@ -135,9 +147,19 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
   }
   const std::string_view reason = snapshot_->reason();
   const bool truncated = snapshot_->fault() == persistence::RdbFault::kTruncated;
+  if (snapshot_->step() == RdbFileReader::Step::kValue) {
+    services_.log.Warning("The value of key {} in DB {}: {}",
+                          Quoted(snapshot_->name().substr(0, kShownBytes)), snapshot_->database(), reason);
+  }
   return Fail(fmt::format("{} loading {} at offset {}: {}. Unrecoverable error, aborting now.",
                           truncated ? "Short read or OOM" : "Bad file format", parts_[part_].name,
                           snapshot_->position(), reason));
+}
+
+void DataLoader::SkipEmpty() {
+  if (++figures_.keys_empty > kToldEmptyMax) return;
+  services_.log.Notice("Loading the data set: skipping empty key: {}",
+                       snapshot_->name().substr(0, kShownBytes));
 }
 
 DataLoader::Progress DataLoader::EndOfSnapshot() {

@@ -39,6 +39,7 @@ class DataLoader {
   struct Figures {
     uint64_t keys_loaded = 0;
     uint64_t keys_expired = 0;  // left out, because their time had passed
+    uint64_t keys_empty = 0;    // left out, because they had no value
     uint64_t bytes = 0;
     uint64_t bytes_total = 0;
     int64_t started_seconds = 0;
@@ -48,7 +49,8 @@ class DataLoader {
   DataLoader(dispatch::Services& services, std::vector<LoadPart> parts);
   ~DataLoader();
 
-  // Works until the deadline. After kFailed error() is for the log.
+  // Works until the deadline, or until so much has been read that clients want to be looked after. After
+  // kFailed error() is for the log.
   Progress Step(Ticks deadline);
 
   const Error& error() const { return error_; }
@@ -69,6 +71,7 @@ class DataLoader {
   Progress EndOfSnapshot();
   Progress StepCommands();
   persistence::AofReader::Outcome ParseCommands();
+  void SkipEmpty();
   Progress EndOfCommands(persistence::AofReader::Outcome outcome);
   void TakeSizes();
   // Makes an entry of what the snapshot holds next.

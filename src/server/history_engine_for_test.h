@@ -38,6 +38,18 @@ inline std::string StreamText(const types::Stream& stream) {
   return text;
 }
 
+// Also those that hold nothing.
+inline std::string ConsumersText(const keyspace::Entry& entry) {
+  std::string text;
+  if (entry.type() != types::Type::kStream) return text;
+  const auto& stream = static_cast<const types::Stream&>(*entry.object());
+  if (stream.groups() == nullptr) return text;
+  for (const auto& [name, group] : *stream.groups()) {
+    for (const auto& [consumer_name, consumer] : group.consumers()) text += std::string(consumer_name) + " ";
+  }
+  return text;
+}
+
 inline std::string DeliveriesText(const keyspace::Entry& entry) {
   std::string text;
   if (entry.type() != types::Type::kStream) return text;
@@ -70,7 +82,8 @@ inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) {
           const auto& entry = *slot.entry<keyspace::Entry>();
           data[{database, std::string(entry.key())}] = {
-              ValueText(entry), entry.expiry(), DeliveriesText(entry), commands::DigestOfValue(entry).Hex()};
+              ValueText(entry), entry.expiry(), DeliveriesText(entry),
+              commands::DigestOfValue(entry).Hex() + " " + ConsumersText(entry)};
         });
       }
     }

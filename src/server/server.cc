@@ -13,6 +13,7 @@
 #include "commands/command_tables.h"
 #include "os/cpus.h"
 #include "os/process_title.h"
+#include "server/cpu_lists.h"
 #include "server/renamed_commands.h"
 #include "server/supervision.h"
 
@@ -80,6 +81,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
+  worker_->Defer([this] { BindThisThread(settings_.general.bio_cpulist, "bio-cpulist", log_); });
   files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
     uint64_t now = services_.released.load();
     while (now < offset && !services_.released.compare_exchange_weak(now, offset)) {
@@ -87,6 +89,12 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
     for (auto& core : cores_) {
       Core* target = core.get();
       if (target->holds_replies()) target->Post([target] { target->FlushHeld(); });
+    }
+    // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
+    if (services_.copy_waiters.fetch_add(0) == 0) return;
+    for (dispatch::Dispatcher* dispatcher : dispatchers_) {
+      cores_[static_cast<size_t>(dispatcher->core_index())]->Post(
+          [dispatcher] { dispatcher->ServeCopyWaiters(); });
     }
   });
   services_.files = files_.get();
@@ -147,6 +155,7 @@ void Server::AnnounceReady() {
 
 void Server::FailToLoad(const Error& error) {
   log_.Warning("{}", error.message);
+  if (!settings_.persistence.appendonly) log_.Warning("Terminating server after rdb file reading failure.");
   exit_code_ = 1;
   Stop();
 }

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "os/cpus.h"
+#include "server/cpu_lists.h"
 #include "server/server.h"
 
 namespace cinnabar::server {
@@ -38,6 +39,7 @@ void Server::RunCore(size_t index) {
   ThreadGuards guards(log_);
   guards_[index] = &guards;
   ApplyWatchdog(index);
+  BindThisThread(settings_.general.server_cpulist, "server-cpulist", log_);
   // Several cores are each woken more often for less. Where CPUs are short, a core that interrupted its
   // clients for every single request would pay a wake-up for each; one that waits its turn finds several
   // (bench/README.md).

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
+#include "server/cpu_lists.h"
 
 namespace cinnabar::server {
 namespace {
@@ -107,6 +108,7 @@ Status Snapshots::Begin() {
   const std::string target = path();
   const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
   const Status begun = child_.Start(BackgroundChild::Purpose::kSnapshot, [&] {
+    BindThisThread(services_.settings.general.bgsave_cpulist, "bgsave-cpulist", services_.log);
     const auto written = persistence::WriteSnapshotFile(services_.keyspace, options, target,
                                                         TemporaryPath(getpid()), sync_bytes);
     if (!written) services_.log.Warning("{}", written.error().message);

@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "base/same_bytes.h"
 #include "structures/internal/listpack_element.h"
+#include "structures/listpack_checker.h"
 
 namespace cinnabar::listpack {
 namespace {
@@ -251,6 +252,31 @@ void AppendAll(PackedBytes& pack, std::string_view other) {
   const size_t bytes = other.size() - kHeaderBytes - 1;
   std::memcpy(Splice(pack, pack.size() - 1, 0, bytes), other.data() + kHeaderBytes, bytes);
   AddToCount(pack.data(), ToldCount(other.data()));
+}
+
+Checker::Checker(std::string_view bytes) : bytes_(bytes), next_(bytes.size()) {
+  if (bytes.size() <= kHeaderBytes || Load<uint32_t>(bytes.data()) != bytes.size()) return;
+  told_count_ = ToldCount(bytes.data());
+  next_ = kHeaderBytes;
+}
+
+bool Checker::Next(Element& element) {
+  if (next_ >= bytes_.size()) return false;
+  const char* const begin = bytes_.data() + next_;
+  if (ByteAt(begin) == kTerminator) {
+    intact_ = next_ + 1 == bytes_.size() && (told_count_ == kUncounted || told_count_ == count_);
+    return false;
+  }
+  const size_t size = CheckedBytes(bytes_.substr(next_));
+  if (size == 0) {
+    next_ = bytes_.size();
+    return false;
+  }
+  element = Decode(begin);
+  position_ = next_;
+  next_ += size;
+  ++count_;
+  return true;
 }
 
 bool Valid(std::string_view bytes) {

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "structures/listpack.h"
+#include "structures/listpack_checker.h"
 
 namespace listpack = cinnabar::listpack;
 

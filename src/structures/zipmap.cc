@@ -28,7 +28,7 @@ bool Reader::ReadLength(size_t& length) {
   std::memcpy(&long_length, bytes_.data() + position_, 4);
   position_ += 4;
   length = long_length;
-  return true;
+  return length >= kLongLength;  // one that fits a byte is never written in five
 }
 
 bool Reader::ReadBytes(size_t length, std::string_view& bytes) {

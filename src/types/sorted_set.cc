@@ -11,7 +11,8 @@ namespace {
 // The text of a score, as listpacks hold it.
 class ScoreText {
  public:
-  explicit ScoreText(double score) : size_(FormatDouble(score, text_)) {}
+  // As in Redis a packed zero has no sign: adding zero takes it away.
+  explicit ScoreText(double score) : size_(FormatDouble(score + 0.0, text_)) {}
   std::string_view view() const { return {text_, size_}; }
 
  private:

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
-from server_process import HOST, SECONDS_MAX, Server, is_ours, program, run_to_exit  # noqa: E402
+from server_process import HOST, SECONDS_MAX, Server, is_ours, program, run_to_exit, wait_until  # noqa: E402
 
 TEXTS = pathlib.Path(__file__).resolve().parent / "seed_texts"
 FOLDERS = re.compile(r"^(dir) (/data|/var/lib/redis)$", re.MULTILINE)
@@ -184,7 +184,7 @@ def sentinel(checks):
 
 
 def redis_cli(checks):
-    """The redis-cli commands that the articles print, as far as they exist today: not yet BGSAVE and BGREWRITEAOF."""
+    """The redis-cli commands that the articles print."""
     with Server() as server:
         def shell(line):
             line = line.replace("redis-cli", f"redis-cli -h {HOST} -p {server.port}")
@@ -212,15 +212,24 @@ def redis_cli(checks):
         checks.true("there is a snapshot", (pathlib.Path(server.dir) / "dump.rdb").exists())
 
 
+def monitored(checks, server):
+    """What the monitoring script prints about the server."""
+    script = pathlib.Path(server.dir) / "check_persistence.py"
+    script.write_text((TEXTS / "check_persistence.py").read_text().replace("port=6379", f"port={server.port}"))
+    done = subprocess.run([PYTHON, script], capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+    checks.equal("exit code, standard error", (done.returncode, done.stderr), (0, ""))
+    return done.stdout
+
+
+HEALTHY = "Persistence is healthy\n"
+ISSUES = "Persistence issues detected:\n"
+
+
 def monitoring_script(checks):
     """Its fields exist in INFO and say what is so."""
     text = (TEXTS / "check_persistence.py").read_text()
     with Server(options=["--maxmemory", "1gb"]) as server:
-        script = pathlib.Path(server.dir) / "check_persistence.py"
-        script.write_text(text.replace("port=6379", f"port={server.port}"))
-        done = subprocess.run([PYTHON, script], capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
-        checks.equal("exit code, standard error", (done.returncode, done.stderr), (0, ""))
-        checks.equal("output", done.stdout, "Persistence is healthy\n")
+        checks.equal("output", monitored(checks, server), HEALTHY)
         with server.client() as client:
             client.call("SET", "key", "value")
             info = dict(line.split(":", 1) for line in client.call("INFO").decode().split("\r\n") if ":" in line)
@@ -236,6 +245,52 @@ def monitoring_script(checks):
             checks.equal(field, info.get(field), value)
 
 
+def ended(client, what):
+    """The background child has ended and INFO knows."""
+    def figures():
+        return dict(line.split(":", 1) for line in client.call("INFO", "persistence").decode().split("\r\n") if ":" in line)
+
+    wait_until(lambda: figures()[what] == "0" and figures().get("aof_rewrite_scheduled", "0") == "0")
+
+
+def monitoring_script_in_trouble(checks):
+    """Saves and rewrites fail, because something is in the way; then they work again. The script says so each time."""
+    failed_save, failed_rewrite = "  - RDB save failed: err\n", "  - AOF rewrite failed: err\n"
+    options = ["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--save", "3600 1000000"]
+    with Server(options=options) as server, server.client() as client:
+        folder = pathlib.Path(server.dir)
+        client.call("SET", "key", "value" * 1000)
+        client.call("BGREWRITEAOF")
+        ended(client, "aof_rewrite_in_progress")
+        checks.equal("at first", monitored(checks, server), HEALTHY)
+
+        (folder / "dump.rdb").mkdir()
+        checks.equal("BGSAVE", client.call("BGSAVE"), b"Background saving started")
+        ended(client, "rdb_bgsave_in_progress")
+        checks.equal("after a failed save", monitored(checks, server), ISSUES + failed_save)
+        checks.contains("writes are refused", client.call("SET", "a", "b"), b"MISCONF")
+        base = max(folder.glob("appendonlydir/*.base.rdb")).name
+        next_base = folder / "appendonlydir" / f"appendonly.aof.{int(base.split('.')[2]) + 1}.base.rdb"
+        (next_base / "in the way").mkdir(parents=True)
+        client.call("BGREWRITEAOF")
+        ended(client, "aof_rewrite_in_progress")
+        checks.equal("after a failed rewrite", monitored(checks, server), ISSUES + failed_save + failed_rewrite)
+
+        (folder / "dump.rdb").rmdir()
+        client.call("BGSAVE")
+        ended(client, "rdb_bgsave_in_progress")
+        checks.equal("after a good save", monitored(checks, server), ISSUES + failed_rewrite)
+        checks.equal("writes are welcome", client.call("SET", "a", "b"), b"OK")
+        (next_base / "in the way").rmdir()
+        next_base.rmdir()
+        client.call("BGREWRITEAOF")
+        ended(client, "aof_rewrite_in_progress")
+        checks.equal("after a good rewrite", monitored(checks, server), HEALTHY)
+        client.call("SET", "key", "value" * 5000)
+        wait_until(lambda: "AOF has grown" in monitored(checks, server))
+        checks.contains("after growth", monitored(checks, server), ISSUES + "  - AOF has grown ")
+
+
 if __name__ == "__main__":
     sys.exit(run_parts([config_files, command_lines, folder_of_the_file, rewritten, sentinel, redis_cli,
-                        monitoring_script]))
+                        monitoring_script, monitoring_script_in_trouble]))

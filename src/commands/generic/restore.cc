@@ -114,9 +114,16 @@ void Restore(Call& call) {
   const Millis expiry = ReadExpiry(call, args, options);
   if (args.failed()) return args.Reply(call);
   const std::string_view payload = call.arg(3);
-  if (!persistence::IntactPayload(payload)) return call.reply().Error(kNotIntact);
+  using persistence::PayloadChecksum;
+  const bool checked = call.services().debug.check_payload_checksums;
+  if (!persistence::IntactPayload(payload, checked ? PayloadChecksum::kChecked : PayloadChecksum::kIgnored))
+    return call.reply().Error(kNotIntact);
   persistence::RdbValue value;
-  if (!persistence::ReadPayload(payload, Limits(call), value)) return call.reply().Error(kBadFormat);
+  if (const Status read = persistence::ReadPayload(payload, Limits(call), value); !read) {
+    call.services().log.Warning("RESTORE: bad payload, at byte {} of {}: {}.", read.error().code,
+                                payload.size(), read.error().message);
+    return call.reply().Error(kBadFormat);
+  }
 
   const bool removed = options.replace && RemoveOld(call, key);
   call.reply().Ok();

@@ -61,14 +61,14 @@ void Object(Call& call) {
 }
 
 void DigestAll(Call& call) {
-  Digest sum;
+  DataSetDigest digest;
   Keyspace& keyspace = call.core().keyspace;
   for (int database = 0; database < keyspace.databases(); ++database) {
-    ForEachEntry(keyspace, database, [&](const Entry& entry) {
-      if (!entry.expired(call.now())) sum.Add(DigestOfEntry(database, entry));
-    });
+    if (keyspace.Size(database) == 0) continue;
+    digest.BeginDatabase(database);
+    ForEachEntry(keyspace, database, [&](const Entry& entry) { digest.AddEntry(entry); });
   }
-  call.reply().Simple(sum.Hex());
+  call.reply().Simple(digest.Hex());
 }
 
 void DigestValues(Call& call) {

@@ -102,6 +102,11 @@ void SetActiveExpire(Call& call) {
   call.reply().Ok();
 }
 
+void SkipChecksums(Call& call) {
+  call.services().debug.check_payload_checksums = Number(call.arg(2)) == 0;
+  call.reply().Ok();
+}
+
 void PauseCron(Call& call) {
   call.services().debug.pause_cron = Number(call.arg(2)) != 0;
   call.reply().Ok();
@@ -187,7 +192,7 @@ constexpr DebugSubcommand kTable[] = {
     {"reload", 0, kAnyNumber, Reload},
     {"loadaof", 0, 0, LoadAppendOnly},
     {"set-active-expire", 1, 1, SetActiveExpire},
-    {"set-skip-checksum-validation", 1, 1, Accept},
+    {"set-skip-checksum-validation", 1, 1, SkipChecksums},
     {"dict-resizing", 1, 1, Accept},
     {"aof-flush-sleep", 1, 1, Accept},
     {"drop-cluster-packet-filter", 1, 1, Accept},

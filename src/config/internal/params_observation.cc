@@ -57,8 +57,9 @@ constexpr Param kTesting[] = {
      .doc = "The same while saving."},
     {.name = "loading-process-events-interval-bytes",
      .value = Integer{At<&Testing::loading_process_events_interval_bytes>, 1024, kMaxInt},
-     .flags = kHidden | kNotYet,
-     .doc = "After how many loaded bytes clients are looked after."},
+     .flags = kHidden,
+     .doc =
+         "After how many loaded bytes clients are looked after, if two milliseconds have not passed before."},
     {.name = "use-exit-on-panic",
      .value = YesNo{At<&Testing::use_exit_on_panic>},
      .flags = kHidden,

@@ -16,6 +16,21 @@ using types::LargeHash;
 
 // Moments take 48 bits at most in Redis.
 constexpr uint64_t kMomentMax = (uint64_t{1} << 48) - 1;
+constexpr PackFaults kListpackFaults = {
+    .broken = "Hash listpack integrity check failed",
+    .twice = "Hash listpack integrity check failed: listpack with dup elements",
+    .odd_count = "Hash listpack integrity check failed: an odd number of elements",
+};
+constexpr PackFaults kZiplistFaults = {
+    .broken = "Hash ziplist integrity check failed",
+    .twice = "Hash ziplist integrity check failed: ziplist with dup elements",
+    .odd_count = "Hash ziplist integrity check failed: an odd number of elements",
+};
+constexpr PackFaults kZipmapFaults = {
+    .broken = "Zipmap integrity check failed",
+    .twice = "Zipmap integrity check failed: zipmap with dup elements",
+    .odd_count = "Zipmap integrity check failed: an odd number of elements",
+};
 constexpr std::string_view kBadMoment = "a field that expires at an impossible moment";
 
 const LargeHash& LargeOf(types::Holder& hash) {
@@ -124,9 +139,10 @@ void ReadTimedFields(RdbReader& in, RdbType type, const ValueLimits& limits, Rdb
 
 void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
   if (type == RdbType::kHashListpackEx) in.Moment();  // the listpack tells it again
-  const std::string_view pack = ReadListpack(in, value.room);
-  if (!CheckGroups(in, pack, 3)) return;
-  FieldCollector fields(listpack::Count(pack) / 3, limits.hash);
+  const std::string_view pack = in.String(value.room);
+  PackFacts facts;
+  if (!CheckGroups<3, 0>(in, pack, kListpackFaults, facts)) return;
+  FieldCollector fields(facts.groups, limits.hash);
   listpack::Digits name_digits, value_digits;
   for (size_t at = listpack::First(pack); at != listpack::kEnd && !in.failed();) {
     const std::string_view name = listpack::Get(pack, at).Text(name_digits);
@@ -141,16 +157,18 @@ void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, R
   fields.Finish(in, value);
 }
 
-// A listpack of fields and values, perhaps in `value.room`.
-void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
-  if (!CheckGroups(in, pack, 2)) return;
-  if (FitsPacked(pack, listpack::Count(pack) / 2, limits.hash)) {
+// What has to be a listpack of fields and values, perhaps in `value.room`.
+void TakePack(RdbReader& in, std::string_view pack, const PackFaults& faults, const ValueLimits& limits,
+              RdbValue& value) {
+  PackFacts facts;
+  if (!CheckGroups<2, 2>(in, pack, faults, facts)) return;
+  if (FitsPacked(pack, facts, limits.hash)) {
     if (pack.data() != value.room.bytes.data()) value.room.bytes.assign(pack);
     packed_pairs::FromListpack(value.room.bytes);
     value.bytes = value.room.bytes;
     return;
   }
-  FieldCollector fields(listpack::Count(pack) / 2, limits.hash);
+  FieldCollector fields(facts.groups, limits.hash);
   listpack::Digits name_digits, value_digits;
   for (size_t at = listpack::First(pack); at != listpack::kEnd;) {
     const std::string_view name = listpack::Get(pack, at).Text(name_digits);
@@ -161,18 +179,21 @@ void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, R
   fields.Finish(in, value);
 }
 
-void TakeConverted(RdbReader& in, const HeapBytes& pack, const ValueLimits& limits, RdbValue& value) {
+void TakeConverted(RdbReader& in, const HeapBytes& pack, const PackFaults& faults, const ValueLimits& limits,
+                   RdbValue& value) {
   if (in.failed()) return;
   value.room.bytes.assign(pack.view());
-  TakePack(in, value.room.bytes, limits, value);
+  TakePack(in, value.room.bytes, faults, limits, value);
 }
 
 void ReadZipmap(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
   const std::string_view zipmap = in.String(value.room);
   if (in.failed()) return;
   HeapBytes pack(listpack::kEmpty);
-  if (!zipmap::AppendTo(pack, zipmap)) in.FailCorrupt(kBrokenPack);
-  TakeConverted(in, pack, limits, value);
+  // Nobody ever wrote one without fields.
+  if (!zipmap::AppendTo(pack, zipmap) || listpack::Count(pack.view()) == 0)
+    in.FailCorrupt(kZipmapFaults.broken);
+  TakeConverted(in, pack, kZipmapFaults, limits, value);
 }
 
 }  // namespace
@@ -205,11 +226,11 @@ void ReadHash(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& 
       return ReadZipmap(in, limits, value);
     case RdbType::kHashZiplist: {
       HeapBytes pack;
-      ReadZiplist(in, value.room, pack);
-      return TakeConverted(in, pack, limits, value);
+      ReadZiplist(in, value.room, pack, kZiplistFaults);
+      return TakeConverted(in, pack, kZiplistFaults, limits, value);
     }
     default:
-      return TakePack(in, ReadListpack(in, value.room), limits, value);
+      return TakePack(in, in.String(value.room), kListpackFaults, limits, value);
   }
 }
 

@@ -9,6 +9,9 @@ using types::LargeList;
 using types::List;
 using types::ListEnd;
 
+constexpr PackFaults kListpackFaults = {.broken = "Listpack integrity check failed"};
+constexpr PackFaults kZiplistFaults = {.broken = "List ziplist integrity check failed"};
+
 bool StaysPacked(std::string_view pack, const types::ListOptions& options) {
   return pack.size() <= types::kPackedBytesMax && options.limit().Allows(pack.size(), listpack::Count(pack));
 }
@@ -31,7 +34,6 @@ class NodeCollector {
 
   void Add(LargeList::Form form, std::string_view bytes) {
     if (form == LargeList::Form::kPacked && listpack::Count(bytes) == 0) return;
-    if (form == LargeList::Form::kPlain && bytes.empty()) return list_->Push(ListEnd::kTail, bytes);
     list_->AddNode(form, bytes);
   }
   void CallListpack() { list_->CallListpack(); }
@@ -66,7 +68,7 @@ void ReadZiplistNodes(RdbReader& in, uint64_t count, const ValueLimits& limits, 
   NodeCollector nodes(limits.list);
   HeapBytes pack;
   for (; count > 0 && !in.failed(); --count) {
-    const std::string_view node = ReadZiplist(in, value.room, pack);
+    const std::string_view node = ReadZiplist(in, value.room, pack, kZiplistFaults);
     if (!in.failed()) nodes.Add(LargeList::Form::kPacked, node);
   }
   nodes.Finish(in, value);
@@ -75,7 +77,7 @@ void ReadZiplistNodes(RdbReader& in, uint64_t count, const ValueLimits& limits, 
 // One ziplist, which is a list of its own or its only node.
 void ReadOneZiplist(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
   HeapBytes pack;
-  ReadZiplist(in, value.room, pack);
+  ReadZiplist(in, value.room, pack, kZiplistFaults);
   if (in.failed()) return;
   value.room.bytes.assign(pack.view());
   TakeOnlyNode(in, value.room.bytes, limits, value);
@@ -89,11 +91,12 @@ void ReadNodes(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
     const uint64_t form = in.Length();
     if (form == kPlainNode) {
       const std::string_view element = in.String(value.room);
+      if (element.empty()) in.FailCorrupt("a list node that holds one element, and no bytes");
       if (!in.failed()) nodes.Add(LargeList::Form::kPlain, element);
       continue;
     }
     if (form != kPackedNode) in.FailCorrupt("a list node of an unknown form");
-    const std::string_view pack = ReadListpack(in, value.room);
+    const std::string_view pack = ReadListpack(in, value.room, kListpackFaults);
     if (only) return TakeOnlyNode(in, pack, limits, value);
     if (!in.failed()) nodes.Add(LargeList::Form::kPacked, pack);
   }

@@ -9,6 +9,11 @@ namespace {
 using types::LargeSet;
 using types::Set;
 
+constexpr PackFaults kListpackFaults = {
+    .broken = "Set listpack integrity check failed",
+    .twice = "Set listpack integrity check failed: listpack with dup elements",
+};
+
 // Members one after the other, each of which is new.
 class MemberCollector {
  public:
@@ -41,7 +46,7 @@ void ReadMembers(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
 void ReadIntset(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
   const std::string_view bytes = in.String(value.room);
   if (in.failed()) return;
-  if (!intset::Valid(bytes)) return in.FailCorrupt(kBrokenPack);
+  if (!intset::Valid(bytes)) return in.FailCorrupt("Intset integrity check failed");
   const size_t count = intset::Count(bytes);
   if (count == 0) return in.Fail(RdbFault::kEmpty, kNothingInside);
   if (static_cast<int64_t>(count) <= limits.set.intset_entries && bytes.size() <= types::kPackedBytesMax) {
@@ -57,14 +62,14 @@ void ReadIntset(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
 }
 
 void ReadListpackOfMembers(RdbReader& in, const ValueLimits& limits, RdbValue& value) {
-  const std::string_view pack = ReadListpack(in, value.room);
-  if (!CheckGroups(in, pack, 1)) return;
-  const size_t count = listpack::Count(pack);
-  if (FitsPacked(pack, count, limits.set.listpack)) {
+  const std::string_view pack = in.String(value.room);
+  PackFacts facts;
+  if (!CheckGroups<1, 1>(in, pack, kListpackFaults, facts)) return;
+  if (FitsPacked(pack, facts, limits.set.listpack)) {
     value.bytes = pack;
     return;
   }
-  MemberCollector members(count, limits.set);
+  MemberCollector members(facts.groups, limits.set);
   for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
     listpack::Digits digits;
     members.Add(listpack::Get(pack, at).Text(digits));

@@ -13,6 +13,17 @@ using types::Direction;
 using types::SortedSet;
 using types::SortedSetBuilder;
 
+constexpr PackFaults kListpackFaults = {
+    .broken = "Zset listpack integrity check failed",
+    .twice = "Zset listpack integrity check failed: listpack with dup elements",
+    .odd_count = "Zset listpack integrity check failed: an odd number of elements",
+};
+constexpr PackFaults kZiplistFaults = {
+    .broken = "Zset ziplist integrity check failed",
+    .twice = "Zset ziplist integrity check failed: ziplist with dup elements",
+    .odd_count = "Zset ziplist integrity check failed: an odd number of elements",
+};
+
 // The least that a member takes with its score: text has a byte for its length, and one digit.
 constexpr uint64_t kTextMemberBytes = 2, kBinaryMemberBytes = 1 + sizeof(double);
 
@@ -47,28 +58,35 @@ bool TextLess(const listpack::Element& a, const listpack::Element& b) {
 }
 
 // Whether all scores are numbers and the members stand in their order.
-bool InOrder(std::string_view pack) {
-  listpack::Element last_member;
-  double last_score = 0;
-  bool first = true;
-  for (size_t at = listpack::First(pack); at != listpack::kEnd; at = listpack::Next(pack, at)) {
-    const listpack::Element member = listpack::Get(pack, at);
-    at = listpack::Next(pack, at);
-    const auto score = ScoreIn(listpack::Get(pack, at));
+class OrderCheck {
+ public:
+  bool Allows(const listpack::Element& member, const listpack::Element& score_element) {
+    const auto score = ScoreIn(score_element);
     if (!score) return false;
-    if (!first && (*score < last_score || (*score == last_score && !TextLess(last_member, member))))
-      return false;
-    first = false;
-    last_score = *score;
-    last_member = member;
+    const bool in_order =
+        first_ || last_score_ < *score || (last_score_ == *score && TextLess(last_member_, member));
+    first_ = false;
+    last_score_ = *score;
+    last_member_ = member;
+    return in_order;
   }
-  return true;
-}
 
-void TakePack(RdbReader& in, std::string_view pack, const ValueLimits& limits, RdbValue& value) {
-  if (!CheckGroups(in, pack, 2)) return;
-  if (!InOrder(pack)) return in.FailCorrupt("a packed sorted set that is not sorted");
-  if (FitsPacked(pack, listpack::Count(pack) / 2, limits.sorted_set, 2)) {
+ private:
+  listpack::Element last_member_;
+  double last_score_ = 0;
+  bool first_ = true;
+};
+
+void TakePack(RdbReader& in, std::string_view pack, const PackFaults& faults, const ValueLimits& limits,
+              RdbValue& value) {
+  OrderCheck order;
+  PackFacts facts;
+  const bool fine = CheckGroups<2, 1>(in, pack, faults, facts, [&](const listpack::Element* group) {
+    if (!order.Allows(group[0], group[1])) in.FailCorrupt("a packed sorted set that is not sorted");
+    return !in.failed();
+  });
+  if (!fine) return;
+  if (FitsPacked(pack, facts, limits.sorted_set)) {
     value.bytes = pack;
     return;
   }
@@ -99,12 +117,13 @@ void WriteSortedSet(RdbWriter& out, types::Holder& holder) {
 void ReadSortedSet(RdbReader& in, RdbType type, const ValueLimits& limits, RdbValue& value) {
   if (type == RdbType::kSortedSet || type == RdbType::kSortedSet2)
     return ReadMembers(in, type, limits, value);
-  if (type == RdbType::kSortedSetListpack) return TakePack(in, ReadListpack(in, value.room), limits, value);
+  if (type == RdbType::kSortedSetListpack)
+    return TakePack(in, in.String(value.room), kListpackFaults, limits, value);
   HeapBytes pack;
-  ReadZiplist(in, value.room, pack);
+  ReadZiplist(in, value.room, pack, kZiplistFaults);
   if (in.failed()) return;
   value.room.bytes.assign(pack.view());
-  TakePack(in, value.room.bytes, limits, value);
+  TakePack(in, value.room.bytes, kZiplistFaults, limits, value);
 }
 
 }  // namespace cinnabar::persistence::internal

@@ -111,7 +111,7 @@ class StreamReading {
   void AddNode(StreamId id, std::string_view bytes) {
     if (in_.failed()) return;
     if (bytes.size() > std::numeric_limits<uint32_t>::max() || !types::stream_node::Valid(id, bytes)) {
-      return in_.FailCorrupt("a stream node whose bytes are broken");
+      return in_.FailCorrupt("Stream listpack integrity check failed");
     }
     const types::stream_node::Reader node(
         {.id = id, .bytes = const_cast<char*>(bytes.data()), .size = static_cast<uint32_t>(bytes.size())});
@@ -174,7 +174,8 @@ class StreamReading {
     const std::string_view name = in_.String(room_);
     const Millis seen = in_.Moment();
     const Millis active = type_ == RdbType::kStream3 ? in_.Moment() : seen;
-    if (!in_.failed() && group.FindConsumer(name) != nullptr) in_.FailCorrupt("two consumers of one name");
+    if (!in_.failed() && group.FindConsumer(name) != nullptr)
+      in_.FailCorrupt("Duplicate stream consumer detected");
     if (in_.failed()) return;
     StreamConsumer& consumer = group.AddConsumer(name, seen);
     consumer.active = active;
@@ -184,8 +185,11 @@ class StreamReading {
   void Give(StreamId id, StreamConsumer& consumer) {
     const auto found = std::lower_bound(pending_.begin(), pending_.end(), id,
                                         [](const PendingEntry& entry, StreamId i) { return entry.id < i; });
-    if (found == pending_.end() || found->id != id || found->consumer != nullptr) {
+    if (found == pending_.end() || found->id != id) {
       return in_.FailCorrupt("a consumer whose pending entries are not those of its group");
+    }
+    if (found->consumer != nullptr) {
+      return in_.FailCorrupt("Stream consumer PEL entry already has a consumer assigned");
     }
     found->consumer = &consumer;
   }
