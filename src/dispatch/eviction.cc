@@ -30,14 +30,32 @@ Micros PatienceFor(int64_t tenacity) {
 
 bool Dispatcher::OverMemory() const {
   const auto most = static_cast<uint64_t>(services_.settings.memory.maxmemory_bytes);
-  return most > 0 && services_.control.UsedMemory() > most;
+  if (most == 0) return false;
+  const uint64_t used = services_.control.UsedMemory();
+  return used > most && used > most + services_.control.UncountedMemory();
+}
+
+// For how long memory has been over the limit, all cores together.
+void Dispatcher::NoteOverMemory(bool over) {
+  std::atomic<Millis>& since = services_.memory_exceeded_since;
+  if (over) {
+    Millis none = 0;
+    if (since.load(std::memory_order_relaxed) == 0) since.compare_exchange_strong(none, core_.now);
+  } else if (since.load(std::memory_order_relaxed) != 0) {
+    const Millis began = since.exchange(0);
+    if (began != 0 && core_.now > began)
+      counters_.millis_over_memory.Add(static_cast<uint64_t>(core_.now - began));
+  }
 }
 
 Dispatcher::Room Dispatcher::MakeRoom() {
-  if (!OverMemory()) {
-    evicting_ = false;
-    return Room::kEnough;
-  }
+  const Room room = OverMemory() ? EvictSome() : Room::kEnough;
+  evicting_ = room == Room::kSoon;
+  NoteOverMemory(room != Room::kEnough);
+  return room;
+}
+
+Dispatcher::Room Dispatcher::EvictSome() {
   const config::Memory& memory = services_.settings.memory;
   if (memory.maxmemory_policy == config::EvictionPolicy::kNoEviction) return Room::kNone;
   const Ticks began = clock_.Now();
@@ -57,7 +75,6 @@ Dispatcher::Room Dispatcher::MakeRoom() {
       break;
     }
   }
-  evicting_ = room == Room::kSoon;
   const Micros spent = clock_.ToMicros(clock_.Now() - began);
   services_.latency.AddIfSlow("eviction-cycle", spent / 1000, core_.now / 1000);
   return room;
@@ -67,10 +84,12 @@ bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
   const keyspace::Key key{candidate.name, candidate.hash};
   const size_t shard = Keyspace::ShardOf(key.hash);
   const bool lazy = services_.settings.memory.lazyfree_lazy_eviction;
+  const config::EvictionPolicy policy = services_.settings.memory.maxmemory_policy;
   core_.keyspace.Lock(shard);
   keyspace::Database database(core_, candidate.database);
   Entry* gone = nullptr;
-  if (EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent)) {
+  const EntryRef found = database.FindWrite(key, keyspace::Use::kSilent);
+  if (EntryRef entry = found; found && keyspace::EvictionPool::StillDue(core_, *found, candidate, policy)) {
     database.MarkChanged(key);
     gone = database.Take(key, entry);
     counters_.evicted.Add();

@@ -87,6 +87,8 @@ class ServerControl {
   virtual std::string Info(const std::vector<std::string>& sections) = 0;
   virtual void ResetStatistics() = 0;
   virtual uint64_t UsedMemory() = 0;
+  // Of UsedMemory, what maxmemory does not count: buffers that eviction would only make longer.
+  virtual uint64_t UncountedMemory() = 0;
   virtual uint64_t PeakMemory() = 0;
   virtual uint64_t StartupMemory() = 0;
   virtual std::string_view RunId() const = 0;
@@ -187,6 +189,7 @@ struct Services {
   DataFiles* files = nullptr;            // always there in a server
   std::atomic<uint32_t> alarms{0};       // Alarm bits
   std::atomic<uint64_t> released{0};     // with kGatedReplies: how much of the journal is on disk
+  std::atomic<Millis> memory_exceeded_since{0};  // used memory is over maxmemory since then; 0: it is not
 };
 
 }  // namespace cinnabar::dispatch

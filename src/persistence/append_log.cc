@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
 #include "base/check.h"
 
@@ -22,9 +23,15 @@ int64_t NowMillis() {
   return SystemMonotonicNanos() / kNanosPerMilli;
 }
 
+// A short string needs no memory of its own.
+size_t HeapBytes(const std::string& bytes) {
+  return bytes.capacity() > std::string().capacity() ? bytes.capacity() : 0;
+}
+
 }  // namespace
 
-AppendLog::AppendLog(Listener& listener) : listener_(listener), thread_([this] { Run(); }) {}
+AppendLog::AppendLog(Listener& listener, os::MemoryMeter* meter)
+    : listener_(listener), meter_(meter), thread_([this] { Run(); }) {}
 
 AppendLog::~AppendLog() {
   {
@@ -58,7 +65,9 @@ void AppendLog::Append(uint64_t end_offset, std::string_view bytes) {
     if (fd_ < 0) return;
     if (pending_.empty() || pending_.back().closes) pending_.push_back({.fd = fd_});
     Segment& last = pending_.back();
+    const size_t before = HeapBytes(last.bytes);
     last.bytes.append(bytes);
+    memory_.fetch_add(HeapBytes(last.bytes) - before, std::memory_order_relaxed);
     last.end_offset = appended_ = end_offset;
     pending_bytes_ += bytes.size();
     wake = asleep_ && policy_.load(std::memory_order_relaxed) != SyncPolicy::kAlways;
@@ -123,24 +132,37 @@ void AppendLog::WaitForWork(std::unique_lock<std::mutex>& lock) {
   kicked_ = false;
 }
 
+void AppendLog::Forget(const Segment& segment) {
+  memory_.fetch_sub(HeapBytes(segment.bytes), std::memory_order_relaxed);
+}
+
+void AppendLog::WriteBatch(std::deque<Segment> batch) {
+  while (!batch.empty()) {
+    if (WriteSegment(batch.front())) {
+      Forget(batch.front());
+      batch.pop_front();
+      continue;
+    }
+    std::unique_lock lock(mutex_);
+    WaitToTryAgain(lock);
+    const bool give_up = stopping_;
+    lock.unlock();
+    if (!give_up || WriteSegment(batch.front())) continue;
+    for (const Segment& segment : batch) Forget(segment);
+    return;
+  }
+}
+
 void AppendLog::Run() {
+  std::optional<os::ThreadMemory> counted;
+  if (meter_ != nullptr) counted.emplace(*meter_);
   std::unique_lock lock(mutex_);
   while (true) {
     WaitForWork(lock);
     if (stopping_ && pending_.empty()) break;
     std::deque<Segment> batch = std::exchange(pending_, {});
     lock.unlock();
-    while (!batch.empty()) {
-      if (WriteSegment(batch.front())) {
-        batch.pop_front();
-        continue;
-      }
-      lock.lock();
-      WaitToTryAgain(lock);
-      const bool give_up = stopping_;
-      lock.unlock();
-      if (give_up && !WriteSegment(batch.front())) batch.clear();
-    }
+    WriteBatch(std::move(batch));
     lock.lock();
     const bool sync_wanted = sync_wanted_;
     lock.unlock();

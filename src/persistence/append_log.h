@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "os/allocator.h"
 
 namespace cinnabar::persistence {
 
@@ -44,7 +45,8 @@ class AppendLog {
     virtual void OnRecovered() = 0;
   };
 
-  explicit AppendLog(Listener& listener);
+  // `meter`, if any, counts what the writer thread frees.
+  explicit AppendLog(Listener& listener, os::MemoryMeter* meter = nullptr);
   // Writes and syncs what is pending, then ends. What cannot be written by then is lost, as was reported.
   ~AppendLog();
 
@@ -73,6 +75,8 @@ class AppendLog {
   // Of the file that is written to.
   uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
   size_t pending_bytes() const;
+  // Memory of what is not written yet, the part that is being written included.
+  size_t memory() const { return memory_.load(std::memory_order_relaxed); }
   uint64_t sync_count() const { return syncs_.load(std::memory_order_relaxed); }
   // Syncs that took longer than a second.
   uint64_t delayed_syncs() const { return delayed_syncs_.load(std::memory_order_relaxed); }
@@ -88,6 +92,8 @@ class AppendLog {
   };
 
   void Run();
+  void WriteBatch(std::deque<Segment> batch);
+  void Forget(const Segment& segment);
   void WaitForWork(std::unique_lock<std::mutex>& lock);
   void WaitToTryAgain(std::unique_lock<std::mutex>& lock);
   // False when it has to be tried again.
@@ -107,6 +113,7 @@ class AppendLog {
   std::condition_variable settled_;  // for Flush
   std::deque<Segment> pending_;
   size_t pending_bytes_ = 0;
+  std::atomic<size_t> memory_{0};
   int fd_ = -1;
   bool stopping_ = false;
   bool asleep_ = false;
@@ -122,6 +129,7 @@ class AppendLog {
   std::atomic<bool> failing_{false};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> delayed_syncs_{0};
+  os::MemoryMeter* const meter_;
   // The writer thread's own:
   int current_fd_ = -1;
   int64_t last_sync_millis_ = 0;

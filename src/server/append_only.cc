@@ -65,8 +65,12 @@ Result<int> OpenForAppending(const std::string& path) {
 }  // namespace
 
 AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
-                       std::function<void(uint64_t)> released)
-    : services_(services), child_(child), snapshots_(snapshots), released_(std::move(released)) {}
+                       std::function<void(uint64_t)> released, os::MemoryMeter& meter)
+    : services_(services),
+      child_(child),
+      snapshots_(snapshots),
+      released_(std::move(released)),
+      meter_(meter) {}
 
 AppendOnly::~AppendOnly() {
   StopLog();
@@ -195,7 +199,7 @@ uint64_t AppendOnly::SizeOfFiles() const {
 
 void AppendOnly::StartLog() {
   if (log_ != nullptr) return;
-  log_ = std::make_unique<persistence::AppendLog>(*this);
+  log_ = std::make_unique<persistence::AppendLog>(*this, &meter_);
   SettingsChanged();
   services_.journal.AddSink(*this);
   services_.journal.SelectAnew();

@@ -8,6 +8,7 @@
 
 #include "dispatch/session.h"
 #include "protocol/request_parser.h"
+#include "server/client_memory.h"
 
 namespace cinnabar::server {
 
@@ -42,6 +43,11 @@ class InputBuffer {
   void Consume(size_t count);
   // REQUIRES: size() == 0. Gives the memory back.
   void Release();
+  // Forgets the bytes and gives the memory back.
+  void Clear() {
+    size_ = 0;
+    Release();
+  }
 
  private:
   char* data_ = nullptr;
@@ -62,6 +68,8 @@ struct Connection {
   bool attended_soon = false;  // in the core's list of connections to attend
   bool held = false;           // in the core's list of connections whose replies wait for the disk
   bool doomed = false;         // somebody else has closed it: no longer counted nor shown
+  bool in_turn = false;        // its input is being worked on
+  ClientWeight weight = {};    // its part in ClientMemory
   size_t reply_peak = 0;       // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };

@@ -31,10 +31,11 @@ constexpr Millis kQuietCronMillis = 1000;
 
 }  // namespace
 
-Core::Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
-           std::unique_ptr<net::Reactor> reactor)
+Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index,
+           uint64_t seed, std::unique_ptr<net::Reactor> reactor)
     : owner_(owner),
       services_(services),
+      client_memory_(client_memory),
       index_(index),
       reactor_(std::move(reactor)),
       dispatcher_(services, index, seed),
@@ -112,6 +113,7 @@ void Core::Run() {
       last_cron_ = now;
       Cron();
     }
+    if (client_memory_.limited()) LimitClients();
     next_cron_ = last_cron_ + CronIntervalMillis();
     gate.Leave(index_);
   }
@@ -196,6 +198,7 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 }
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
+  connection.in_turn = true;
   turns_.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
   ParseTurn(turns_.back());
 }
@@ -242,6 +245,8 @@ void Core::RunTurns() {
     dispatcher_.PrefetchEntries(batch_, turn.connection->session, turn.first_request, turn.end_request);
   }
   dispatcher_.UpdateTime();
+  if (client_memory_.limited()) [[unlikely]]
+    LimitClients();
   for (Turn& turn : turns_) ExecuteTurn(turn);
   if (gated()) services_.files->Kick();
   for (size_t i = 0; i < turns_.size(); ++i) FinishTurn(turns_[i]);
@@ -254,6 +259,8 @@ void Core::ExecuteTurn(Turn& turn) {
   for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
     if (session.closing != Closing::kNo) break;
     const auto outcome = dispatcher_.Execute(session, batch_, batch_.requests[i]);
+    if (client_memory_.limited()) [[unlikely]]
+      LimitAfter(connection);
     if (outcome == Dispatcher::Outcome::kPostponed) {
       session.postponed = true;
       ++postponed_count_;
@@ -297,12 +304,14 @@ void Core::FinishTurn(Turn& turn) {
     ExecuteTurn(turn);
   }
   KeepRest(turn);
+  connection.in_turn = false;
   turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
   Flush(connection);
 }
 
 void Core::KeepRest(Turn& turn) {
   Connection& connection = *turn.connection;
+  if (connection.doomed) return;
   if (turn.borrowed) {
     std::string_view rest = turn.input.substr(turn.consumed);
     if (!rest.empty()) connection.input.Append(rest);
@@ -374,6 +383,7 @@ bool Core::Flush(Connection& connection) {
   if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow) {
     if (!std::exchange(connection.held, true)) held_.push_back(session.id);
+    Weigh(connection);
     return true;
   }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
@@ -406,11 +416,12 @@ bool Core::Flush(Connection& connection) {
         (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
         &connection);
   }
+  Weigh(connection);
   return true;
 }
 
-// False when the client kept too much unread for too long and was closed.
-bool Core::CheckOutputLimits(Connection& connection) {
+// Whether the client has kept too much unread for too long.
+bool Core::OverOutputLimits(Connection& connection) {
   Session& session = connection.session;
   const config::BufferLimit& limit =
       services_.settings.clients
@@ -426,10 +437,16 @@ bool Core::CheckOutputLimits(Connection& connection) {
   } else {
     session.soft_limit_since = 0;
   }
-  if (!over) return true;
+  if (!over) return false;
   services_.log.Warning(
       "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
       session.facts.peer);
+  return true;
+}
+
+// False when the client was closed.
+bool Core::CheckOutputLimits(Connection& connection) {
+  if (!OverOutputLimits(connection)) return true;
   Close(connection);
   return false;
 }
@@ -444,6 +461,7 @@ void Core::Close(Connection& connection) {
   std::erase(suspended_, session.id);
   reactor_->Remove(session.facts.fd);
   close(session.facts.fd);
+  Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
   connections_.erase(session.id);
 }
@@ -452,6 +470,7 @@ void Core::Doom(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr || connection->doomed) return;
   connection->doomed = true;
+  Unweigh(*connection);
   connection->session.closing = Closing::kNow;
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -463,10 +482,11 @@ void Core::RefreshFacts() {
   const Millis recent = dispatcher_.core().now - 2 * kMillisPerSecond;
   for (auto& [id, connection] : connections_) {
     dispatch::ConnectionFacts& facts = connection->session.facts;
-    facts.query_bytes = connection->input.size();
-    facts.query_memory = connection->input.capacity();
+    const size_t held = connection->input.size();
+    facts.query_bytes = held - std::min(connection->parser.parsed_bytes(), held);
+    NoteQueryMemory(*connection);
     facts.query_free_bytes = connection->input.room();
-    if (facts.query_memory == 0 && connection->session.last_active > recent)
+    if (connection->input.capacity() == 0 && connection->session.last_active > recent)
       facts.query_free_bytes = kScratchBytes;
     facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
     facts.reply_peak_bytes = connection->reply_peak;
@@ -505,6 +525,7 @@ void Core::Adopt(net::Accepted accepted) {
     return;
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
+  Weigh(*connection);
   connections_.emplace(id, std::move(connection));
 }
 
@@ -625,7 +646,8 @@ void Core::CronConnection(Connection& connection, Millis now) {
     connection.reply_peak_at = now;
   }
   session.facts.reply_peak_bytes = connection.reply_peak;
-  if (session.soft_limit_since != 0) CheckOutputLimits(connection);
+  if (session.soft_limit_since != 0 && !CheckOutputLimits(connection)) return;
+  Weigh(connection);
 }
 
 }  // namespace cinnabar::server

@@ -41,6 +41,11 @@ class CoreOwner {
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
   virtual bool Quiet() const = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
+  // Disconnects the largest clients until all of them together are within their limit. REQUIRES: inside a
+  // batch, no shard held.
+  virtual void EvictClients(int core) = 0;
+  // Disconnects the client at once; its core forgets it soon. On its core, or with the world stopped.
+  virtual void Dismiss(dispatch::Session& session) = 0;
 };
 
 // Totals of one core; any thread may read them.
@@ -53,7 +58,7 @@ struct CoreFigures {
 
 class Core {
  public:
-  Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
+  Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index, uint64_t seed,
        std::unique_ptr<net::Reactor> reactor);
   ~Core();
 
@@ -88,7 +93,13 @@ class Core {
   void AttendSoon(Connection& connection);
   // Brings the facts of all sessions up to date. With the world stopped.
   void RefreshFacts();
-  // Another session closes this one: it counts no more from now on. With the world stopped.
+  // The limit of the clients' memory has changed. With the world stopped.
+  void WeighAll();
+  // Gives back what a dismissed connection holds, as far as nobody works with it. `caller` is the core that
+  // has stopped the world.
+  void Discard(uint64_t id, int caller);
+  // Somebody else closes the session: it counts no more from now on. With the world stopped, or on this
+  // core.
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
@@ -130,7 +141,16 @@ class Core {
   // Sends what can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
+  bool OverOutputLimits(Connection& connection);
   bool CheckOutputLimits(Connection& connection);
+  // See client_eviction.cc.
+  void Weigh(Connection& connection);
+  void Unweigh(Connection& connection);
+  void LimitClients();
+  void LimitAfter(Connection& connection);
+  static void NoteQueryMemory(Connection& connection) {
+    connection.session.facts.query_memory = connection.input.capacity() + connection.parser.memory();
+  }
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
   }
@@ -145,6 +165,7 @@ class Core {
 
   CoreOwner& owner_;
   dispatch::Services& services_;
+  ClientMemory& client_memory_;
   const int index_;
   std::unique_ptr<net::Reactor> reactor_;
   dispatch::Dispatcher dispatcher_;

@@ -72,7 +72,9 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .monitors = monitors_,
                 .history = options_.history,
                 .notifier = &keyspace_events_,
-                .channels = &channels_} {
+                .channels = &channels_},
+      client_memory_(CoreCount(settings_)) {
+  client_memory_.ApplyLimit(settings_);
   CHECK(RenameCommands(config_, registry_).has_value());  // the program's start has tried it
   Random random(RandomSeed());
   run_id_ = RandomId(random);
@@ -86,13 +88,13 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       Core* target = core.get();
       target->Post([target] { target->FlushHeld(); });
     }
-  });
+  }, meter_);
   services_.files = files_.get();
   const int cores = CoreCount(settings_);
   for (int i = 0; i < cores; ++i) {
     auto reactor = net::MakeEpollReactor();
     CHECK(reactor.has_value());
-    cores_.push_back(std::make_unique<Core>(*this, services_, i, random.Next(), std::move(*reactor)));
+    cores_.push_back(std::make_unique<Core>(*this, services_, client_memory_, i, random.Next(), std::move(*reactor)));
     dispatchers_.push_back(&cores_.back()->dispatcher());
   }
   started_at_ = cores_[0]->dispatcher().core().now;
@@ -307,6 +309,10 @@ void Server::Close(dispatch::Session& session, const dispatch::Session* caller) 
     session.closing = dispatch::Closing::kAfterReply;
     return;
   }
+  Dismiss(session);
+}
+
+void Server::Dismiss(dispatch::Session& session) {
   OnClosed(session);
   // Its client hears of it before the caller has the reply; the descriptor is the core's to close.
   shutdown(session.facts.fd, SHUT_RDWR);
@@ -380,6 +386,7 @@ void Server::ResetStatistics() {
   output_rate_.Reset();
   peak_memory_ = meter_.Used();
   lazyfreed_ = 0;
+  client_memory_.ResetStatistics();
 }
 
 bool Server::Quiet() const {

@@ -57,7 +57,7 @@ void Object(Call& call) {
   call.reply().Simple(
       fmt::format("Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
                   static_cast<const void*>(entry.get()), EncodingName(call, *entry),
-                  SerializedLength(call, *entry), entry->clock(), idle, types::TypeName(entry->type())));
+                  SerializedLength(call, *entry), entry->clock() >> keyspace::kClockFineBits, idle, types::TypeName(entry->type())));
 }
 
 void DigestAll(Call& call) {
