@@ -410,7 +410,8 @@ void Dispatcher::NoteGateEverywhere(Session& session) {
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
   appended_ = services_.journal.Append(effects_, grouping);
   if (effects_.records().back().end <= kEffectsKeptBytes) return effects_.Clear();
-  effects_ = journal::Effects();
+  journal::Effects fresh;
+  std::swap(effects_, fresh);  // an assignment would keep the buffer
 }
 
 // An error of a queued command is that command's alone: EXEC, whose reply holds it, did not fail.

@@ -53,7 +53,7 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   if (wrapped) EncodeCommand(std::array<std::string_view, 1>{"EXEC"}, staging_);
   for (JournalSink* sink : sinks_) sink->OnBytes(offset_, staging_);
   offset_ += staging_.size();
-  if (staging_.capacity() > kKeptBytes) staging_ = std::string();
+  if (staging_.capacity() > kKeptBytes) std::string().swap(staging_);
   return offset_;
 }
 

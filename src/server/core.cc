@@ -199,8 +199,14 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
   connection.in_turn = true;
-  turns_.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
-  ParseTurn(turns_.back());
+  Turn& turn = turns_.emplace_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
+  ParseTurn(turn);
+  if (turn.end_request != turn.first_request || turn.failed) return;
+  // Only a part of a request: nothing to execute, and others shall see what the connection holds.
+  KeepRest(turn);
+  connection.in_turn = false;
+  turns_.pop_back();
+  Weigh(connection);
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
@@ -318,6 +324,8 @@ void Core::KeepRest(Turn& turn) {
   } else {
     connection.input.Consume(turn.consumed);
   }
+  // Room for all of a request whose size is known.
+  if (connection.parser.in_request()) connection.input.Reserve(connection.parser.wanted_bytes());
 }
 
 void Core::StopReading(Connection& connection) {
