@@ -185,10 +185,10 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
-  pubsub::Channels* channels = nullptr;  // always there in a server
-  DataFiles* files = nullptr;            // always there in a server
-  std::atomic<uint32_t> alarms{0};       // Alarm bits
-  std::atomic<uint64_t> released{0};     // with kGatedReplies: how much of the journal is on disk
+  pubsub::Channels* channels = nullptr;          // always there in a server
+  DataFiles* files = nullptr;                    // always there in a server
+  std::atomic<uint32_t> alarms{0};               // Alarm bits
+  std::atomic<uint64_t> released{0};             // with kGatedReplies: how much of the journal is on disk
   std::atomic<Millis> memory_exceeded_since{0};  // used memory is over maxmemory since then; 0: it is not
 };
 

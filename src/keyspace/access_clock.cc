@@ -11,7 +11,8 @@ constexpr uint32_t kMinutesMask = 0xffff;
 
 // 22 bits: minutes and their 64ths.
 uint32_t LfuTicks(Millis now) {
-  return static_cast<uint32_t>((now << kClockFineBits) / 60000) & (kMinutesMask << kClockFineBits | kFineMask);
+  return static_cast<uint32_t>((now << kClockFineBits) / 60000) &
+         (kMinutesMask << kClockFineBits | kFineMask);
 }
 
 uint32_t LfuTicksOf(uint32_t clock) {

@@ -28,14 +28,14 @@ bool IsRandom(EvictionPolicy policy) {
   return policy == EvictionPolicy::kVolatileRandom || policy == EvictionPolicy::kAllKeysRandom;
 }
 
-// A score does not change while its entry rests, so that those of entries drawn at different times compare: it
-// says since when an entry rests, not for how long.
+// A score does not change while its entry rests, so that those of entries drawn at different times compare:
+// it says since when an entry rests, not for how long.
 uint64_t ScoreOf(const CoreState& core, const Entry& entry, EvictionPolicy policy) {
   switch (policy) {
     case EvictionPolicy::kVolatileLru:
     case EvictionPolicy::kAllKeysLru:
-      return kGreatest - (static_cast<uint64_t>(core.now << kClockFineBits) / 1000 -
-                          IdleTicks(entry.clock(), core.now));
+      return kGreatest -
+             (static_cast<uint64_t>(core.now << kClockFineBits) / 1000 - IdleTicks(entry.clock(), core.now));
     case EvictionPolicy::kVolatileLfu:
     case EvictionPolicy::kAllKeysLfu:
       // Of those that are used equally often, the one that has rested longer.

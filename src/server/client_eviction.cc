@@ -91,9 +91,10 @@ void Server::EvictClients(int core) {
       std::pop_heap(candidates.begin(), candidates.end(), smaller);
       dispatch::Session& session = *candidates.back().session;
       candidates.pop_back();
-      log_.Notice("Evicting client: {}",
-                  commands::ClientLine(session, {.compat = settings_.general.compat_version,
-                                                 .now = dispatchers_[static_cast<size_t>(core)]->core().now}));
+      log_.Notice(
+          "Evicting client: {}",
+          commands::ClientLine(session, {.compat = settings_.general.compat_version,
+                                         .now = dispatchers_[static_cast<size_t>(core)]->core().now}));
       Dismiss(session);
       cores_[static_cast<size_t>(session.facts.core)]->Discard(session.id, core);
       client_memory_.CountEvicted();

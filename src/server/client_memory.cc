@@ -6,9 +6,9 @@ void ClientMemory::ApplyLimit(const config::Settings& settings) {
   const config::MemoryShare& share = settings.clients.maxmemory_clients;
   const int64_t whole = settings.memory.maxmemory_bytes;
   const int64_t bytes =
-      share.is_percent ? static_cast<int64_t>(static_cast<double>(whole) * static_cast<double>(share.amount) /
-                                              100.0)
-                       : share.amount;
+      share.is_percent
+          ? static_cast<int64_t>(static_cast<double>(whole) * static_cast<double>(share.amount) / 100.0)
+          : share.amount;
   limit_ = bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 

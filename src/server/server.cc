@@ -82,19 +82,23 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
-  files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
-    services_.released.store(offset, std::memory_order_release);
-    for (auto& core : cores_) {
-      Core* target = core.get();
-      target->Post([target] { target->FlushHeld(); });
-    }
-  }, meter_);
+  files_ = std::make_unique<ServerDataFiles>(
+      services_, options_.set_title,
+      [this](uint64_t offset) {
+        services_.released.store(offset, std::memory_order_release);
+        for (auto& core : cores_) {
+          Core* target = core.get();
+          target->Post([target] { target->FlushHeld(); });
+        }
+      },
+      meter_);
   services_.files = files_.get();
   const int cores = CoreCount(settings_);
   for (int i = 0; i < cores; ++i) {
     auto reactor = net::MakeEpollReactor();
     CHECK(reactor.has_value());
-    cores_.push_back(std::make_unique<Core>(*this, services_, client_memory_, i, random.Next(), std::move(*reactor)));
+    cores_.push_back(
+        std::make_unique<Core>(*this, services_, client_memory_, i, random.Next(), std::move(*reactor)));
     dispatchers_.push_back(&cores_.back()->dispatcher());
   }
   started_at_ = cores_[0]->dispatcher().core().now;
