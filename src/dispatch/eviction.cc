@@ -58,12 +58,19 @@ Dispatcher::Room Dispatcher::MakeRoom() {
 Dispatcher::Room Dispatcher::EvictSome() {
   const config::Memory& memory = services_.settings.memory;
   if (memory.maxmemory_policy == config::EvictionPolicy::kNoEviction) return Room::kNone;
+  // What could go may be in use by the command that has yielded.
+  if (yielding_) return Room::kSoon;
   const Ticks began = clock_.Now();
   const Ticks deadline =
       began + clock_.ToTicks(PatienceFor(memory.maxmemory_eviction_tenacity) * kNanosPerMicro);
   Room room = Room::kEnough;
   int tries_in_vain = 0;
   while (OverMemory()) {
+    // Nobody else has to go for what is about to be free.
+    if (services_.evictions_pending.load(std::memory_order_relaxed) > 0) {
+      room = Room::kSoon;
+      break;
+    }
     const auto candidate = eviction_pool_->Next(core_, memory.maxmemory_policy, memory.maxmemory_samples);
     if (!candidate || tries_in_vain > 1000) {
       room = Room::kNone;
@@ -103,11 +110,16 @@ bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
   core_.keyspace.Unlock(shard);
   if (!deferred_.empty()) ServeDeferred();
   if (gone == nullptr) return false;
-  if (lazy) {
-    services_.control.Defer([gone] { Entry::Destroy(gone); });
-  } else {
+  if (!lazy || !gone->slow_to_free()) {
     Entry::Destroy(gone);
+    return true;
   }
+  std::atomic<uint64_t>& pending = services_.evictions_pending;
+  pending.fetch_add(1, std::memory_order_relaxed);
+  services_.control.Defer([gone, &pending] {
+    Entry::Destroy(gone);
+    pending.fetch_sub(1, std::memory_order_relaxed);
+  });
   return true;
 }
 

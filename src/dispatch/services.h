@@ -189,7 +189,9 @@ struct Services {
   DataFiles* files = nullptr;                    // always there in a server
   std::atomic<uint32_t> alarms{0};               // Alarm bits
   std::atomic<uint64_t> released{0};             // with kGatedReplies: how much of the journal is on disk
+  std::atomic<uint64_t> evictions_pending{0};    // evicted values that are still to be freed
   std::atomic<Millis> memory_exceeded_since{0};  // used memory is over maxmemory since then; 0: it is not
+  std::atomic<uint32_t> long_commands{0};        // commands that have yielded and not ended
 };
 
 }  // namespace cinnabar::dispatch

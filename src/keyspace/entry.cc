@@ -5,6 +5,23 @@
 #include "base/check.h"
 
 namespace cinnabar::keyspace {
+namespace {
+
+constexpr size_t kSmallEffort = 64;
+constexpr size_t kSmallBytes = 64 * 1024;
+
+}  // namespace
+
+bool Entry::slow_to_free() const {
+  switch (place()) {
+    case Place::kObject:
+      return object()->free_effort() > kSmallEffort;
+    case Place::kShared:
+      return block()->size > kSmallBytes;
+    default:
+      return false;
+  }
+}
 
 Entry* Entry::Allocate(std::string_view key, bool expiry_field, size_t value_bytes) {
   const bool long_key = key.size() >= kLongKey;

@@ -107,6 +107,9 @@ class Entry {
   uint32_t clock() const { return flags_and_clock() >> kFlagBits; }
   void set_clock(uint32_t clock) { set_flags_and_clock(flags() | clock << kFlagBits); }
 
+  // Whether freeing it takes longer than handing it over to another thread.
+  bool slow_to_free() const;
+
   // Bytes of the allocation itself.
   size_t size() const {
     return static_cast<size_t>(value() - reinterpret_cast<const char*>(this)) + value_bytes();

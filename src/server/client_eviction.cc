@@ -4,7 +4,8 @@
 // A core weighs its clients as it works with them and compares the total with the limit: before it runs the
 // commands of a turn, after each of them, and at the end of the turn. Who finds it exceeded stops the world,
 // so that exactly the largest go and no more than necessary; that happens once for each time that clients
-// grow too large, not for each command.
+// grow too large, not for each command. In a turn that a long command gives to others the world cannot be
+// stopped: the total is looked at when that command has ended.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -38,10 +39,10 @@ void Core::WeighAll() {
 }
 
 void Core::LimitClients() {
-  for (const Turn& turn : turns_) {
+  for (const Turn& turn : work_->turns) {
     if (turn.connection != nullptr) Weigh(*turn.connection);
   }
-  if (client_memory_.Over()) owner_.EvictClients(index_);
+  if (depth_ == 0 && client_memory_.Over()) owner_.EvictClients(index_);
 }
 
 // A command has run. Who has passed the limit of its own output goes first: the others are not to suffer for
@@ -49,6 +50,7 @@ void Core::LimitClients() {
 void Core::LimitAfter(Connection& connection) {
   dispatch::Session& session = connection.session;
   if (session.closing == dispatch::Closing::kNow) return;
+  if (depth_ > 0) return Weigh(connection);
   if (session.output.chunk_memory() != 0 && OverOutputLimits(connection)) {
     owner_.Dismiss(session);
     session.output.Clear();

@@ -70,6 +70,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void OnClosed(dispatch::Session& session) override;
   void EvictClients(int core) override;
   void Dismiss(dispatch::Session& session) override;
+  void OnLongCommandEnded() override;
 
   // dispatch::Clients:
   void ForEach(const std::function<void(dispatch::Session&)>& visit) override;

@@ -291,6 +291,20 @@ def buffers_of_the_file_are_not_counted(checks):
         checks.equal("evicted", number(client, "evicted_keys", "stats"), 0)
 
 
+def lazy_eviction_takes_no_more(checks):
+    """What a thread in the background is about to free counts as free."""
+    with Server(["--maxmemory-policy", "allkeys-random", "--lazyfree-lazy-eviction", "yes"]) as server, \
+            server.client() as client:
+        for key in range(40):
+            fill(client, [("HSET", f"large:{key}", *[f"{word}{i}" for i in range(field, field + 100) for word in "fv"])
+                          for field in range(0, 10_000, 100)])
+        client.call("CONFIG", "SET", "maxmemory", number(client, "used_memory") - 100_000)
+        wait_until(lambda: number(client, "lazyfree_pending_objects") == 0 and
+                   number(client, "current_eviction_exceeded_time", "stats") == 0)
+        checks.equal("one of them is enough", client.call("DBSIZE"), 39)
+        checks.equal("it was freed in the background", number(client, "lazyfreed_objects"), 1)
+
+
 def effort_of_expiry(checks):
     """More effort spends more of each cycle: the same keys are gone in fewer of them."""
     cut_short = {}
@@ -344,4 +358,4 @@ def purge_and_doctor(checks):
 if __name__ == "__main__":
     sys.exit(run_parts([the_largest_client_goes, no_more_clients_go_than_must, unread_replies_count, figures_add_up,
                         oom_only_when_nothing_can_go, parallel_writers_stay_below, replay_gives_the_same,
-                        buffers_of_the_file_are_not_counted, effort_of_expiry, tenacity, purge_and_doctor]))
+                        buffers_of_the_file_are_not_counted, lazy_eviction_takes_no_more, effort_of_expiry, tenacity, purge_and_doctor]))
