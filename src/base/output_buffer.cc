@@ -83,6 +83,15 @@ int OutputBuffer::Gather(iovec* vectors, int limit) const {
   return count;
 }
 
+size_t OutputBuffer::memory_of_others() const {
+  size_t sum = 0;
+  for (const Chunk& chunk : chunks_) {
+    const size_t bytes = chunk.bytes.capacity() + kBlockOverhead;
+    sum += bytes - bytes / chunk.bytes.owners();
+  }
+  return sum;
+}
+
 void OutputBuffer::DropFront() {
   chunk_memory_ -= chunks_.front().bytes.capacity() + kBlockOverhead;
   chunks_.pop_front();

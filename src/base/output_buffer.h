@@ -63,6 +63,8 @@ class OutputBuffer {
   size_t chunk_count() const { return chunks_.size(); }
   // Memory held by the chunks, shared blocks included at their full size.
   size_t chunk_memory() const { return chunk_memory_; }
+  // What of it others hold as well, each owner of a block having an equal part. Looks at every chunk.
+  size_t memory_of_others() const;
   // REQUIRES: empty(). Changes the size of the fixed part.
   void ResizeFixed(size_t capacity);
 

@@ -53,6 +53,7 @@ class SharedBytes {
   }
 
   explicit operator bool() const { return block_ != nullptr; }
+  uint32_t owners() const { return block_->owners.load(std::memory_order_relaxed); }
   bool unique() const { return block_->owners.load(std::memory_order_acquire) == 1; }
   size_t size() const { return block_ == nullptr ? 0 : block_->size; }
   size_t capacity() const { return block_ == nullptr ? 0 : block_->capacity; }

@@ -189,6 +189,9 @@ void Dispatcher::AfterReply(Session& session) {
 
 namespace {
 
+// Effects larger than this do not leave their buffer behind.
+constexpr size_t kEffectsKeptBytes = 256 * 1024;
+
 Dispatcher::Outcome OutcomeFor(const Session& session) {
   if (!session.suspended) [[likely]]
     return Dispatcher::Outcome::kDone;
@@ -449,7 +452,9 @@ void Dispatcher::NoteGateEverywhere(Session& session) {
 
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
   appended_ = services_.journal.Append(effects_, grouping);
-  effects_.Clear();
+  if (effects_.records().back().end <= kEffectsKeptBytes) return effects_.Clear();
+  journal::Effects fresh;
+  std::swap(effects_, fresh);  // an assignment would keep the buffer
 }
 
 // An error of a queued command is that command's alone: EXEC, whose reply holds it, did not fail.
@@ -514,6 +519,9 @@ void Dispatcher::ResetStatistics() {
   for (auto& histogram : histograms_) histogram.reset();
   counters_.commands.Set(0);
   counters_.evicted.Set(0);
+  counters_.millis_over_memory.Set(0);
+  counters_.expiry_micros.Set(0);
+  counters_.expiry_cut_short.Set(0);
   core_.hits = core_.misses = core_.expired = 0;
 }
 

@@ -72,7 +72,10 @@ struct CoreCounters {
   telemetry::Counter commands;
   telemetry::Counter changes;  // what rdb_changes_since_last_save counts
   telemetry::Counter evicted;  // keys
-  telemetry::Counter yields;   // turns that commands have given to others
+  telemetry::Counter millis_over_memory;
+  telemetry::Counter expiry_micros;     // time spent on looking for expired keys
+  telemetry::Counter expiry_cut_short;  // sweeps that the budget of time has ended
+  telemetry::Counter yields;            // turns that commands have given to others
 };
 
 // The core, as a command that takes long sees it.
@@ -238,6 +241,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool Reject(Session& session, const Command* command, std::string_view error);
   std::string WriteRefusal(const Session& session, const Command& command);
   bool OverMemory() const;
+  void NoteOverMemory(bool over);
+  Room EvictSome();
   bool Evict(const keyspace::EvictionCandidate& candidate);
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
@@ -275,6 +280,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void KeepClocks(const Session& session, const Command& command);
   const Command* Lookup(std::span<const std::string_view> argv);
   void AddKey(Batch& batch, const Session& session, uint32_t index, std::string_view bytes);
+  uint64_t SweepDatabases(Ticks deadline);
   uint64_t SweepShards(Ticks deadline);
   // The session's replies wait for what its command wrote and for what the shards that it touched had been
   // told.

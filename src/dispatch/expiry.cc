@@ -71,7 +71,14 @@ uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard) 
 }  // namespace
 
 uint64_t Dispatcher::ExpireSome(Micros budget) {
-  const Ticks deadline = clock_.Now() + clock_.ToTicks(budget * kNanosPerMicro);
+  const Ticks began = clock_.Now();
+  const uint64_t removed = SweepDatabases(began + clock_.ToTicks(budget * kNanosPerMicro));
+  counters_.expiry_micros.Add(static_cast<uint64_t>(clock_.ToMicros(clock_.Now() - began)));
+  if (sweep_.running) counters_.expiry_cut_short.Add();
+  return removed;
+}
+
+uint64_t Dispatcher::SweepDatabases(Ticks deadline) {
   uint64_t removed = 0;
   for (int passes = 0; passes < core_.keyspace.databases(); ++passes) {
     if (!sweep_.running) {

@@ -87,6 +87,8 @@ class ServerControl {
   virtual std::string Info(const std::vector<std::string>& sections) = 0;
   virtual void ResetStatistics() = 0;
   virtual uint64_t UsedMemory() = 0;
+  // Of UsedMemory, what maxmemory does not count: buffers that eviction would only make longer.
+  virtual uint64_t UncountedMemory() = 0;
   virtual uint64_t PeakMemory() = 0;
   virtual uint64_t StartupMemory() = 0;
   virtual std::string_view RunId() const = 0;
@@ -190,12 +192,14 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
-  pubsub::Channels* channels = nullptr;    // always there in a server
-  DataFiles* files = nullptr;              // always there in a server
-  std::atomic<uint32_t> alarms{0};         // Alarm bits
-  std::atomic<uint64_t> released{0};       // with kGatedReplies: how much of the journal is on disk
-  std::atomic<uint64_t> copy_waiters{0};   // blocked clients that want to know when more of it is
-  std::atomic<uint32_t> long_commands{0};  // commands that have yielded and not ended
+  pubsub::Channels* channels = nullptr;          // always there in a server
+  DataFiles* files = nullptr;                    // always there in a server
+  std::atomic<uint32_t> alarms{0};               // Alarm bits
+  std::atomic<uint64_t> released{0};             // with kGatedReplies: how much of the journal is on disk
+  std::atomic<uint64_t> copy_waiters{0};         // blocked clients that want to know when more of it is
+  std::atomic<uint64_t> evictions_pending{0};    // evicted values that are still to be freed
+  std::atomic<Millis> memory_exceeded_since{0};  // used memory is over maxmemory since then; 0: it is not
+  std::atomic<uint32_t> long_commands{0};        // commands that have yielded and not ended
 };
 
 }  // namespace cinnabar::dispatch

@@ -37,6 +37,7 @@ class NoControl final : public ServerControl {
   std::string Info(const std::vector<std::string>&) override { return ""; }
   void ResetStatistics() override {}
   uint64_t UsedMemory() override { return 0; }
+  uint64_t UncountedMemory() override { return 0; }
   uint64_t PeakMemory() override { return 0; }
   uint64_t StartupMemory() override { return 0; }
   std::string_view RunId() const override { return ""; }

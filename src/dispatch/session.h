@@ -44,6 +44,7 @@ struct Transaction {
   std::vector<WatchedKey> watched;
   keyspace::Watcher watcher;
   size_t queue_memory = 0;
+  size_t watch_memory = 0;
 
   void Reset() {
     open = rejected = false;
@@ -81,7 +82,7 @@ struct ConnectionFacts {
   std::string local;
   size_t query_bytes = 0;       // read and not consumed
   size_t query_free_bytes = 0;  // room left in the query buffer
-  size_t query_memory = 0;      // that the connection holds for it
+  size_t query_memory = 0;      // that the connection holds for it, and for having parsed a part of it
   size_t partial_argument_bytes = 0;
   size_t reply_peak_bytes = 0;
   bool reading = true;   // waits for input

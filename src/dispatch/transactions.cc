@@ -30,6 +30,7 @@ void Dispatcher::Unwatch(Session& session, Held held) {
     if (held == Held::kNo) core_.keyspace.Unlock(shard);
   }
   transaction.watched.clear();
+  transaction.watch_memory = 0;
   transaction.watcher.dirty.store(false, std::memory_order_relaxed);
 }
 

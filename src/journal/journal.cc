@@ -6,6 +6,13 @@
 #include "base/numbers.h"
 
 namespace cinnabar::journal {
+namespace {
+
+// What a large record has made of a buffer that is used again and again is given back.
+constexpr size_t kKeptBytes = 256 * 1024;
+
+}  // namespace
+
 void Effects::Add(int database, std::span<const std::string_view> argv) {
   const size_t begin = bytes_.size();
   EncodeCommand(argv, bytes_);
@@ -46,6 +53,7 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   if (wrapped) EncodeCommand(std::array<std::string_view, 1>{"EXEC"}, staging_);
   for (JournalSink* sink : sinks_) sink->OnBytes(offset_, staging_);
   offset_ += staging_.size();
+  if (staging_.capacity() > kKeptBytes) std::string().swap(staging_);
   return offset_;
 }
 

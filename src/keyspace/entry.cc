@@ -5,14 +5,30 @@
 #include "base/check.h"
 
 namespace cinnabar::keyspace {
+namespace {
+
+constexpr size_t kSmallEffort = 64;
+constexpr size_t kSmallBytes = 64 * 1024;
+
+}  // namespace
+
+bool Entry::slow_to_free() const {
+  switch (place()) {
+    case Place::kObject:
+      return object()->free_effort() > kSmallEffort;
+    case Place::kShared:
+      return block()->size > kSmallBytes;
+    default:
+      return false;
+  }
+}
 
 Entry* Entry::Allocate(std::string_view key, bool expiry_field, size_t value_bytes) {
   const bool long_key = key.size() >= kLongKey;
   const size_t size = sizeof(Entry) + (expiry_field ? 8 : 0) + (long_key ? 4 : 0) + key.size() + value_bytes;
   auto* entry = static_cast<Entry*>(std::malloc(size));
   CHECK(entry != nullptr);
-  entry->flags_ = expiry_field ? kExpiryField : 0;
-  entry->set_clock(0);
+  entry->set_flags_and_clock(expiry_field ? kExpiryField : 0);
   entry->key_length_ = long_key ? kLongKey : static_cast<uint8_t>(key.size());
   entry->value_length_ = 0;
   char* p = const_cast<char*>(entry->body()) + (expiry_field ? 8 : 0);
@@ -82,14 +98,14 @@ Entry* Entry::ResizeInline(Entry* entry, size_t size) {
 }
 
 Entry* Entry::SetExpiry(Entry* entry, Millis expiry) {
-  if ((entry->flags_ & kExpiryField) == 0) {
+  if ((entry->flags() & kExpiryField) == 0) {
     if (expiry == kNever) return entry;
     const size_t old = entry->size();
     entry = static_cast<Entry*>(std::realloc(static_cast<void*>(entry), old + 8));
     CHECK(entry != nullptr);
     char* body = const_cast<char*>(entry->body());
     std::memmove(body + 8, body, old - sizeof(Entry));
-    entry->flags_ |= kExpiryField;
+    entry->set_flags_and_clock(entry->flags_and_clock() | kExpiryField);
   }
   std::memcpy(const_cast<char*>(entry->body()), &expiry, 8);
   return entry;

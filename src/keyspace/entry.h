@@ -1,12 +1,12 @@
 // Entry: one key with everything that belongs to it, in one allocation.
 //
+//   +------+-------------------+---------+-----------+-----------------+---------------+-----+-------+
+//   | kind | flags + clock (4) | key len | value len | expiry (8, opt) | key len (4, o)| key | value |
 //   +------+-------+-----------+---------+-----------+-----------------+---------------+-----+-------+
-//   | kind | flags | clock (3) | key len | value len | expiry (8, opt) | key len (4, o)| key | value |
-//   +------+-------+-----------+---------+-----------+-----------------+---------------+-----+-------+
-//   0      1       2           5         6           8
+//   0      1                   5         6           8
 //
 // kind   = type (low 4 bits) and where the value is (high 4 bits, `Place`).
-// clock  = 24 bits for the eviction policy: seconds of last access (LRU) or minutes and a counter (LFU).
+// clock  = 30 bits for the eviction policy, above the two flags: see access_clock.h.
 // key len is one byte; 255 means that four bytes before the key hold it. Multi-byte fields are little-endian
 // and unaligned. The expiry field may be present and unused (kNever): it is not removed before a
 // reallocation.
@@ -78,12 +78,12 @@ class Entry {
 
   bool has_expiry() const { return expiry() != kNever; }
   Millis expiry() const {
-    if ((flags_ & kExpiryField) == 0) return kNever;
+    if ((flags() & kExpiryField) == 0) return kNever;
     Millis at;
     std::memcpy(&at, body(), 8);
     return at;
   }
-  bool expired(Millis now) const { return (flags_ & kExpiryField) != 0 && expiry() <= now; }
+  bool expired(Millis now) const { return (flags() & kExpiryField) != 0 && expiry() <= now; }
 
   std::string_view inline_bytes() const { return {value(), value_length_}; }
   char* inline_data() { return const_cast<char*>(value()); }
@@ -98,15 +98,17 @@ class Entry {
   types::Value* object() const { return reinterpret_cast<types::Value*>(word()); }
 
   // A string changed in place: OBJECT ENCODING says `raw` whatever its length.
-  bool raw() const { return (flags_ & kRawFlag) != 0; }
-  void set_raw(bool raw) { flags_ = raw ? flags_ | kRawFlag : flags_ & ~kRawFlag; }
-
-  uint32_t clock() const { return clock_[0] | uint32_t{clock_[1]} << 8 | uint32_t{clock_[2]} << 16; }
-  void set_clock(uint32_t clock) {
-    clock_[0] = static_cast<uint8_t>(clock);
-    clock_[1] = static_cast<uint8_t>(clock >> 8);
-    clock_[2] = static_cast<uint8_t>(clock >> 16);
+  bool raw() const { return (flags() & kRawFlag) != 0; }
+  void set_raw(bool raw) {
+    const uint32_t rest = flags_and_clock() & ~uint32_t{kRawFlag};
+    set_flags_and_clock(raw ? rest | kRawFlag : rest);
   }
+
+  uint32_t clock() const { return flags_and_clock() >> kFlagBits; }
+  void set_clock(uint32_t clock) { set_flags_and_clock(flags() | clock << kFlagBits); }
+
+  // Whether freeing it takes longer than handing it over to another thread.
+  bool slow_to_free() const;
 
   // Bytes of the allocation itself.
   size_t size() const {
@@ -116,9 +118,18 @@ class Entry {
  private:
   static constexpr uint8_t kLongKey = 255;
   static constexpr uint8_t kExpiryField = 1, kRawFlag = 2;
+  static constexpr int kFlagBits = 2;
+
+  uint8_t flags() const { return flags_and_clock_[0] & ((1 << kFlagBits) - 1); }
+  uint32_t flags_and_clock() const {
+    uint32_t both;
+    std::memcpy(&both, flags_and_clock_, 4);
+    return both;
+  }
+  void set_flags_and_clock(uint32_t both) { std::memcpy(flags_and_clock_, &both, 4); }
 
   const char* body() const { return reinterpret_cast<const char*>(this) + sizeof(Entry); }
-  size_t expiry_bytes() const { return (flags_ & kExpiryField) != 0 ? 8 : 0; }
+  size_t expiry_bytes() const { return (flags() & kExpiryField) != 0 ? 8 : 0; }
   const char* value() const {
     std::string_view k = key();
     return k.data() + k.size();
@@ -132,8 +143,7 @@ class Entry {
   void StorePayload(const Payload& payload);
 
   uint8_t kind_;
-  uint8_t flags_;
-  uint8_t clock_[3];
+  uint8_t flags_and_clock_[4];
   uint8_t key_length_;
   uint16_t value_length_;
 };

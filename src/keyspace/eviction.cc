@@ -8,6 +8,10 @@ namespace {
 
 using config::EvictionPolicy;
 
+constexpr size_t kPoolSize = 16;
+constexpr uint64_t kGreatest = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t kGreatest32 = std::numeric_limits<uint32_t>::max();
+
 bool OnlyVolatile(EvictionPolicy policy) {
   switch (policy) {
     case EvictionPolicy::kVolatileLru:
@@ -24,16 +28,22 @@ bool IsRandom(EvictionPolicy policy) {
   return policy == EvictionPolicy::kVolatileRandom || policy == EvictionPolicy::kAllKeysRandom;
 }
 
+// A score does not change while its entry rests, so that those of entries drawn at different times compare:
+// it says since when an entry rests, not for how long.
 uint64_t ScoreOf(const CoreState& core, const Entry& entry, EvictionPolicy policy) {
   switch (policy) {
     case EvictionPolicy::kVolatileLru:
     case EvictionPolicy::kAllKeysLru:
-      return IdleSeconds(entry.clock(), core.now);
+      return kGreatest -
+             (static_cast<uint64_t>(core.now << kClockFineBits) / 1000 - IdleTicks(entry.clock(), core.now));
     case EvictionPolicy::kVolatileLfu:
     case EvictionPolicy::kAllKeysLfu:
-      return 255u - LfuCounter(entry.clock(), core.now, core.access);
+      // Of those that are used equally often, the one that has rested longer.
+      return (uint64_t{255} - LfuCounter(entry.clock(), core.now, core.access)) << 32 |
+             (kGreatest32 - (static_cast<uint64_t>(core.now << kClockFineBits) / 60000 -
+                             LfuIdleTicks(entry.clock(), core.now)));
     case EvictionPolicy::kVolatileTtl:
-      return std::numeric_limits<uint64_t>::max() - static_cast<uint64_t>(entry.expiry());
+      return kGreatest - static_cast<uint64_t>(entry.expiry());
     default:
       return 0;
   }
@@ -60,25 +70,25 @@ void EvictionPool::Offer(const CoreState& core, int database, const Entry& entry
   const uint64_t score = ScoreOf(core, entry, policy);
   if (pool_.size() == kPoolSize && score <= pool_.front().score) return;
   const uint64_t hash = core.keyspace.HashOf(entry.key());
-  for (const EvictionCandidate& known : pool_) {
-    if (known.hash == hash && known.database == database && known.name == entry.key()) return;
-  }
+  std::erase_if(pool_, [&](const EvictionCandidate& known) {  // it may have been used since
+    return known.hash == hash && known.database == database && known.name == entry.key();
+  });
   if (pool_.size() == kPoolSize) pool_.erase(pool_.begin());
   const auto place = std::upper_bound(pool_.begin(), pool_.end(), score,
                                       [](uint64_t s, const EvictionCandidate& c) { return s < c.score; });
   pool_.insert(place, {score, database, std::string(entry.key()), hash});
 }
 
-// True when the shard had an entry that may go.
-bool EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy policy, int64_t samples) {
-  bool any = false;
+// How many entries were drawn, of all databases.
+int64_t EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy policy, int64_t samples) {
+  int64_t drawn = 0;
   for (int database = 0; database < core.keyspace.databases(); ++database) {
     if (core.keyspace.tables_if_any(database) == nullptr) continue;
     Table<Entry>& table = core.keyspace.table(database, shard).entries;
     const size_t eligible = OnlyVolatile(policy) ? table.marked() : table.size();
     if (eligible == 0) continue;
-    any = true;
     const int64_t count = IsRandom(policy) ? 1 : std::min(samples, static_cast<int64_t>(eligible));
+    drawn += count;
     auto offer = [&](const Entry& entry) { Offer(core, database, entry, policy); };
     if (OnlyVolatile(policy)) {
       SampleMarked(table, core.random, count, offer);
@@ -87,19 +97,27 @@ bool EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy policy
         offer(*table.Sample([&](uint64_t n) { return core.random.Uniform(n); })->entry<Entry>());
     }
   }
-  return any;
+  return drawn;
 }
 
+// Draws from one shard, or from several where they hold few keys. False when no key may go.
 bool EvictionPool::Draw(CoreState& core, EvictionPolicy policy, int64_t samples) {
+  const int64_t wanted = IsRandom(policy) ? 1 : samples;
+  int64_t drawn = 0;
   const size_t first = core.random.Uniform(Keyspace::kShards);
-  for (size_t i = 0; i < Keyspace::kShards; ++i) {
+  for (size_t i = 0; i < Keyspace::kShards && drawn < wanted; ++i) {
     const size_t shard = (first + i) % Keyspace::kShards;
     core.keyspace.Lock(shard);
-    const bool any = DrawFrom(core, shard, policy, samples);
+    drawn += DrawFrom(core, shard, policy, wanted - drawn);
     core.keyspace.Unlock(shard);
-    if (any) return true;
   }
-  return false;
+  return drawn > 0;
+}
+
+bool EvictionPool::StillDue(const CoreState& core, const Entry& entry, const EvictionCandidate& candidate,
+                            EvictionPolicy policy) {
+  if (OnlyVolatile(policy) && !entry.has_expiry()) return false;
+  return ScoreOf(core, entry, policy) >= candidate.score;
 }
 
 std::optional<EvictionCandidate> EvictionPool::Next(CoreState& core, EvictionPolicy policy, int64_t samples) {

@@ -2,8 +2,8 @@
 //
 // LRU, LFU and TTL are approximated as Redis documents it: a few entries are drawn at random, the best of all
 // that were drawn lately stay in a small pool, and the best of the pool goes
-// (https://redis.io/docs/reference/eviction/#approx-lru). One pool per core; the shards that are drawn from
-// are locked one at a time.
+// (https://redis.io/docs/reference/eviction/#approx-lru). An entry that has been used since it was drawn is
+// spared. One pool per core; the shards that are drawn from are locked one at a time.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,13 @@ class EvictionPool {
   // The key that should go next. Nothing when no key may be evicted. It may have gone meanwhile, or have been
   // used: then ask again. REQUIRES: no shard is held.
   std::optional<EvictionCandidate> Next(CoreState& core, config::EvictionPolicy policy, int64_t samples);
+  // Whether the entry deserves to go as much as it did when the candidate was drawn.
+  static bool StillDue(const CoreState& core, const Entry& entry, const EvictionCandidate& candidate,
+                       config::EvictionPolicy policy);
 
  private:
-  static constexpr size_t kPoolSize = 16;
-
   bool Draw(CoreState& core, config::EvictionPolicy policy, int64_t samples);
-  bool DrawFrom(CoreState& core, size_t shard, config::EvictionPolicy policy, int64_t samples);
+  int64_t DrawFrom(CoreState& core, size_t shard, config::EvictionPolicy policy, int64_t samples);
   void Offer(const CoreState& core, int database, const Entry& entry, config::EvictionPolicy policy);
 
   config::EvictionPolicy policy_ = config::EvictionPolicy::kNoEviction;  // of the scores in the pool

@@ -106,6 +106,7 @@ AllocatorStats ReadAllocatorStats() {
     stats.retained = ReadSize("stats.retained");
     stats.mapped = ReadSize("stats.mapped");
     stats.metadata = ReadSize("stats.metadata");
+    stats.muzzy = ReadSize("stats.arenas.4096.pmuzzy") * ReadSize("arenas.page");  // 4096: of all arenas
     return stats;
   }
   const struct mallinfo2 information = mallinfo2();

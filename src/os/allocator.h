@@ -21,6 +21,7 @@ struct AllocatorStats {
   uint64_t retained = 0;   // address space kept, not in memory
   uint64_t mapped = 0;
   uint64_t metadata = 0;
+  uint64_t muzzy = 0;  // given back to the system, which has not taken it yet
 
   double FragmentationRatio() const { return allocated == 0 ? 1.0 : double(active) / double(allocated); }
   uint64_t FragmentationBytes() const { return active > allocated ? active - allocated : 0; }

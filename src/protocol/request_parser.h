@@ -60,8 +60,12 @@ class RequestParser {
   size_t wanted_bytes() const { return wanted_; }
   // Whether a request has begun and is not complete.
   bool in_request() const { return state_ != State::kIdle; }
-  // Memory of the arguments seen of a request that is cut off.
+  // How much of a request that is cut off has been understood; it stays in the input.
+  size_t parsed_bytes() const { return in_request() ? position_ : 0; }
+  // Bytes of the arguments seen of a request that is cut off.
   size_t partial_argument_bytes() const { return partial_bytes_; }
+  // Memory that the parser holds; the arguments themselves stay in the input.
+  size_t memory() const { return pieces_.capacity() * sizeof(Piece); }
 
  private:
   enum class State { kIdle, kArguments };

@@ -20,6 +20,7 @@ bool Channels::Subscribe(Subscriber& subscriber, Kind kind, std::string_view nam
   const Ticket ticket = next_ticket_++;
   found->second.listeners.emplace(subscriber.session(), Listener{subscriber.core(), ticket});
   names.emplace(name, ticket);
+  subscriber.memory_ += Subscriber::MemoryOf(name);
   subscriptions_.fetch_add(1);
   return true;
 }
@@ -39,6 +40,7 @@ bool Channels::Unsubscribe(Subscriber& subscriber, Kind kind, std::string_view n
   if (found == names.end()) return false;
   std::lock_guard lock(mutex_);
   Remove(subscriber, kind, name);
+  subscriber.memory_ -= Subscriber::MemoryOf(name);
   names.erase(found);
   return true;
 }
@@ -49,6 +51,7 @@ void Channels::UnsubscribeAll(Subscriber& subscriber) {
     auto& names = subscriber.names_[static_cast<size_t>(kind)];
     for (const auto& [name, ticket] : names) Remove(subscriber, kind, name);
     names.clear();
+    subscriber.memory_ = 0;
   }
 }
 

@@ -33,6 +33,8 @@ class Subscriber {
     return names_[static_cast<size_t>(kind)];
   }
   size_t count(Kind kind) const { return names(kind).size(); }
+  // Bytes that the subscriptions take, here and with the channels.
+  size_t memory() const { return memory_; }
   bool empty() const { return names_[0].empty() && names_[1].empty() && names_[2].empty(); }
   // Whether this subscription still is the one that a message was meant for.
   bool Holds(Kind kind, std::string_view name, Ticket ticket) const {
@@ -43,9 +45,13 @@ class Subscriber {
  private:
   friend class Channels;
 
+  // Of one subscription: the name, and the nodes and tickets in three maps.
+  static size_t MemoryOf(std::string_view name) { return 2 * name.size() + 192; }
+
   const uint64_t session_;
   const int core_;
   std::array<std::map<std::string, Ticket, std::less<>>, kKinds> names_;
+  size_t memory_ = 0;
 };
 
 }  // namespace cinnabar::pubsub

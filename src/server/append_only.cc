@@ -68,11 +68,12 @@ Result<int> OpenForAppending(const std::string& path) {
 }  // namespace
 
 AppendOnly::AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
-                       std::function<void(uint64_t)> released)
+                       std::function<void(uint64_t)> released, os::MemoryMeter& meter)
     : services_(services),
       child_(child),
       snapshots_(snapshots),
       released_(std::move(released)),
+      meter_(meter),
       unbound_cpus_(os::CpusOfThisThread()) {}
 
 AppendOnly::~AppendOnly() {
@@ -205,7 +206,7 @@ void AppendOnly::StartLog() {
   if (log_ != nullptr) return;
   {
     BackgroundCpus background(services_.settings.general, unbound_cpus_, services_.log);
-    log_ = std::make_unique<persistence::AppendLog>(*this);
+    log_ = std::make_unique<persistence::AppendLog>(*this, &meter_);
   }
   log_from_ = services_.journal.offset();
   SettingsChanged();

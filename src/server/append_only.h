@@ -45,7 +45,7 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
 
   // `released` is called on the writer thread when more of the journal is on disk.
   AppendOnly(dispatch::Services& services, BackgroundChild& child, Snapshots& snapshots,
-             std::function<void(uint64_t)> released);
+             std::function<void(uint64_t)> released, os::MemoryMeter& meter);
   ~AppendOnly() override;
 
   // Start-up: reads the manifest (an old single file is taken over into the folder) and names what is to be
@@ -84,6 +84,8 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   bool rewrite_scheduled() const { return scheduled_; }
   const Figures& figures();
   const persistence::AppendLog* log() const { return log_.get(); }
+  // Memory of what is still to be written.
+  size_t memory() const { return log_ == nullptr ? 0 : log_->memory(); }
   // The text of the last failure of a write; empty while writes succeed.
   std::string Trouble() const;
   // How much of the journal a crash cannot take away any more. Nothing as long as the data set has no base.
@@ -126,6 +128,7 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   BackgroundChild& child_;
   Snapshots& snapshots_;
   std::function<void(uint64_t)> released_;
+  os::MemoryMeter& meter_;
   State state_ = State::kOff;
   persistence::AofManifest manifest_;
   std::unique_ptr<persistence::AppendLog> log_;

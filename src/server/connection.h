@@ -8,6 +8,7 @@
 
 #include "dispatch/session.h"
 #include "protocol/request_parser.h"
+#include "server/client_memory.h"
 
 namespace cinnabar::server {
 
@@ -42,6 +43,11 @@ class InputBuffer {
   void Consume(size_t count);
   // REQUIRES: size() == 0. Gives the memory back.
   void Release();
+  // Forgets the bytes and gives the memory back.
+  void Clear() {
+    size_ = 0;
+    Release();
+  }
 
  private:
   char* data_ = nullptr;
@@ -64,6 +70,7 @@ struct Connection {
   bool in_turn = false;        // its requests are in a batch that is not finished
   bool close_later = false;    // it is to be closed when no command is in the middle any more
   bool doomed = false;         // somebody else has closed it: no longer counted nor shown
+  ClientWeight weight = {};    // its part in ClientMemory
   size_t reply_peak = 0;       // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };

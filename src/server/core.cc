@@ -33,10 +33,11 @@ constexpr Millis kQuietCronMillis = 1000;
 
 }  // namespace
 
-Core::Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
-           std::unique_ptr<net::Reactor> reactor)
+Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index,
+           uint64_t seed, std::unique_ptr<net::Reactor> reactor)
     : owner_(owner),
       services_(services),
+      client_memory_(client_memory),
       index_(index),
       reactor_(std::move(reactor)),
       dispatcher_(services, index, seed) {
@@ -118,6 +119,7 @@ void Core::Run() {
       Cron();
       KickJournal();
     }
+    if (client_memory_.limited()) LimitClients();
     next_cron_ = last_cron_ + CronIntervalMillis();
     gate.Leave(index_);
   }
@@ -206,8 +208,15 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
   connection.in_turn = true;
-  work_->turns.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
-  ParseTurn(work_->turns.back());
+  Turn& turn =
+      work_->turns.emplace_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
+  ParseTurn(turn);
+  if (turn.end_request != turn.first_request || turn.failed) return;
+  // Only a part of a request: nothing to execute, and others shall see what the connection holds.
+  KeepRest(turn);
+  connection.in_turn = false;
+  work_->turns.pop_back();
+  Weigh(connection);
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
@@ -254,6 +263,8 @@ void Core::RunTurns() {
     dispatcher_.PrefetchEntries(space.batch, turn.connection->session, turn.first_request, turn.end_request);
   }
   dispatcher_.UpdateTime();
+  if (client_memory_.limited()) [[unlikely]]
+    LimitClients();
   ExecuteRest(space);
   FinishRest(space);
   space.turns.clear();
@@ -310,6 +321,8 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
   for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
     if (session.closing != Closing::kNo) break;
     const auto outcome = dispatcher_.Execute(session, space.batch, space.batch.requests[i]);
+    if (client_memory_.limited()) [[unlikely]]
+      LimitAfter(connection);
     if (outcome == Dispatcher::Outcome::kPostponed) {
       Postpone(connection);
     } else {
@@ -359,12 +372,15 @@ void Core::FinishTurn(Turn& turn) {
 
 void Core::KeepRest(Turn& turn) {
   Connection& connection = *turn.connection;
+  if (connection.doomed) return;
   if (turn.borrowed) {
     std::string_view rest = turn.input.substr(turn.consumed);
     if (!rest.empty()) connection.input.Append(rest);
   } else {
     connection.input.Consume(turn.consumed);
   }
+  // Room for all of a request whose size is known.
+  if (connection.parser.in_request()) connection.input.Reserve(connection.parser.wanted_bytes());
 }
 
 void Core::StopReading(Connection& connection) {
@@ -456,6 +472,7 @@ bool Core::Flush(Connection& connection) {
     return true;
   if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow && HoldReplies(connection)) {
+    Weigh(connection);
     return true;
   }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
@@ -488,11 +505,12 @@ bool Core::Flush(Connection& connection) {
         (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
         &connection);
   }
+  Weigh(connection);
   return true;
 }
 
-// False when the client kept too much unread for too long and was closed.
-bool Core::CheckOutputLimits(Connection& connection) {
+// Whether the client has kept too much unread for too long.
+bool Core::OverOutputLimits(Connection& connection) {
   Session& session = connection.session;
   const config::BufferLimit& limit =
       services_.settings.clients
@@ -508,10 +526,16 @@ bool Core::CheckOutputLimits(Connection& connection) {
   } else {
     session.soft_limit_since = 0;
   }
-  if (!over) return true;
+  if (!over) return false;
   services_.log.Warning(
       "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
       session.facts.peer);
+  return true;
+}
+
+// False when the client was closed.
+bool Core::CheckOutputLimits(Connection& connection) {
+  if (!OverOutputLimits(connection)) return true;
   Close(connection);
   return false;
 }
@@ -533,6 +557,7 @@ void Core::Close(Connection& connection) {
   std::erase(suspended_, session.id);
   reactor_->Remove(session.facts.fd);
   close(session.facts.fd);
+  Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
   connections_.erase(session.id);
 }
@@ -548,6 +573,7 @@ void Core::Doom(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr || connection->doomed) return;
   connection->doomed = true;
+  Unweigh(*connection);
   connection->session.closing = Closing::kNow;
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -559,10 +585,11 @@ void Core::RefreshFacts() {
   const Millis recent = dispatcher_.core().now - 2 * kMillisPerSecond;
   for (auto& [id, connection] : connections_) {
     dispatch::ConnectionFacts& facts = connection->session.facts;
-    facts.query_bytes = connection->input.size();
-    facts.query_memory = connection->input.capacity();
+    const size_t held = connection->input.size();
+    facts.query_bytes = held - std::min(connection->parser.parsed_bytes(), held);
+    NoteQueryMemory(*connection);
     facts.query_free_bytes = connection->input.room();
-    if (facts.query_memory == 0 && connection->session.last_active > recent)
+    if (connection->input.capacity() == 0 && connection->session.last_active > recent)
       facts.query_free_bytes = kScratchBytes;
     facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
     facts.reply_peak_bytes = connection->reply_peak;
@@ -602,6 +629,7 @@ void Core::Adopt(net::Accepted accepted) {
     return;
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
+  Weigh(*connection);
   connections_.emplace(id, std::move(connection));
 }
 
@@ -732,7 +760,8 @@ void Core::CronConnection(Connection& connection, Millis now) {
     connection.reply_peak_at = now;
   }
   session.facts.reply_peak_bytes = connection.reply_peak;
-  if (session.soft_limit_since != 0) CheckOutputLimits(connection);
+  if (session.soft_limit_since != 0 && !CheckOutputLimits(connection)) return;
+  Weigh(connection);
 }
 
 }  // namespace cinnabar::server

@@ -44,6 +44,11 @@ class CoreOwner {
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
   virtual bool Quiet() const = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
+  // Disconnects the largest clients until all of them together are within their limit. REQUIRES: inside a
+  // batch, no shard held.
+  virtual void EvictClients(int core) = 0;
+  // Disconnects the client at once; its core forgets it soon. On its core, or with the world stopped.
+  virtual void Dismiss(dispatch::Session& session) = 0;
   // What waited for a long command of this core may go on, on every core.
   virtual void OnLongCommandEnded() = 0;
 };
@@ -58,7 +63,7 @@ struct CoreFigures {
 
 class Core final : public dispatch::Bystanders {
  public:
-  Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
+  Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index, uint64_t seed,
        std::unique_ptr<net::Reactor> reactor);
   ~Core() override;
 
@@ -93,7 +98,13 @@ class Core final : public dispatch::Bystanders {
   void AttendSoon(Connection& connection);
   // Brings the facts of all sessions up to date. With the world stopped.
   void RefreshFacts();
-  // Another session closes this one: it counts no more from now on. With the world stopped.
+  // The limit of the clients' memory has changed. With the world stopped.
+  void WeighAll();
+  // Gives back what a dismissed connection holds, as far as nobody works with it. `caller` is the core that
+  // has stopped the world.
+  void Discard(uint64_t id, int caller);
+  // Somebody else closes the session: it counts no more from now on. With the world stopped, or on this
+  // core.
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
@@ -170,7 +181,16 @@ class Core final : public dispatch::Bystanders {
   // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
   bool HoldReplies(Connection& connection);
   void KickJournal();
+  bool OverOutputLimits(Connection& connection);
   bool CheckOutputLimits(Connection& connection);
+  // See client_eviction.cc.
+  void Weigh(Connection& connection);
+  void Unweigh(Connection& connection);
+  void LimitClients();
+  void LimitAfter(Connection& connection);
+  static void NoteQueryMemory(Connection& connection) {
+    connection.session.facts.query_memory = connection.input.capacity() + connection.parser.memory();
+  }
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
   }
@@ -186,6 +206,7 @@ class Core final : public dispatch::Bystanders {
 
   CoreOwner& owner_;
   dispatch::Services& services_;
+  ClientMemory& client_memory_;
   const int index_;
   std::unique_ptr<net::Reactor> reactor_;
   dispatch::Dispatcher dispatcher_;

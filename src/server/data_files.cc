@@ -25,11 +25,11 @@ bool Exists(const std::string& path) {
 
 ServerDataFiles::ServerDataFiles(dispatch::Services& services,
                                  std::function<void(std::string_view)> set_title,
-                                 std::function<void(uint64_t)> released)
+                                 std::function<void(uint64_t)> released, os::MemoryMeter& meter)
     : services_(services),
       child_(services.log, std::move(set_title)),
       snapshots_(services, child_),
-      append_only_(services, child_, snapshots_, std::move(released)) {}
+      append_only_(services, child_, snapshots_, std::move(released), meter) {}
 
 const DataLoader::Figures* ServerDataFiles::load_figures() const {
   return loader_ == nullptr ? nullptr : &loader_->figures();

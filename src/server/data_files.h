@@ -21,7 +21,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
  public:
   // `released` is called on the log's writer thread.
   ServerDataFiles(dispatch::Services& services, std::function<void(std::string_view)> set_title,
-                  std::function<void(uint64_t)> released);
+                  std::function<void(uint64_t)> released, os::MemoryMeter& meter);
 
   // Before the cores run: finds out what there is to load. The error ends the process.
   Status BeginLoading();

@@ -53,7 +53,7 @@ void InfoReport::MemorySection() {
   Field("allocator_allocated", allocator.allocated);
   Field("allocator_active", allocator.active);
   Field("allocator_resident", allocator.resident);
-  Field("allocator_muzzy", 0);
+  Field("allocator_muzzy", allocator.muzzy);
   Bytes("total_system_memory", os::TotalSystemBytes());
   MemoryOfScripts();
   Bytes("maxmemory", static_cast<uint64_t>(server_.settings_.memory.maxmemory_bytes));
@@ -66,10 +66,11 @@ void InfoReport::MemorySection() {
   Field("rss_overhead_bytes", Difference(figures.resident, allocator.resident));
   Ratio("mem_fragmentation_ratio", server::Ratio(figures.resident, figures.used));
   Field("mem_fragmentation_bytes", Difference(figures.resident, figures.used));
-  Zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
-         "mem_clients_slaves"});
+  Field("mem_not_counted_for_evict", figures.aof_buffer);
+  Zeros({"mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"});
   Field("mem_clients_normal", figures.clients);
-  Zeros({"mem_cluster_links", "mem_aof_buffer"});
+  Zeros({"mem_cluster_links"});
+  Field("mem_aof_buffer", figures.aof_buffer);
   Field("mem_allocator", os::AllocatorName());
   Field("mem_overhead_db_hashtable_rehashing", 0);
   Field("active_defrag_running", 0);

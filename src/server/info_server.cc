@@ -57,7 +57,7 @@ void InfoReport::ServerSection() {
   Field("uptime_in_days", uptime / (1000 * 60 * 60 * 24));
   Field("hz", settings.general.hz);
   Field("configured_hz", settings.general.hz);
-  Field("lru_clock", keyspace::LruClock(now));
+  Field("lru_clock", keyspace::LruClockSeconds(now));
   Field("executable", server_.options_.executable);
   Field("config_file", server_.config_.path());
   Field("io_threads_active", server_.cores_.size() > 1 ? 1 : 0);

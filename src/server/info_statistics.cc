@@ -40,12 +40,16 @@ Millis MeanTimeToLive(keyspace::Keyspace& keyspace, int database, Millis now) {
 
 void InfoReport::StatsSection() {
   uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
+  uint64_t expiry_micros = 0, expiry_cut_short = 0, millis_over = 0;
   for (Dispatcher* dispatcher : server_.dispatchers_) {
     commands += dispatcher->counters().commands.Get();
     hits += dispatcher->core().hits;
     misses += dispatcher->core().misses;
     expired += dispatcher->core().expired;
     evicted += dispatcher->counters().evicted.Get();
+    expiry_micros += dispatcher->counters().expiry_micros.Get();
+    expiry_cut_short += dispatcher->counters().expiry_cut_short.Get();
+    millis_over += dispatcher->counters().millis_over_memory.Get();
     errors += dispatcher->error_stats().Total();
   }
   Field("total_connections_received", server_.connections_received_);
@@ -56,10 +60,15 @@ void InfoReport::StatsSection() {
   Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   Field("expired_keys", expired);
   Field("expired_stale_perc", "0.00");
-  Zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
+  Field("expired_time_cap_reached_count", expiry_cut_short);
+  Field("expire_cycle_cpu_milliseconds", expiry_micros / 1000);
   Field("evicted_keys", evicted);
-  Zeros({"evicted_clients", "evicted_scripts", "total_eviction_exceeded_time",
-         "current_eviction_exceeded_time"});
+  Field("evicted_clients", server_.client_memory_.evicted());
+  Zeros({"evicted_scripts"});
+  const Millis since = server_.services_.memory_exceeded_since.load(std::memory_order_relaxed);
+  const Millis over = since == 0 ? 0 : std::max<Millis>(server_.dispatchers_[0]->core().now - since, 0);
+  Field("total_eviction_exceeded_time", millis_over + static_cast<uint64_t>(over));
+  Field("current_eviction_exceeded_time", over);
   Field("keyspace_hits", hits);
   Field("keyspace_misses", misses);
   Field("pubsub_channels", server_.channels_.CountNames(pubsub::Kind::kChannel));

@@ -68,6 +68,8 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void OnCron(int core) override;
   bool Quiet() const override;
   void OnClosed(dispatch::Session& session) override;
+  void EvictClients(int core) override;
+  void Dismiss(dispatch::Session& session) override;
   void OnLongCommandEnded() override;
 
   // dispatch::Clients:
@@ -86,6 +88,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   std::string Info(const std::vector<std::string>& sections) override;
   void ResetStatistics() override;
   uint64_t UsedMemory() override { return meter_.Used(); }
+  uint64_t UncountedMemory() override { return files_->append_only().memory(); }
   uint64_t PeakMemory() override { return peak_memory_; }
   uint64_t StartupMemory() override { return startup_memory_; }
   std::string_view RunId() const override { return run_id_; }
@@ -150,6 +153,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   pubsub::Channels channels_{delivery_};
   KeyspaceEvents keyspace_events_{settings_, channels_};
   dispatch::Services services_;
+  ClientMemory client_memory_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   os::TerminationSignals signals_{OnSignalAgain, this};

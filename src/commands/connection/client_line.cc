@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "commands/server/memory_figures.h"
+
 namespace cinnabar::commands {
 namespace {
 
@@ -37,14 +39,6 @@ std::string Events(const Session& session) {
   return events;
 }
 
-size_t WatchMemory(const Session& session) {
-  size_t bytes = 0;
-  for (const dispatch::WatchedKey& watched : session.transaction.watched) {
-    bytes += sizeof watched + watched.name.size();
-  }
-  return bytes;
-}
-
 int64_t SecondsSince(Millis then, Millis now) {
   return std::max<Millis>(now - then, 0) / kMillisPerSecond;
 }
@@ -56,9 +50,7 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
   const dispatch::Transaction& transaction = session.transaction;
   const bool newer = options.compat != config::CompatVersion::k70;
   const size_t argument_bytes = std::max(options.argument_bytes, facts.partial_argument_bytes);
-  const size_t transaction_bytes = transaction.queue_memory + WatchMemory(session);
-  const size_t total = sizeof(Session) + facts.query_memory + session.output.fixed_capacity() +
-                       session.output.chunk_memory() + argument_bytes + transaction_bytes;
+  const size_t transaction_bytes = transaction.queue_memory + transaction.watch_memory;
   std::string line = fmt::format(
       "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={}",
       session.id, facts.peer, facts.local, facts.fd, session.name, SecondsSince(session.created, options.now),
@@ -72,7 +64,7 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
       out, " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={}",
       facts.query_bytes, facts.query_free_bytes, argument_bytes, transaction_bytes,
       session.output.fixed_capacity(), facts.reply_peak_bytes, session.output.fixed_pending(),
-      session.output.chunk_count(), session.output.chunk_memory(), total);
+      session.output.chunk_count(), session.output.chunk_memory(), ClientMemory(session));
   fmt::format_to(out, " events={} cmd={} user={} redir=-1 resp={}", Events(session),
                  session.last_command == nullptr ? "NULL" : session.last_command->name, session.user,
                  static_cast<int>(session.reply.version()));

@@ -74,10 +74,9 @@ Millis ReadExpiry(Call& call, Args& args, const Options& options) {
 void SetClock(Call& call, keyspace::Entry& entry, const Options& options) {
   const keyspace::AccessPolicy& access = call.core().access;
   if (options.frequency && access.lfu) {
-    entry.set_clock(keyspace::LfuMinutes(call.now()) << 8 | static_cast<uint32_t>(*options.frequency));
+    entry.set_clock(keyspace::ClockOfFrequency(static_cast<uint8_t>(*options.frequency), call.now()));
   } else if (options.idle_seconds && !access.lfu) {
-    const auto idle = static_cast<uint32_t>(std::min<int64_t>(*options.idle_seconds, keyspace::kClockMask));
-    entry.set_clock((keyspace::LruClock(call.now()) - idle) & keyspace::kClockMask);
+    entry.set_clock(keyspace::ClockOfIdle(static_cast<uint64_t>(*options.idle_seconds), call.now()));
   }
 }
 

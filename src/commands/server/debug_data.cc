@@ -54,10 +54,10 @@ void Object(Call& call) {
   EntryRef entry = call.db().FindRead(call.key(2), Use::kSilent);
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   const uint64_t idle = call.core().access.lfu ? 0 : keyspace::IdleSeconds(entry->clock(), call.now());
-  call.reply().Simple(
-      fmt::format("Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
-                  static_cast<const void*>(entry.get()), EncodingName(call, *entry),
-                  SerializedLength(call, *entry), entry->clock(), idle, types::TypeName(entry->type())));
+  call.reply().Simple(fmt::format(
+      "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{} type:{}",
+      static_cast<const void*>(entry.get()), EncodingName(call, *entry), SerializedLength(call, *entry),
+      entry->clock() >> keyspace::kClockFineBits, idle, types::TypeName(entry->type())));
 }
 
 void DigestAll(Call& call) {

@@ -104,7 +104,7 @@ void Stats(Call& call) {
   stats.Number("clients.slaves", int64_t{0});
   stats.Number("clients.normal", figures.clients);
   stats.Number("cluster.links", int64_t{0});
-  stats.Number("aof.buffer", int64_t{0});
+  stats.Number("aof.buffer", figures.aof_buffer);
   stats.Number("lua.caches", int64_t{0});
   stats.Number("functions.caches", int64_t{0});
   for (const DatabaseMemory& database : figures.databases) WriteDatabase(stats, call.reply(), database);

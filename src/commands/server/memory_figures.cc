@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatch/blocking.h"
 #include "dispatch/session.h"
 #include "keyspace/keyspace.h"
 #include "os/memory_info.h"
@@ -22,9 +23,23 @@ uint64_t MemoryFigures::bytes_per_key() const {
   return keys == 0 ? 0 : net / keys;
 }
 
+namespace {
+
+size_t MemoryOf(const dispatch::BlockedCall& blocked) {
+  size_t bytes = sizeof blocked + OutputBuffer::kFixedBytesMin;
+  for (const std::string& argument : blocked.argv) bytes += sizeof argument + argument.size();
+  for (const auto& key : blocked.keys) bytes += sizeof key + key.name.size();
+  return bytes;
+}
+
+}  // namespace
+
 uint64_t ClientMemory(const dispatch::Session& session) {
+  const size_t subscriptions = session.subscribed() ? session.subscriber->memory() : 0;
+  const size_t waiting = session.blocked == nullptr ? 0 : MemoryOf(*session.blocked);
   return sizeof(dispatch::Session) + session.output.fixed_capacity() + session.output.chunk_memory() +
-         session.facts.query_memory + session.facts.partial_argument_bytes + session.transaction.queue_memory;
+         session.facts.query_memory + session.transaction.queue_memory + session.transaction.watch_memory +
+         subscriptions + waiting;
 }
 
 MemoryFigures ReadMemoryFigures(const dispatch::Services& services) {
@@ -34,8 +49,12 @@ MemoryFigures ReadMemoryFigures(const dispatch::Services& services) {
   figures.startup = services.control.StartupMemory();
   figures.resident = os::ResidentBytes();
   figures.allocator = os::ReadAllocatorStats();
-  services.clients.ForEach([&](dispatch::Session& session) { figures.clients += ClientMemory(session); });
-  figures.overhead = figures.startup + figures.clients;
+  // A value that several hold is counted once, so that the parts add up to what is used.
+  services.clients.ForEach([&](dispatch::Session& session) {
+    figures.clients += ClientMemory(session) - session.output.memory_of_others();
+  });
+  figures.aof_buffer = services.control.UncountedMemory();
+  figures.overhead = figures.startup + figures.clients + figures.aof_buffer;
   for (int i = 0; i < services.keyspace.databases(); ++i) {
     if (services.keyspace.tables_if_any(i) == nullptr) continue;
     const uint64_t keys = services.keyspace.Size(i);

@@ -20,8 +20,9 @@ struct MemoryFigures {
   uint64_t peak = 0;
   uint64_t startup = 0;
   uint64_t resident = 0;
-  uint64_t clients = 0;   // buffers and state of ordinary connections
-  uint64_t overhead = 0;  // everything but keys and values: startup, tables, clients
+  uint64_t clients = 0;     // buffers and state of ordinary connections
+  uint64_t aof_buffer = 0;  // what is on its way to the append-only file
+  uint64_t overhead = 0;    // everything but keys and values: startup, tables, clients, buffers
   uint64_t keys = 0;
   std::vector<DatabaseMemory> databases;  // those that hold keys
   os::AllocatorStats allocator;
@@ -36,8 +37,9 @@ struct MemoryFigures {
 // REQUIRES: the world is stopped.
 MemoryFigures ReadMemoryFigures(const dispatch::Services& services);
 
-// Bytes that a connection and its buffers hold. On its own core, or with the world stopped
-// (Clients::ForEach).
+// Bytes that a connection and its buffers hold, as CLIENT LIST's tot-mem shows them and maxmemory-clients
+// counts them: a large value that is on its way to the client counts in full, whoever else holds it. On its
+// own core, or with the world stopped (Clients::ForEach).
 uint64_t ClientMemory(const dispatch::Session& session);
 
 }  // namespace cinnabar::commands

@@ -40,6 +40,8 @@ void Watch(Call& call) {
     const bool expired = StillThereThoughExpired(call, key);
     call.core().keyspace.Watch(database, key, transaction.watcher);
     transaction.watched.push_back({database, std::string(key.bytes), key.hash, expired});
+    // Its name is also in the list of the shard's watches.
+    transaction.watch_memory += sizeof(WatchedKey) + 2 * key.bytes.size();
   }
   call.reply().Ok();
 }

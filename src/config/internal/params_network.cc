@@ -155,7 +155,6 @@ constexpr Param kClients[] = {
             "that many files."},
     {.name = "maxmemory-clients",
      .value = &kMaxmemoryClientsValue,
-     .flags = kNotYet,
      .doc = "Memory for all clients' buffers together; beyond it the greediest are disconnected. 0 is no "
             "limit."},
     {.name = "client-query-buffer-limit",
