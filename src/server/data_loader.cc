@@ -188,10 +188,9 @@ void DataLoader::TakeEntry() {
   entry->set_clock(keyspace::FreshClock(core.now, core.access));
   const persistence::EntryUse& use = snapshot_->use();
   if (use.frequency && core.access.lfu) {
-    entry->set_clock(keyspace::LfuMinutes(core.now) << 8 | *use.frequency);
+    entry->set_clock(keyspace::ClockOfFrequency(*use.frequency, core.now));
   } else if (use.idle_seconds && !core.access.lfu) {
-    const auto idle = static_cast<uint32_t>(std::min<uint64_t>(*use.idle_seconds, keyspace::kClockMask));
-    entry->set_clock((keyspace::LruClock(core.now) - idle) & keyspace::kClockMask);
+    entry->set_clock(keyspace::ClockOfIdle(*use.idle_seconds, core.now));
   }
   made_.push_back({entry, key.hash});
   ++figures_.keys_loaded;
