@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <limits>
-
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
 
@@ -12,7 +10,6 @@ namespace cinnabar::server {
 namespace {
 
 constexpr Nanos kSlice = 2 * kNanosPerMilli;
-constexpr Ticks kNoDeadline = std::numeric_limits<Ticks>::max();
 
 bool Exists(const std::string& path) {
   struct stat facts {};
@@ -21,13 +18,12 @@ bool Exists(const std::string& path) {
 
 }  // namespace
 
-ServerDataFiles::ServerDataFiles(dispatch::Services& services,
-                                 std::function<void(std::string_view)> set_title,
-                                 std::function<void(uint64_t)> released)
+ServerDataFiles::ServerDataFiles(dispatch::Services& services, Listeners listeners)
     : services_(services),
-      child_(services.log, std::move(set_title)),
+      while_loading_(std::move(listeners.while_loading)),
+      child_(services.log, std::move(listeners.set_title)),
       snapshots_(services, child_),
-      append_only_(services, child_, snapshots_, std::move(released)) {}
+      append_only_(services, child_, snapshots_, std::move(listeners.released)) {}
 
 const DataLoader::Figures* ServerDataFiles::load_figures() const {
   return loader_ == nullptr ? nullptr : &loader_->figures();
@@ -171,7 +167,13 @@ void ServerDataFiles::EmptyDataSet() {
 
 Status ServerDataFiles::LoadAtOnce(std::vector<LoadPart> parts) {
   DataLoader loader(services_, std::move(parts));
-  if (loader.Step(kNoDeadline) == DataLoader::Progress::kFailed) {
+  const TickClock& clock = services_.dispatchers[0]->clock();
+  auto progress = DataLoader::Progress::kMore;
+  while (progress == DataLoader::Progress::kMore) {
+    progress = loader.Step(clock.Now() + clock.ToTicks(kSlice));
+    while_loading_(kSlice);
+  }
+  if (progress == DataLoader::Progress::kFailed) {
     services_.log.Warning("{}", loader.error().message);
     return Fail("ERR Error trying to load the RDB dump, check server logs");
   }

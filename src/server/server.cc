@@ -80,15 +80,21 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
-  files_ = std::make_unique<ServerDataFiles>(services_, options_.set_title, [this](uint64_t offset) {
-    services_.released.store(offset, std::memory_order_release);
-    for (auto& core : cores_) {
-      Core* target = core.get();
-      target->Post([target] { target->FlushHeld(); });
-    }
-  });
+  files_ = std::make_unique<ServerDataFiles>(
+      services_, ServerDataFiles::Listeners{
+                     .set_title = options_.set_title,
+                     .released =
+                         [this](uint64_t offset) {
+                           services_.released.store(offset, std::memory_order_release);
+                           for (auto& core : cores_) {
+                             Core* target = core.get();
+                             target->Post([target] { target->FlushHeld(); });
+                           }
+                         },
+                     .while_loading = [this](Nanos passed) { defragmentation_->WhileLoading(passed); }});
   services_.files = files_.get();
   const int cores = CoreCount(settings_);
+  defragmentation_ = std::make_unique<Defragmentation>(services_, cores);
   for (int i = 0; i < cores; ++i) {
     auto reactor = net::MakeEpollReactor();
     CHECK(reactor.has_value());
@@ -149,15 +155,17 @@ void Server::FailToLoad(const Error& error) {
   Stop();
 }
 
-bool Server::Work(int core) {
-  if (core != 0 || !files_->loading()) return false;
-  const Result<bool> more = files_->Load();
-  if (!more) {
-    FailToLoad(more.error());
-    return false;
+Millis Server::Work(int core) {
+  if (core == 0 && files_->loading()) {
+    const Result<bool> more = files_->Load();
+    if (!more) {
+      FailToLoad(more.error());
+      return kNoWork;
+    }
+    if (*more) return 0;
+    AnnounceReady();
   }
-  if (!*more) AnnounceReady();
-  return *more;
+  return files_->child().running() ? kNoWork : defragmentation_->Work(core);
 }
 
 void Server::Stop() {
@@ -380,6 +388,7 @@ void Server::ResetStatistics() {
   output_rate_.Reset();
   peak_memory_ = meter_.Used();
   lazyfreed_ = 0;
+  defragmentation_->ResetFigures();
 }
 
 bool Server::Quiet() const {
@@ -413,6 +422,8 @@ void Server::ServerCron() {
   peak_memory_ = std::max(peak_memory_, meter_.Used());
   if (!stopping_.load() && !debug_.pause_cron) EndAsAsked();
   if (!stopping_.load()) files_->Cron();
+  defragmentation_->Cron(files_->child().running() ? Defragmentation::HeldUp::kYes
+                                                   : Defragmentation::HeldUp::kNo);
   const Millis wall = dispatchers_[0]->core().now;
   if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {
     dispatchers_[0]->WithWorldStopped([this] {
