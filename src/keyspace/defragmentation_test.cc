@@ -110,7 +110,7 @@ TEST_F(DefragmentationTest, NothingIsLostBetweenSlices) {
   RandomRelocation relocation(random_, 80);
   DefragmentationSweep sweep(keyspace_, 0, 1);
   int sweeps = 0;
-  for (int step = 0; (step < 20000 || sweeps < 3) && !HasFailure(); ++step) {
+  for (int step = 0; (step < 8000 || sweeps < 3) && !HasFailure(); ++step) {
     const std::string name = "key:" + std::to_string(random_.Uniform(5000));
     if (random_.OneIn(3)) {
       Erase(Any(), name);
@@ -124,7 +124,7 @@ TEST_F(DefragmentationTest, NothingIsLostBetweenSlices) {
         DefragmentationSweep::Progress::kThrough) {
       ++sweeps;
     }
-    if (step % 2000 == 0) Compare();
+    if (step % 1000 == 0) Compare();
   }
   Compare();
   EXPECT_GT(relocation.moved(), 10000u);

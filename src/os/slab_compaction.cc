@@ -54,8 +54,8 @@ bool SlabCompaction::WorthMoving(const void* block) const {
   if (found.free_in_slab == 0 || found.places_in_slab < 2) return false;
   const auto* bytes = static_cast<const char*>(block);
   if (bytes >= found.current_slab && bytes < found.current_slab + found.slab_bytes) return false;
-  // All that is free together must be worth more than one slab.
-  if (found.free_in_class < 2 * found.places_in_slab) return false;
+  // All that is free together must be worth a slab.
+  if (found.free_in_class < found.places_in_slab) return false;
   return found.free_in_slab * found.places_in_class >= found.free_in_class * found.places_in_slab;
 }
 

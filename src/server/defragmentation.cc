@@ -14,7 +14,7 @@ namespace {
 constexpr Nanos kSlice = 250 * kNanosPerMicro;
 // A core that comes late, because clients kept it busy, makes up for no more than this.
 constexpr Nanos kLagMax = 5 * kNanosPerMilli;
-constexpr Nanos kDecisionInterval = 100 * kNanosPerMilli;
+constexpr Nanos kDecisionInterval = 250 * kNanosPerMilli;
 // Waste below this part of the limits ends a run: it shall not begin again at once.
 constexpr double kEnough = 0.8;
 // A sweep that moves fewer blocks in a thousand has found next to nothing.

@@ -1,6 +1,6 @@
 // Defragmentation: active defragmentation of the whole server, as the `active-defrag-*` directives say.
 //
-// Core 0 looks at the allocator's figures ten times a second and decides how much of their time the cores
+// Core 0 looks at the allocator's figures four times a second and decides how much of their time the cores
 // spend: nothing, or from cycle-min percent at threshold-lower to cycle-max percent at threshold-upper. Each
 // core then sweeps its share of the shards in slices of a quarter of a millisecond between its batches, so
 // that clients are served between any two slices.
