@@ -5,6 +5,8 @@
 
 // jemalloc(3), where the program is linked with it.
 extern "C" {
+[[gnu::weak]] int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                          size_t new_size);
 [[gnu::weak]] int mallctlnametomib(const char* name, size_t* parts, size_t* count);
 [[gnu::weak]] int mallctlbymib(const size_t* parts, size_t count, void* old_value, size_t* old_size,
                                void* new_value, size_t new_size);
@@ -18,6 +20,9 @@ namespace {
 
 // What the flags of mallocx are made of: MALLOCX_TCACHE_NONE, and MALLOCX_LG_ALIGN(n) is n.
 constexpr int kPastTheThreadCache = 0x100;
+
+// One place in so many is a noticeable part of a slab.
+constexpr size_t kNoticeable = 8;
 
 // What `experimental.utilization.query` answers about a block.
 struct Utilization {
@@ -44,6 +49,10 @@ SlabCompaction::SlabCompaction() {
   if (mallctlnametomib("experimental.utilization.query", query_, &parts) == 0) query_parts_ = parts;
 }
 
+void SlabCompaction::FlushThreadCache() {
+  if (mallctl != nullptr) mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+}
+
 bool SlabCompaction::WorthMoving(const void* block) const {
   Utilization found{};
   size_t size = sizeof found;
@@ -56,6 +65,7 @@ bool SlabCompaction::WorthMoving(const void* block) const {
   if (bytes >= found.current_slab && bytes < found.current_slab + found.slab_bytes) return false;
   // All that is free together must be worth a slab.
   if (found.free_in_class < found.places_in_slab) return false;
+  if (rule_ == Rule::kThorough && found.free_in_slab * kNoticeable >= found.places_in_slab) return true;
   return found.free_in_slab * found.places_in_class >= found.free_in_class * found.places_in_slab;
 }
 

@@ -11,6 +11,8 @@
 namespace cinnabar::server {
 namespace {
 
+using Rule = os::SlabCompaction::Rule;
+
 constexpr Nanos kSlice = 250 * kNanosPerMicro;
 // A core that comes late, because clients kept it busy, makes up for no more than this.
 constexpr Nanos kLagMax = 5 * kNanosPerMilli;
@@ -66,8 +68,10 @@ void Defragmentation::RunSlice(Share& share, const TickClock& clock) {
   const uint64_t moved = share.compaction.moved();
   if (share.run != run) {
     share.run = run;
+    share.compaction.set_rule(Rule::kBelowTheMean);
     share.offers_before_sweep = offers;
     share.moved_before_sweep = moved;
+    os::SlabCompaction::FlushThreadCache();
   }
   const uint64_t keys_moved = share.sweep.keys_moved();
   const uint64_t keys_left = share.sweep.keys_left();
@@ -87,7 +91,13 @@ void Defragmentation::EndSweep(Share& share) {
   const uint64_t moved = share.compaction.moved() - share.moved_before_sweep;
   share.offers_before_sweep += offers;
   share.moved_before_sweep += moved;
-  if (moved * 1000 <= offers * kGainMinPerThousand) share.spent.store(share.run, std::memory_order_relaxed);
+  os::SlabCompaction::FlushThreadCache();
+  if (moved * 1000 > offers * kGainMinPerThousand) return;
+  if (share.compaction.rule() == Rule::kBelowTheMean) {
+    share.compaction.set_rule(Rule::kThorough);
+  } else {
+    share.spent.store(share.run, std::memory_order_relaxed);
+  }
 }
 
 bool Defragmentation::Spent() const {

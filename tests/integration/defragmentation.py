@@ -57,8 +57,8 @@ def strings(rng):
 def many_small(rng):
     """Collections in their packed form, inside the entry of the key."""
     names = [(rng.choice(["HSET", "SADD", "ZADD", "RPUSH"]), f"small:{i}") for i in range(60_000)]
-    words = {"HSET": lambda i: (f"f{i}", "v" * i), "SADD": lambda i: (f"m{i}",), "ZADD": lambda i: (i, f"m{i}"),
-             "RPUSH": lambda i: ("e" * i,)}
+    words = {"HSET": lambda i: (f"f{i}", "v" * 60), "SADD": lambda i: (f"{i}" + "m" * 50,),
+             "ZADD": lambda i: (i, f"{i}" + "m" * 50), "RPUSH": lambda i: ("e" * 2 * i,)}
     yield [(command, name, *[word for i in range(rng.randrange(1, 40)) for word in words[command](i)])
            for command, name in names]
     yield [("DEL", name) for _, name in names if rng.random() < 0.75]
