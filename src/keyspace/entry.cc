@@ -111,6 +111,19 @@ Entry* Entry::SetExpiry(Entry* entry, Millis expiry) {
   return entry;
 }
 
+Entry* Entry::Relocate(Entry* entry, Relocation& relocation) {
+  if (entry->place() == Place::kObject) {
+    entry->set_word(reinterpret_cast<uint64_t>(relocation.Move(entry->object())));
+  } else if (entry->place() == Place::kShared) {
+    // With a second owner, a reply that is on its way, the block has to stay.
+    SharedBytes::Block* block = entry->block();
+    if (block->owners.load(std::memory_order_acquire) == 1) {
+      entry->set_word(reinterpret_cast<uint64_t>(relocation.Move(block)));
+    }
+  }
+  return relocation.Move(entry);
+}
+
 namespace {
 Entry::Payload PayloadOf(const Entry& entry) {
   Entry::Payload payload;

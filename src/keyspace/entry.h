@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/relocation.h"
 #include "base/shared_bytes.h"
 #include "types/value.h"
 
@@ -64,6 +65,10 @@ class Entry {
   static Entry* Clone(const Entry& entry, std::string_view key);
   // A copy with another key that takes the value over; `entry` is freed.
   static Entry* Rename(Entry* entry, std::string_view key);
+
+  // Offers the entry's own blocks, at last that of the entry, and returns where that is now. What belongs to
+  // an object is offered by the object.
+  [[nodiscard]] static Entry* Relocate(Entry* entry, Relocation& relocation);
 
   types::Type type() const { return static_cast<types::Type>(kind_ & 15); }
   Place place() const { return static_cast<Place>(kind_ >> 4); }

@@ -154,6 +154,13 @@ Result<std::string> MallctlGetString(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+Status MallctlDo(const char* name) {
+  if (!HasJemalloc()) return NoJemalloc();
+  const int code = mallctl(name, nullptr, nullptr, nullptr, 0);
+  if (code != 0) return FailMallctl(name, code);
+  return {};
+}
+
 MemoryMeter::MemoryMeter() : state_(new internal::MemoryMeterState) {}
 MemoryMeter::~MemoryMeter() {
   delete state_;

@@ -41,6 +41,8 @@ bool SetBackgroundPurging(bool enabled);
 Result<int64_t> MallctlGet(const char* name);
 Result<int64_t> MallctlSet(const char* name, int64_t value);
 Result<std::string> MallctlGetString(const char* name);
+// For names that stand for something to do.
+Status MallctlDo(const char* name);
 
 namespace internal {
 struct MemoryMeterState;

@@ -1,6 +1,7 @@
 // What a CONFIG SET has to put into effect beyond changing a value that is read every time.
 #include "os/allocator.h"
 #include "os/process_title.h"
+#include "os/slab_compaction.h"
 #include "server/server.h"
 
 namespace cinnabar::server {
@@ -45,6 +46,11 @@ void Server::RegisterAppliers() {
     TRY_STATUS(os::ValidateTitleTemplate(now.general.proc_title_template));
     UpdateTitle();
     return {};
+  });
+  config_.RegisterApplier({"activedefrag"}, [](const Settings&, Settings& now) -> Status {
+    if (!now.memory.activedefrag || os::SlabCompaction::Possible()) return {};
+    return Fail(
+        "Active defragmentation cannot be enabled: it needs jemalloc, and this program was built without");
   });
   config_.RegisterApplier({"jemalloc-bg-thread"}, [](const Settings&, Settings& now) -> Status {
     os::SetBackgroundPurging(now.general.jemalloc_bg_thread);

@@ -43,7 +43,8 @@ class BackgroundChild {
   BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title);
   ~BackgroundChild();
 
-  bool running() const { return pid_ > 0; }
+  // Any thread.
+  bool running() const { return pid_.load(std::memory_order_relaxed) > 0; }
   pid_t pid() const { return pid_; }
   Purpose purpose() const { return purpose_; }
   Millis running_for() const;
@@ -68,7 +69,7 @@ class BackgroundChild {
   Logger& log_;
   std::function<void(std::string_view)> set_title_;
   Progress* progress_;
-  pid_t pid_ = -1;
+  std::atomic<pid_t> pid_{-1};
   Purpose purpose_ = Purpose::kNone;
   Millis started_ = 0;
   Micros last_fork_micros_ = 0;

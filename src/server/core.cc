@@ -72,8 +72,8 @@ Status Core::AddListener(int fd, void* token) {
 }
 
 int Core::WaitMillis() {
-  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting() || more_work_) return 0;
-  Millis left = next_cron_ - SystemMonotonicNanos() / kNanosPerMilli;
+  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting()) return 0;
+  Millis left = std::min(next_work_, next_cron_ - SystemMonotonicNanos() / kNanosPerMilli);
   // Outside the gate: others may be reading this core's clock.
   if (dispatcher_.NextTimeout() != keyspace::kNever)
     left = std::min(left, dispatcher_.NextTimeout() - SystemWallNanos() / kNanosPerMilli);
@@ -106,7 +106,7 @@ void Core::Run() {
     CloseDelayed();
     StepContinuations();
     if (dispatcher_.evicting()) dispatcher_.MakeRoom();
-    more_work_ = owner_.Work(index_);
+    next_work_ = owner_.Work(index_);
     if (dispatcher_.NextTimeout() != keyspace::kNever) {
       dispatcher_.UpdateTime();
       dispatcher_.TimeOutBlocked();

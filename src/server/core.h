@@ -36,9 +36,10 @@ class CoreOwner {
   virtual uint64_t NextClientId() = 0;
   // Called on the core that owns the listeners.
   virtual void OnListenerReady(void* token) = 0;
-  // Called on each core in every turn, inside the gate: work in slices. True when there is more to do at
-  // once.
-  virtual bool Work(int core) = 0;
+  // Called on each core in every turn, inside the gate: work in slices. Returns in how many milliseconds
+  // there is more to do, at most kNoWork.
+  static constexpr Millis kNoWork = 1000;
+  virtual Millis Work(int core) = 0;
   // About every 1/hz second on each core, inside the gate.
   virtual void OnCron(int core) = 0;
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
@@ -227,7 +228,7 @@ class Core final : public dispatch::Bystanders {
   std::atomic<bool> holds_replies_{false};
   Ticks kicked_at_ = 0;
   CoreFigures figures_;
-  bool more_work_ = false;
+  Millis next_work_ = 0;  // in so many milliseconds from the end of the turn
   Millis last_cron_ = 0;
   Millis next_cron_ = 0;
 

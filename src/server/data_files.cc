@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <limits>
-
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
 #include "server/leftovers.h"
@@ -14,7 +12,6 @@ namespace {
 
 constexpr Nanos kSlice = 2 * kNanosPerMilli;
 constexpr Nanos kSecondSweep = 90 * kNanosPerSecond;
-constexpr Ticks kNoDeadline = std::numeric_limits<Ticks>::max();
 
 bool Exists(const std::string& path) {
   struct stat facts {};
@@ -23,13 +20,12 @@ bool Exists(const std::string& path) {
 
 }  // namespace
 
-ServerDataFiles::ServerDataFiles(dispatch::Services& services,
-                                 std::function<void(std::string_view)> set_title,
-                                 std::function<void(uint64_t)> released, os::MemoryMeter& meter)
+ServerDataFiles::ServerDataFiles(dispatch::Services& services, Listeners listeners, os::MemoryMeter& meter)
     : services_(services),
-      child_(services.log, std::move(set_title)),
+      while_loading_(std::move(listeners.while_loading)),
+      child_(services.log, std::move(listeners.set_title)),
       snapshots_(services, child_),
-      append_only_(services, child_, snapshots_, std::move(released), meter) {}
+      append_only_(services, child_, snapshots_, std::move(listeners.released), meter) {}
 
 const DataLoader::Figures* ServerDataFiles::load_figures() const {
   return loader_ == nullptr ? nullptr : &loader_->figures();
@@ -190,8 +186,12 @@ void ServerDataFiles::EmptyDataSet() {
 
 Status ServerDataFiles::LoadAtOnce(std::vector<LoadPart> parts) {
   DataLoader loader(services_, std::move(parts));
-  DataLoader::Progress progress = DataLoader::Progress::kMore;
-  while (progress == DataLoader::Progress::kMore) progress = loader.Step(kNoDeadline);
+  const TickClock& clock = services_.dispatchers[0]->clock();
+  auto progress = DataLoader::Progress::kMore;
+  while (progress == DataLoader::Progress::kMore) {
+    progress = loader.Step(clock.Now() + clock.ToTicks(kSlice));
+    while_loading_(kSlice);
+  }
   if (progress == DataLoader::Progress::kFailed) {
     services_.log.Warning("{}", loader.error().message);
     return Fail("ERR Error trying to load the RDB dump, check server logs");

@@ -19,9 +19,14 @@ namespace cinnabar::server {
 
 class ServerDataFiles final : public dispatch::DataFiles {
  public:
-  // `released` is called on the log's writer thread.
-  ServerDataFiles(dispatch::Services& services, std::function<void(std::string_view)> set_title,
-                  std::function<void(uint64_t)> released, os::MemoryMeter& meter);
+  struct Listeners {
+    std::function<void(std::string_view)> set_title;
+    // On any thread.
+    std::function<void(uint64_t)> released;
+    // Between two slices of a load with the world stopped; how long the slice was.
+    std::function<void(Nanos)> while_loading;
+  };
+  ServerDataFiles(dispatch::Services& services, Listeners listeners, os::MemoryMeter& meter);
 
   // Before the cores run: finds out what there is to load. The error ends the process.
   Status BeginLoading();
@@ -64,6 +69,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
   void SweepFolder();
 
   dispatch::Services& services_;
+  std::function<void(Nanos)> while_loading_;
   BackgroundChild child_;
   Snapshots snapshots_;
   AppendOnly append_only_;

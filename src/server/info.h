@@ -54,6 +54,7 @@ class InfoReport {
   void ChildFigures();
   void StatsSection();
   void StatsOfNetwork();
+  void StatsOfDefragmentation();
   void ReplicationSection();
   void CpuSection();
   void ModulesSection() {}

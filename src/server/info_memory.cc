@@ -73,7 +73,7 @@ void InfoReport::MemorySection() {
   Field("mem_aof_buffer", figures.aof_buffer);
   Field("mem_allocator", os::AllocatorName());
   Field("mem_overhead_db_hashtable_rehashing", 0);
-  Field("active_defrag_running", 0);
+  Field("active_defrag_running", server_.defragmentation_->percent());
   Field("lazyfree_pending_objects", server_.lazyfree_pending_.load(std::memory_order_relaxed));
   Field("lazyfreed_objects", server_.lazyfreed_.load(std::memory_order_relaxed));
 }

@@ -76,10 +76,10 @@ void InfoReport::StatsSection() {
   Field("pubsubshard_channels", server_.channels_.CountNames(pubsub::Kind::kShardChannel));
   Field("latest_fork_usec", server_.files_->child().last_fork_micros());
   Field("total_forks", server_.files_->child().forks());
-  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
-         "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
-         "current_active_defrag_time", "tracking_total_keys", "tracking_total_items",
-         "tracking_total_prefixes", "unexpected_error_replies"});
+  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys"});
+  StatsOfDefragmentation();
+  Zeros(
+      {"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : server_.cores_) {
@@ -92,6 +92,16 @@ void InfoReport::StatsSection() {
   Zeros({"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
          "reply_buffer_expands", "acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key",
          "acl_access_denied_channel"});
+}
+
+void InfoReport::StatsOfDefragmentation() {
+  const Defragmentation::Figures figures = server_.defragmentation_->figures();
+  Field("active_defrag_hits", figures.hits);
+  Field("active_defrag_misses", figures.misses);
+  Field("active_defrag_key_hits", figures.key_hits);
+  Field("active_defrag_key_misses", figures.key_misses);
+  Field("total_active_defrag_time", figures.total_time);
+  Field("current_active_defrag_time", figures.current_time);
 }
 
 void InfoReport::StatsOfNetwork() {

@@ -85,25 +85,15 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   worker_ = std::make_unique<Worker>(meter_);
   worker_->Defer([this] { BindThisThread(settings_.general.bio_cpulist, "bio-cpulist", log_); });
   files_ = std::make_unique<ServerDataFiles>(
-      services_, options_.set_title,
-      [this](uint64_t offset) {
-        uint64_t now = services_.released.load();
-        while (now < offset && !services_.released.compare_exchange_weak(now, offset)) {
-        }
-        for (auto& core : cores_) {
-          Core* target = core.get();
-          if (target->holds_replies()) target->Post([target] { target->FlushHeld(); });
-        }
-        // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
-        if (services_.copy_waiters.fetch_add(0) == 0) return;
-        for (dispatch::Dispatcher* dispatcher : dispatchers_) {
-          cores_[static_cast<size_t>(dispatcher->core_index())]->Post(
-              [dispatcher] { dispatcher->ServeCopyWaiters(); });
-        }
-      },
+      services_,
+      ServerDataFiles::Listeners{
+          .set_title = options_.set_title,
+          .released = [this](uint64_t offset) { OnReleased(offset); },
+          .while_loading = [this](Nanos passed) { defragmentation_->WhileLoading(passed); }},
       meter_);
   services_.files = files_.get();
   const int cores = CoreCount(settings_);
+  defragmentation_ = std::make_unique<Defragmentation>(services_, cores);
   for (int i = 0; i < cores; ++i) {
     auto reactor = net::MakeEpollReactor();
     CHECK(reactor.has_value());
@@ -166,15 +156,17 @@ void Server::FailToLoad(const Error& error) {
   Stop();
 }
 
-bool Server::Work(int core) {
-  if (core != 0 || !files_->loading()) return false;
-  const Result<bool> more = files_->Load();
-  if (!more) {
-    FailToLoad(more.error());
-    return false;
+Millis Server::Work(int core) {
+  if (core == 0 && files_->loading()) {
+    const Result<bool> more = files_->Load();
+    if (!more) {
+      FailToLoad(more.error());
+      return kNoWork;
+    }
+    if (*more) return 0;
+    AnnounceReady();
   }
-  if (!*more) AnnounceReady();
-  return *more;
+  return files_->child().running() ? kNoWork : defragmentation_->Work(core);
 }
 
 void Server::Stop() {
@@ -294,6 +286,20 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
 }
 
 // A client that another one closes listens no more at once, although its core is yet to hear of it.
+void Server::OnReleased(uint64_t offset) {
+  uint64_t now = services_.released.load();
+  while (now < offset && !services_.released.compare_exchange_weak(now, offset)) {
+  }
+  for (auto& core : cores_) {
+    if (core->holds_replies()) core->Post([target = core.get()] { target->FlushHeld(); });
+  }
+  // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
+  if (services_.copy_waiters.fetch_add(0) == 0) return;
+  for (auto& core : cores_) {
+    core->Post([target = core.get()] { target->dispatcher().ServeCopyWaiters(); });
+  }
+}
+
 void Server::OnLongCommandEnded() {
   for (auto& core : cores_) {
     core->Post([target = core.get()] { target->ResumePostponed(); });
@@ -408,6 +414,7 @@ void Server::ResetStatistics() {
   peak_memory_ = meter_.Used();
   lazyfreed_ = 0;
   client_memory_.ResetStatistics();
+  defragmentation_->ResetFigures();
 }
 
 bool Server::Quiet() const {
@@ -441,6 +448,8 @@ void Server::ServerCron() {
   peak_memory_ = std::max(peak_memory_, meter_.Used());
   if (!stopping_.load() && !debug_.pause_cron) EndAsAsked();
   if (!stopping_.load()) files_->Cron();
+  defragmentation_->Cron(files_->child().running() ? Defragmentation::HeldUp::kYes
+                                                   : Defragmentation::HeldUp::kNo);
   const Millis wall = dispatchers_[0]->core().now;
   if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {
     dispatchers_[0]->WithWorldStopped([this] {

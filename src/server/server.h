@@ -23,6 +23,7 @@
 #include "pubsub/channels.h"
 #include "server/core.h"
 #include "server/data_files.h"
+#include "server/defragmentation.h"
 #include "server/keyspace_events.h"
 #include "server/message_delivery.h"
 #include "server/worker.h"
@@ -64,7 +65,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   // CoreOwner:
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   void OnListenerReady(void* token) override;
-  bool Work(int core) override;
+  Millis Work(int core) override;
   void OnCron(int core) override;
   bool Quiet() const override;
   void OnClosed(dispatch::Session& session) override;
@@ -98,6 +99,8 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void Defer(std::function<void()> work) override;
 
  private:
+  // More of the journal is as safe as replies ask for, or on disk. Any thread.
+  void OnReleased(uint64_t offset);
   friend class InfoReport;
 
   // What a core's thread has for the case that it crashes or hangs. Made and used on that thread.
@@ -160,6 +163,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   std::vector<ThreadGuards*> guards_;
   os::OomScore oom_score_;
   std::unique_ptr<ServerDataFiles> files_;
+  std::unique_ptr<Defragmentation> defragmentation_;
   std::unique_ptr<Worker> worker_;
 
   std::string run_id_;

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/relocation.h"
 
 namespace cinnabar {
 
@@ -139,6 +140,20 @@ class OrderedChunks {
     chunks_ = nullptr;
     head_ = count_ = capacity_ = 0;
     size_ = 0;
+  }
+
+  // Offers the blocks from chunk `at` on, up to the number `enough` of offers, and leaves there where to go
+  // on. False at the end. `visit(T&)` offers what an element has of its own.
+  template <typename Visit>
+  bool RelocateSome(Relocation& relocation, uint64_t enough, uint64_t& at, Visit&& visit) {
+    for (; at < count_; ++at) {
+      if (relocation.offers() >= enough) return true;
+      if (at == 0) relocation.Follow(chunks_);
+      relocation.Follow(chunks_[head_ + at]);
+      Chunk& c = *chunk(static_cast<uint32_t>(at));
+      for (uint32_t i = 0; i < c.count; ++i) visit(c.items()[i]);
+    }
+    return false;
   }
 
   // Bytes and number of the allocations.

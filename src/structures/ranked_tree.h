@@ -23,6 +23,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/relocation.h"
 #include "structures/internal/ranked_nodes.h"
 
 namespace cinnabar {
@@ -246,6 +247,30 @@ class RankedTree {
     size_ = leaves_ = inners_ = 0;
   }
 
+  // Moves the leaf with the element of a rank, and all elements in it: `move(Element*)` returns the new
+  // address of an element, the old one is dead then. An inner node moves together with its first leaf.
+  // Returns the rank behind the leaf. REQUIRES: rank < size().
+  template <typename MoveElement>
+  uint64_t RelocateLeaf(uint64_t rank, Relocation& relocation, MoveElement&& move) {
+    Path path;
+    DescendToRank(rank, path);
+    const uint64_t behind = rank - static_cast<uint64_t>(path.index) + path.leaf->count;
+    MoveLeaf(path, relocation);
+    for (int level = height_ - 1; level >= 0 && path.steps[level].child == 0; --level) {
+      Inner*& node = path.steps[level].node;
+      relocation.Follow(node);
+      LinkTo(path, level) = node;
+    }
+    Leaf& leaf = *path.leaf;
+    FetchUp(leaf, 0, kAhead);
+    for (int i = 0; i < leaf.count; ++i) {
+      if (i + kAhead < leaf.count) Prefetch(leaf.at(i + kAhead));
+      leaf.SetPointer(i, move(leaf.at(i)));
+    }
+    FixFirst(path);
+    return behind;
+  }
+
   // Crashes if the tree is not in order. For tests; visits everything.
   void CheckInvariants() const {
     if (root_ == nullptr) {
@@ -324,6 +349,18 @@ class RankedTree {
       node = inner->children[inner->ChildAt(rank)];
     }
     return {static_cast<Leaf*>(node), static_cast<int>(rank)};
+  }
+
+  // The pointer to the node at a level of the path; the leaf is at level height_.
+  void*& LinkTo(const Path& path, int level) {
+    return level == 0 ? root_ : path.steps[level - 1].node->children[path.steps[level - 1].child];
+  }
+  void MoveLeaf(Path& path, Relocation& relocation) {
+    relocation.Follow(path.leaf);
+    Leaf* leaf = path.leaf;
+    LinkTo(path, height_) = leaf;
+    if (leaf->previous != nullptr) leaf->previous->next = leaf;
+    if (leaf->next != nullptr) leaf->next->previous = leaf;
   }
 
   Leaf* NewLeaf() {

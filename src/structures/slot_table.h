@@ -31,6 +31,7 @@
 
 #include "base/check.h"
 #include "base/prefetch.h"
+#include "base/relocation.h"
 
 namespace cinnabar {
 
@@ -153,6 +154,20 @@ class SlotTable {
     }
   }
 
+  // Moves bucket `index`, as far as it is an allocation of its own or the first in one, and calls
+  // `move_entry(Slot&)` for its entries, which may give a slot another address of the same entry.
+  template <typename MoveEntry>
+  void RelocateBucket(uint64_t index, Relocation& relocation, MoveEntry&& move_entry) {
+    if (index >= bucket_count_) return;
+    if (index == 0) relocation.Follow(directory_);
+    if (index % kSegmentBuckets == 0) relocation.Follow(directory_[index / kSegmentBuckets]);
+    if (index + 1 < bucket_count_) VisitBucket(index + 1, [](Slot& slot) { slot.FetchEntry(); });
+    for (Bucket* bucket = BucketAt(index); bucket->has_overflow(); bucket = bucket->overflow()) {
+      bucket->set_overflow(relocation.Move(bucket->overflow()));
+    }
+    VisitBucket(index, move_entry);
+  }
+
  private:
   struct alignas(64) Bucket {
     Slot slots[kSlots];
@@ -160,6 +175,9 @@ class SlotTable {
     bool has_overflow() const { return slots[kSlots - 1].is_link(); }
     Bucket* overflow() const {
       return has_overflow() ? reinterpret_cast<Bucket*>(slots[kSlots - 1].bits - Slot::kLinkBit) : nullptr;
+    }
+    void set_overflow(Bucket* overflow) {
+      slots[kSlots - 1].bits = reinterpret_cast<uint64_t>(overflow) + Slot::kLinkBit;
     }
   };
   static constexpr size_t kSegmentBuckets = 16;
@@ -270,7 +288,7 @@ class SlotTable {
         Bucket* overflow = AllocateBuckets(1);
         ++overflow_count_;
         overflow->slots[0] = bucket->slots[kSlots - 1];
-        bucket->slots[kSlots - 1].bits = reinterpret_cast<uint64_t>(overflow) + Slot::kLinkBit;
+        bucket->set_overflow(overflow);
       }
       bucket = bucket->overflow();
     }

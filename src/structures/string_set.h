@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/prefetch.h"
+#include "base/relocation.h"
 #include "base/same_bytes.h"
 #include "structures/slot_table.h"
 
@@ -86,6 +87,11 @@ class MemberSlot {
     if (!is_inline()) std::free(pointer());
   }
 
+  void Relocate(Relocation& relocation) {
+    if (is_inline()) return;
+    bits = (bits & ~kLowMask) | reinterpret_cast<uint64_t>(relocation.Move(pointer()));
+  }
+
   uint64_t bits = 0;
 
  private:
@@ -145,6 +151,17 @@ class StringSet {
   template <typename Visit>
   uint64_t Scan(uint64_t cursor, Visit&& visit) const {
     return table_.Scan(cursor, [&](MemberSlot& slot) { visit(slot.member()); });
+  }
+
+  // Offers a step's worth of blocks from bucket `bucket` on, and leaves there where to go on. False at the
+  // end.
+  bool RelocateSome(Relocation& relocation, uint64_t& bucket) {
+    const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+    for (; bucket < table_.bucket_count(); ++bucket) {
+      if (relocation.offers() >= enough) return true;
+      table_.RelocateBucket(bucket, relocation, [&](MemberSlot& slot) { slot.Relocate(relocation); });
+    }
+    return false;
   }
 
   // A member with equal chance for each; `random(n)` gives a number below n. REQUIRES: size() > 0.

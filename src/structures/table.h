@@ -93,6 +93,27 @@ class Table : public SlotTable<TableSlot> {
     return entry;
   }
 
+  // Offers a step's worth of blocks, those of the entries included, from bucket `bucket` on, and leaves there
+  // where to go on. False at the end. For entries that are one block each.
+  bool RelocateSome(Relocation& relocation, uint64_t& bucket) {
+    const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+    for (; bucket < Base::bucket_count(); ++bucket) {
+      if (relocation.offers() >= enough) return true;
+      Base::RelocateBucket(bucket, relocation,
+                           [&](Slot& slot) { slot.set_pointer(relocation.Move(slot.entry<char>())); });
+    }
+    return false;
+  }
+  // The same for the table alone, whose entries somebody else offers.
+  bool RelocateBuckets(Relocation& relocation, uint64_t& bucket) {
+    const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+    for (; bucket < Base::bucket_count(); ++bucket) {
+      if (relocation.offers() >= enough) return true;
+      Base::RelocateBucket(bucket, relocation, [](Slot&) {});
+    }
+    return false;
+  }
+
   void SetMark(Slot* slot, bool mark) {
     if (slot->marked() == mark) return;
     slot->bits ^= Slot::kMark;

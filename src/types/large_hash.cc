@@ -137,6 +137,10 @@ std::unique_ptr<Value> LargeHash::Clone() const {
   return copy;
 }
 
+bool LargeHash::RelocateSome(Relocation& relocation, RelocationCursor& cursor) {
+  return table_.RelocateSome(relocation, cursor.at);
+}
+
 void LargeHash::Insert(std::string_view name, uint64_t hash, std::string_view value, Millis expiry) {
   HashField* field = HashField::Create(name, value, expiry);
   field_bytes_ += Rounded(field->size());

@@ -110,6 +110,7 @@ class LargeHash final : public Value {
   size_t memory(size_t samples) const override;
   size_t free_effort() const override { return table_.size(); }
   std::unique_ptr<Value> Clone() const override;
+  bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) override;
 
   Size size_class() const { return size_class_; }
   void set_size_class(Size size_class) { size_class_ = size_class; }

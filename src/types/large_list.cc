@@ -38,6 +38,17 @@ std::unique_ptr<Value> LargeList::Clone() const {
   return copy;
 }
 
+bool LargeList::RelocateSome(Relocation& relocation, RelocationCursor& cursor) {
+  const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+  if (cursor.at >= nodes_.nodes()) return false;
+  for (Place place = nodes_.PlaceOf(cursor.at); place != nodes_.end(); place = nodes_.Next(place)) {
+    if (relocation.offers() >= enough) return true;
+    nodes_.Relocate(place, relocation);
+    ++cursor.at;
+  }
+  return false;
+}
+
 size_t LargeList::compressed_nodes() const {
   size_t count = 0;
   for (Place place = nodes_.first(); place != nodes_.end(); place = nodes_.Next(place)) {

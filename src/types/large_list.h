@@ -39,6 +39,7 @@ class LargeList final : public Value {
   size_t memory(size_t samples) const override;
   size_t free_effort() const override { return nodes_.nodes(); }
   std::unique_ptr<Value> Clone() const override;
+  bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) override;
 
   size_t size() const { return nodes_.elements(); }
   const ListOptions& options() const { return options_; }

@@ -58,6 +58,25 @@ std::unique_ptr<Value> LargeSortedSet::Clone() const {
   return copy;
 }
 
+bool LargeSortedSet::RelocateSome(Relocation& relocation, RelocationCursor& cursor) {
+  if (cursor.part == 0) {
+    if (index_.RelocateBuckets(relocation, cursor.at)) return true;
+    cursor = {.part = 1};
+  }
+  const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+  while (cursor.at < order_.size()) {
+    if (relocation.offers() >= enough) return true;
+    cursor.at = order_.RelocateLeaf(cursor.at, relocation, [&](ScoredMember* member) {
+      ScoredMember* const moved = relocation.Move(member);
+      if (moved == member) return member;
+      const uint64_t hash = HashOf(moved->member());
+      index_.Find(hash, [&](const ScoredMember& other) { return &other == member; })->set_pointer(moved);
+      return moved;
+    });
+  }
+  return false;
+}
+
 TableSlot* LargeSortedSet::FindSlot(uint64_t hash, std::string_view member) const {
   return index_.Find(hash, [&](const ScoredMember& other) { return SameBytes(other.member(), member); });
 }

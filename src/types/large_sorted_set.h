@@ -60,6 +60,7 @@ class LargeSortedSet final : public Value {
   size_t memory(size_t samples) const override;
   size_t free_effort() const override { return size(); }
   std::unique_ptr<Value> Clone() const override;
+  bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) override;
 
   size_t size() const { return index_.size(); }
   // The members in their order.

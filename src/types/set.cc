@@ -52,6 +52,10 @@ std::unique_ptr<Value> LargeSet::Clone() const {
   return copy;
 }
 
+bool LargeSet::RelocateSome(Relocation& relocation, RelocationCursor& cursor) {
+  return members.RelocateSome(relocation, cursor.at);
+}
+
 std::string_view Set::EmptyFor(std::string_view first, const SetLimits& limits) {
   return limits.intset_entries > 0 && ParseInt64(first) ? intset::kEmpty : listpack::kEmpty;
 }

@@ -46,6 +46,7 @@ class LargeSet final : public Value {
   size_t memory(size_t samples) const override;
   size_t free_effort() const override { return members.size(); }
   std::unique_ptr<Value> Clone() const override;
+  bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) override;
 
   StringSet members;
 };

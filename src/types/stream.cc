@@ -25,6 +25,31 @@ std::unique_ptr<Value> Stream::Clone() const {
   return std::make_unique<Stream>(*this);
 }
 
+bool Stream::RelocateSome(Relocation& relocation, RelocationCursor& cursor) {
+  const uint64_t enough = relocation.offers() + Relocation::kOffersPerStep;
+  if (cursor.part == 0) {
+    if (nodes_.RelocateSome(relocation, enough, cursor.at,
+                            [&](StreamNode& node) { relocation.Follow(node.bytes); })) {
+      return true;
+    }
+    relocation.Follow(tail_.bytes);
+    cursor = {.part = 1};
+  }
+  if (groups_ == nullptr) return false;
+  uint64_t first = 1;  // part of the group
+  for (auto& [name, group] : *groups_) {
+    const uint64_t parts = 1 + group.consumers().size();
+    if (cursor.part < first + parts) {
+      RelocationCursor inside{.part = cursor.part - first, .at = cursor.at};
+      const bool more = group.RelocateSome(relocation, enough, inside);
+      cursor = {.part = first + inside.part, .at = inside.at};
+      if (more) return true;
+    }
+    first += parts;
+  }
+  return false;
+}
+
 size_t Stream::memory(size_t samples) const {
   size_t counted = 0;
   size_t bytes = 0;

@@ -49,6 +49,7 @@ class Stream final : public Value {
   size_t memory(size_t samples) const override;
   size_t free_effort() const override;
   std::unique_ptr<Value> Clone() const override;
+  bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) override;
 
   uint64_t length() const { return length_; }
   bool empty() const { return length_ == 0; }

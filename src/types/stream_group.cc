@@ -68,6 +68,21 @@ bool StreamGroup::RemovePending(StreamId id) {
   return true;
 }
 
+bool StreamGroup::RelocateSome(Relocation& relocation, uint64_t enough, RelocationCursor& cursor) {
+  uint64_t part = 0;
+  auto has_more = [&](auto& chunks) {
+    if (part++ < cursor.part) return false;
+    if (chunks.RelocateSome(relocation, enough, cursor.at, [](const auto&) {})) return true;
+    cursor = {.part = part};
+    return false;
+  };
+  if (has_more(pending_)) return true;
+  for (auto& [name, consumer] : consumers_) {
+    if (has_more(consumer.pending_)) return true;
+  }
+  return false;
+}
+
 size_t StreamGroup::memory() const {
   constexpr size_t kMapNode = 32;
   size_t bytes = sizeof *this + pending_.memory();

@@ -81,6 +81,10 @@ class StreamGroup {
   // False when it was not pending.
   bool RemovePending(StreamId id);
 
+  // Offers the blocks of what is pending, up to the number `enough` of offers, as Value::RelocateSome.
+  // `cursor.part` counts the group and its consumers.
+  bool RelocateSome(Relocation& relocation, uint64_t enough, RelocationCursor& cursor);
+
   size_t memory() const;
   size_t allocations() const;
 

@@ -1,12 +1,19 @@
 // Value: what a key holds when it is not a string. Strings live inside the keyspace entry itself.
 //
 // A value knows nothing of keys, RESP or threads: whoever calls it holds the key's shard.
+//
+// Its owner may move it by copying its bytes (base/relocation.h): it is memory of malloc, and none of its
+// members points into it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string_view>
+
+#include "base/relocation.h"
 
 namespace cinnabar::types {
 
@@ -29,6 +36,16 @@ class Value {
   // Work to free it, in allocations: large ones are freed by a worker thread.
   virtual size_t free_effort() const = 0;
   virtual std::unique_ptr<Value> Clone() const = 0;
+  // Offers some of the blocks that belong to the value (not the value's own), and leaves in the cursor where
+  // to go on. False when it is through.
+  virtual bool RelocateSome(Relocation& relocation, RelocationCursor& cursor) = 0;
+
+  static void* operator new(size_t bytes) {
+    void* memory = std::malloc(bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+  }
+  static void operator delete(void* memory) { std::free(memory); }
 };
 
 }  // namespace cinnabar::types

@@ -166,7 +166,13 @@ void MallctlNumber(Call& call) {
 }
 
 void MallctlString(Call& call) {
-  const Result<std::string> value = os::MallctlGetString(std::string(call.arg(2)).c_str());
+  const std::string name(call.arg(2));
+  if (call.argc() > 3 && call.arg(3) == "VOID") {
+    const Status done = os::MallctlDo(name.c_str());
+    if (!done) return call.reply().Error(fmt::format("ERR {}", done.error().message));
+    return call.reply().Ok();
+  }
+  const Result<std::string> value = os::MallctlGetString(name.c_str());
   if (!value) return call.reply().Error(fmt::format("ERR {}", value.error().message));
   call.reply().Bulk(*value);
 }
@@ -202,7 +208,7 @@ constexpr DebugSubcommand kTable[] = {
     {"change-repl-id", 0, 0, ChangeReplicationId},
     {"config-rewrite-force-all", 0, 0, ConfigRewriteForceAll},
     {"mallctl", 1, 2, MallctlNumber},
-    {"mallctl-str", 1, 1, MallctlString},
+    {"mallctl-str", 1, 2, MallctlString},
     {"stringmatch-len", 2, 2, StringMatchLength},
 };
 

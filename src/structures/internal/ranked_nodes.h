@@ -41,6 +41,10 @@ struct Leaf {
   }
 
   Element* at(int index) const { return reinterpret_cast<Element*>(slots[index] & kPointerMask); }
+  // The element has moved.
+  void SetPointer(int index, Element* element) {
+    slots[index] = (slots[index] & ~kPointerMask) | reinterpret_cast<uint64_t>(element);
+  }
   bool full() const { return count == kSlots; }
   void FetchAll() const {
     const auto* bytes = reinterpret_cast<const char*>(this);

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/relocation.h"
 #include "structures/listpack.h"
 #include "types/list_options.h"
 
@@ -81,6 +82,9 @@ class ListNode {
 
   // Hands unused room back.
   void Shrink();
+
+  // Offers the block.
+  void Relocate(Relocation& relocation) { relocation.Follow(block_); }
 
   // Keeps the bytes compressed if that saves some.
   void Compress();

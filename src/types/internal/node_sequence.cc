@@ -14,8 +14,8 @@ NodeSequence NodeSequence::Clone() const {
   for (const Chunk& chunk : chunks_) {
     Chunk& to = copy.chunks_.emplace_back();
     to.elements = chunk.elements;
-    to.nodes.reserve(chunk.nodes.size());
-    for (const ListNode& node : chunk.nodes) to.nodes.push_back(node.Clone());
+    to.nodes.Reserve(chunk.nodes.size());
+    for (const ListNode& node : chunk.nodes) to.nodes.PushBack(node.Clone());
   }
   return copy;
 }
@@ -31,14 +31,14 @@ NodeSequence::Found NodeSequence::Find(size_t index) const {
   if (index <= elements_ / 2) {
     size_t chunk = 0, slot = 0;
     while (index >= chunks_[chunk].elements) index -= chunks_[chunk++].elements;
-    const std::vector<ListNode>& nodes = chunks_[chunk].nodes;
+    const NodeArray& nodes = chunks_[chunk].nodes;
     while (index >= nodes[slot].count()) index -= nodes[slot++].count();
     return {{chunk, slot}, index};
   }
   size_t behind = elements_ - index;  // how many from the end, 1: the last
   size_t chunk = chunks_.size() - 1;
   while (behind > chunks_[chunk].elements) behind -= chunks_[chunk--].elements;
-  const std::vector<ListNode>& nodes = chunks_[chunk].nodes;
+  const NodeArray& nodes = chunks_[chunk].nodes;
   size_t slot = nodes.size() - 1;
   while (behind > nodes[slot].count()) behind -= nodes[slot--].count();
   return {{chunk, slot}, nodes[slot].count() - behind};
@@ -67,9 +67,7 @@ void NodeSequence::Split(size_t chunk) {
   chunks_.insert(chunks_.begin() + static_cast<ptrdiff_t>(chunk) + 1, Chunk());
   Chunk& left = chunks_[chunk];
   Chunk& right = chunks_[chunk + 1];
-  const auto middle = left.nodes.begin() + static_cast<ptrdiff_t>(left.nodes.size() / 2);
-  right.nodes.assign(std::make_move_iterator(middle), std::make_move_iterator(left.nodes.end()));
-  left.nodes.erase(middle, left.nodes.end());
+  right.nodes = left.nodes.SplitOff(left.nodes.size() / 2);
   for (const ListNode& node : right.nodes) right.elements += node.count();
   left.elements -= right.elements;
 }
@@ -101,7 +99,7 @@ NodeSequence::Place NodeSequence::InsertBefore(Place place, ListNode node) {
   ++nodes_;
   elements_ += node.count();
   chunk.elements += node.count();
-  chunk.nodes.insert(chunk.nodes.begin() + static_cast<ptrdiff_t>(place.slot), std::move(node));
+  chunk.nodes.Insert(place.slot, std::move(node));
   return place;
 }
 
@@ -111,7 +109,7 @@ NodeSequence::Place NodeSequence::Erase(Place place) {
   --nodes_;
   elements_ -= count;
   chunk.elements -= count;
-  chunk.nodes.erase(chunk.nodes.begin() + static_cast<ptrdiff_t>(place.slot));
+  chunk.nodes.Erase(place.slot);
   if (chunk.nodes.empty()) {
     chunks_.erase(chunks_.begin() + static_cast<ptrdiff_t>(place.chunk));
     return {place.chunk, 0};
@@ -138,13 +136,12 @@ NodeSequence NodeSequence::TakeFront(size_t count) {
   taken.chunks_.assign(std::make_move_iterator(chunks_.begin()), std::make_move_iterator(end));
   chunks_.erase(chunks_.begin(), end);
   if (count == 0) return taken;
-  std::vector<ListNode>& nodes = chunks_.front().nodes;
+  NodeArray nodes = chunks_.front().nodes.SplitFront(count);
   size_t elements = 0;
-  for (size_t i = 0; i < count; ++i) {
-    elements += nodes[i].count();
-    taken.Append(std::move(nodes[i]));
+  for (ListNode& node : nodes) {
+    elements += node.count();
+    taken.Append(std::move(node));
   }
-  nodes.erase(nodes.begin(), nodes.begin() + static_cast<ptrdiff_t>(count));
   chunks_.front().elements -= elements;
   elements_ -= elements;
   nodes_ -= count;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "types/internal/list_node.h"
+#include "types/internal/node_array.h"
 
 namespace cinnabar::types {
 
@@ -83,11 +84,17 @@ class NodeSequence {
     elements_ += count - count_before;
   }
 
+  // Offers the block of a node, and with the first of a chunk the chunk.
+  void Relocate(Place place, Relocation& relocation) {
+    if (place.slot == 0) chunks_[place.chunk].nodes.Relocate(relocation);
+    at(place).Relocate(relocation);
+  }
+
  private:
   static constexpr size_t kChunkNodes = 256;
   struct Chunk {
     size_t elements = 0;
-    std::vector<ListNode> nodes;
+    NodeArray nodes;
   };
 
   void Split(size_t chunk);
