@@ -1,12 +1,11 @@
 #include "persistence/rdb_reader.h"
 
-#include <liblzf/lzf.h>
-
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "base/numbers.h"
+#include "structures/lzf.h"
 
 namespace cinnabar::persistence {
 namespace {
@@ -117,9 +116,7 @@ std::string_view RdbReader::Unpack(RdbRoom& room) {
     return {};
   }
   room.bytes.resize(size);
-  const unsigned unpacked = lzf_decompress(packed.data(), static_cast<unsigned>(packed_size),
-                                           room.bytes.data(), static_cast<unsigned>(size));
-  if (unpacked != size) {
+  if (!lzf::Unpack(packed, room.bytes.data(), size)) {
     FailCorrupt(kBroken);
     return {};
   }
