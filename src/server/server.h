@@ -99,9 +99,10 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void Defer(std::function<void()> work) override;
 
  private:
+  friend class InfoReport;
+
   // More of the journal is as safe as replies ask for, or on disk. Any thread.
   void OnReleased(uint64_t offset);
-  friend class InfoReport;
 
   // What a core's thread has for the case that it crashes or hangs. Made and used on that thread.
   struct ThreadGuards {
