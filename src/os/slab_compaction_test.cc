@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -17,14 +18,11 @@ TEST(SlabCompaction, MovesWhatIsThinlySpreadTogether) {
   Random random(7);
   std::vector<char*> blocks;
   for (int i = 0; i < 200000; ++i) {
-    auto* block = static_cast<char*>(std::malloc(100));
-    std::memset(block, i % 100, 100);
-    if (random.OneIn(4)) {
-      blocks.push_back(block);
-    } else {
-      blocks.push_back(nullptr);
-      std::free(block);
-    }
+    blocks.push_back(static_cast<char*>(std::malloc(100)));
+    std::memset(blocks.back(), i % 100, 100);
+  }
+  for (char*& block : blocks) {
+    if (!random.OneIn(4)) std::free(std::exchange(block, nullptr));
   }
   const AllocatorStats before = ReadAllocatorStats();
   SlabCompaction compaction;
