@@ -53,7 +53,19 @@ void Change(std::string_view bytes, const std::vector<std::string>& texts, std::
   CHECK(listpack::Valid(pack.view()) && pack.size() == listpack::kEmpty.size());
 }
 
+// Who checks on the way comes to the same verdict.
+void CheckOnTheWay(std::string_view bytes) {
+  listpack::Checker checker(bytes);
+  listpack::Element element;
+  std::string texts;
+  listpack::Digits digits;
+  while (checker.Next(element)) texts.append(element.Text(digits));
+  CHECK(checker.intact() == listpack::Valid(bytes));
+  if (checker.intact()) CHECK(checker.count() == listpack::Count(bytes));
+}
+
 void Try(std::string_view bytes) {
+  CheckOnTheWay(bytes);
   if (!listpack::Valid(bytes)) return;
   const std::vector<std::string> texts = Walk(bytes);
   Change(bytes, texts, "");

@@ -46,8 +46,9 @@ constexpr Param kSnapshot[] = {
      .doc = "Whether a snapshot of an unknown newer version may be loaded as far as it is understood."},
     {.name = "sanitize-dump-payload",
      .value = OneOf<&Persistence::sanitize_dump_payload>(kSanitizeNames),
-     .doc = "Check the inner structure of every value in RESTORE and in snapshots; clients does so only for "
-            "RESTORE of ordinary users."},
+     .doc = "When Redis checks the inner structure of values in RESTORE and in snapshots. Accepted for its "
+            "sake: "
+            "here every value is always checked in full."},
     {.name = "rdb-del-sync-files",
      .value = YesNo{At<&Persistence::rdb_del_sync_files>},
      .flags = kNotYet,

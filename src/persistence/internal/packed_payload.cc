@@ -13,11 +13,15 @@ namespace {
 
 using listpack::Element;
 
+bool IsCanonical(const Element& element) {
+  if (element.is_integer || element.bytes.empty()) return true;
+  return element.bytes[0] != '-' && (element.bytes[0] < '0' || element.bytes[0] > '9');
+}
+
 // An element in the form in which equal ones look the same: listpacks from outside may hold the text of a
 // number as a string.
 Element Canonical(const Element& element) {
-  if (element.is_integer || element.bytes.empty()) return element;
-  if (element.bytes[0] != '-' && (element.bytes[0] < '0' || element.bytes[0] > '9')) return element;
+  if (IsCanonical(element)) return element;
   if (const auto number = ParseInt64(element.bytes)) return {.is_integer = true, .integer = *number};
   return element;
 }
@@ -53,8 +57,11 @@ SeenElements::SeenElements(std::string_view pack, size_t count) : pack_(pack) {
   mask_ = slots - 1;
 }
 
-bool SeenElements::Add(const Element& given, size_t position) {
-  const Element element = Canonical(given);
+bool SeenElements::Add(const Element& element, size_t position) {
+  return IsCanonical(element) ? AddCanonical(element, position) : AddCanonical(Canonical(element), position);
+}
+
+bool SeenElements::AddCanonical(const Element& element, size_t position) {
   const uint64_t hash = HashOf(element);
   const Slot wanted{static_cast<uint32_t>(position), static_cast<uint32_t>(hash >> 32)};
   size_t at = hash & mask_;

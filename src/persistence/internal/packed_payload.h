@@ -47,6 +47,8 @@ class SeenElements {
   };
   static constexpr size_t kFewSlots = 256;
 
+  bool AddCanonical(const listpack::Element& element, size_t position);
+
   std::string_view pack_;
   size_t mask_;
   Slot* slots_;
