@@ -233,7 +233,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     } else {
       RunLocked(session, *command, argv, keys);
     }
-    if (core_.access.quiet) core_.access.SetQuiet(false);
+    if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
   } else if (services_.history != nullptr) {
     services_.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n");
   }

@@ -40,7 +40,9 @@ class BackgroundChild {
     uint64_t copied_bytes;
   };
 
-  BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title);
+  // `started` is called after each fork, in the parent.
+  BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title,
+                  std::function<void()> started);
   ~BackgroundChild();
 
   bool running() const { return pid_ > 0; }
@@ -67,6 +69,7 @@ class BackgroundChild {
 
   Logger& log_;
   std::function<void(std::string_view)> set_title_;
+  std::function<void()> started_hook_;
   Progress* progress_;
   pid_t pid_ = -1;
   Purpose purpose_ = Purpose::kNone;

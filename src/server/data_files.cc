@@ -25,7 +25,7 @@ ServerDataFiles::ServerDataFiles(dispatch::Services& services,
                                  std::function<void(std::string_view)> set_title,
                                  std::function<void(uint64_t)> released)
     : services_(services),
-      child_(services.log, std::move(set_title)),
+      child_(services.log, std::move(set_title), [this] { SetClocks(dispatch::Dispatcher::Clocks::kRest); }),
       snapshots_(services, child_),
       append_only_(services, child_, snapshots_, std::move(released)) {}
 
@@ -94,11 +94,20 @@ void ServerDataFiles::Cron() {
       UpdateAlarms();
     });
   }
+  // It may have been stopped, too.
+  if (clocks_rest_ && !child_.running()) {
+    services_.dispatchers[0]->WithWorldStopped([this] { SetClocks(dispatch::Dispatcher::Clocks::kRun); });
+  }
   if (loading()) return;
   append_only_.Cron();
   snapshots_.Cron();
   const bool trouble = snapshots_.refuses_writes() || !append_only_.Trouble().empty();
   if (trouble != ((services_.alarms.load() & dispatch::Alarm::kDiskTrouble) != 0)) UpdateAlarms();
+}
+
+void ServerDataFiles::SetClocks(dispatch::Dispatcher::Clocks clocks) {
+  clocks_rest_ = clocks == dispatch::Dispatcher::Clocks::kRest;
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->SetClocks(clocks);
 }
 
 void ServerDataFiles::UpdateAlarms() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dispatch/dispatcher.h"
 #include "dispatch/services.h"
 #include "server/append_only.h"
 #include "server/background_child.h"
@@ -59,8 +60,11 @@ class ServerDataFiles final : public dispatch::DataFiles {
   Status LoadAtOnce(std::vector<LoadPart> parts);
   void EmptyDataSet();
   void UpdateAlarms();
+  // Of all cores. With the world stopped.
+  void SetClocks(dispatch::Dispatcher::Clocks clocks);
 
   dispatch::Services& services_;
+  bool clocks_rest_ = false;
   BackgroundChild child_;
   Snapshots snapshots_;
   AppendOnly append_only_;
