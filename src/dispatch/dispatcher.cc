@@ -257,7 +257,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
-    if (core_.access.quiet) core_.access.SetQuiet(false);
+    if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
   } else if (services_.history != nullptr) {
     services_.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n");
   }

@@ -109,6 +109,13 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // Runs a command of a file or of a master: no gate, nobody to refuse it. REQUIRES: it is known, and the
   // number of its arguments is right.
   void Replay(Session& session, const Batch& batch, const Request& request);
+  // While a forked child lives uses of keys leave no trace: each would cost a copied page. With the world
+  // stopped.
+  enum class Clocks : uint8_t { kRun, kRest };
+  void SetClocks(Clocks clocks) {
+    clocks_ = clocks;
+    core_.access.SetQuiet(clocks == Clocks::kRest);
+  }
   // A slice of the session's suspended command; true when it is done.
   bool Step(Session& session);
   // For EXEC: runs the queued commands of the session, whose locks are all held.
@@ -309,6 +316,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool queued_failed_ = false;  // a command of the transaction that runs answered with an error
   bool time_frozen_ = false;
   journal::Effects effects_;
+  Clocks clocks_ = Clocks::kRun;
   uint64_t appended_ = 0;  // journal offset behind what this core appended last; 0: nothing since NoteGate
   LockPlan plan_;
   std::vector<KeyPosition> positions_;

@@ -115,7 +115,7 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
 // CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they
 // are.
 void Dispatcher::KeepClocks(const Session& session, const Command& command) {
-  core_.access.SetQuiet(session.no_touch && command.name != "touch");
+  core_.access.SetQuiet(clocks_ == Clocks::kRest || (session.no_touch && command.name != "touch"));
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.

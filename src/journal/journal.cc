@@ -40,10 +40,16 @@ void Journal::SelectDatabase(int database) {
 uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   std::lock_guard lock(mutex_);
   if (effects.empty() || sinks_.empty()) return offset_;
-  staging_.clear();
   const bool wrapped = grouping == Grouping::kTransaction || effects.size() > 1;
+  const Effects::Record& first = effects.records().front();
+  const auto hand = [this](std::string_view bytes) {
+    for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
+    return offset_ += bytes.size();
+  };
+  if (!wrapped && first.database == database_) return hand(effects.bytes(first));
+  staging_.clear();
   if (wrapped) {
-    SelectDatabase(effects.records().front().database);
+    SelectDatabase(first.database);
     EncodeCommand(std::array<std::string_view, 1>{"MULTI"}, staging_);
   }
   for (const Effects::Record& record : effects.records()) {
@@ -51,10 +57,9 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
     staging_ += effects.bytes(record);
   }
   if (wrapped) EncodeCommand(std::array<std::string_view, 1>{"EXEC"}, staging_);
-  for (JournalSink* sink : sinks_) sink->OnBytes(offset_, staging_);
-  offset_ += staging_.size();
+  const uint64_t offset = hand(staging_);
   if (staging_.capacity() > kKeptBytes) std::string().swap(staging_);
-  return offset_;
+  return offset;
 }
 
 void Journal::SelectAnew() {

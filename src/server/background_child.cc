@@ -33,8 +33,9 @@ void CloseAllBut(int kept) {
 
 }  // namespace
 
-BackgroundChild::BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title)
-    : log_(log), set_title_(std::move(set_title)) {
+BackgroundChild::BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title,
+                                 std::function<void()> started)
+    : log_(log), set_title_(std::move(set_title)), started_hook_(std::move(started)) {
   void* shared = mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(shared != MAP_FAILED);
   progress_ = new (shared) Progress;
@@ -67,6 +68,7 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
   ++forks_;
   started_ = MonotonicMillis();
   pid_ = pid;
+  started_hook_();
   return {};
 }
 

@@ -40,7 +40,9 @@ class BackgroundChild {
     uint64_t copied_bytes;
   };
 
-  BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title);
+  // `started` is called after each fork, in the parent.
+  BackgroundChild(Logger& log, std::function<void(std::string_view)> set_title,
+                  std::function<void()> started);
   ~BackgroundChild();
 
   // Any thread.
@@ -68,6 +70,7 @@ class BackgroundChild {
 
   Logger& log_;
   std::function<void(std::string_view)> set_title_;
+  std::function<void()> started_hook_;
   Progress* progress_;
   std::atomic<pid_t> pid_{-1};
   Purpose purpose_ = Purpose::kNone;

@@ -23,7 +23,8 @@ bool Exists(const std::string& path) {
 ServerDataFiles::ServerDataFiles(dispatch::Services& services, Listeners listeners, os::MemoryMeter& meter)
     : services_(services),
       while_loading_(std::move(listeners.while_loading)),
-      child_(services.log, std::move(listeners.set_title)),
+      child_(services.log, std::move(listeners.set_title),
+             [this] { SetClocks(dispatch::Dispatcher::Clocks::kRest); }),
       snapshots_(services, child_),
       append_only_(services, child_, snapshots_, std::move(listeners.released), meter) {}
 
@@ -101,6 +102,10 @@ void ServerDataFiles::Cron() {
       UpdateAlarms();
     });
   }
+  // It may have been stopped, too.
+  if (clocks_rest_ && !child_.running()) {
+    services_.dispatchers[0]->WithWorldStopped([this] { SetClocks(dispatch::Dispatcher::Clocks::kRun); });
+  }
   if (loading()) return;
   if (sweep_at_ != 0 && !child_.running() && SystemMonotonicNanos() >= sweep_at_) {
     SweepFolder();
@@ -110,6 +115,11 @@ void ServerDataFiles::Cron() {
   snapshots_.Cron();
   const bool trouble = snapshots_.refuses_writes() || !append_only_.Trouble().empty();
   if (trouble != ((services_.alarms.load() & dispatch::Alarm::kDiskTrouble) != 0)) UpdateAlarms();
+}
+
+void ServerDataFiles::SetClocks(dispatch::Dispatcher::Clocks clocks) {
+  clocks_rest_ = clocks == dispatch::Dispatcher::Clocks::kRest;
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->SetClocks(clocks);
 }
 
 void ServerDataFiles::UpdateAlarms() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dispatch/dispatcher.h"
 #include "dispatch/services.h"
 #include "server/append_only.h"
 #include "server/background_child.h"
@@ -67,8 +68,11 @@ class ServerDataFiles final : public dispatch::DataFiles {
   void UpdateAlarms();
   void TellCopyWaiters();
   void SweepFolder();
+  // Of all cores. With the world stopped.
+  void SetClocks(dispatch::Dispatcher::Clocks clocks);
 
   dispatch::Services& services_;
+  bool clocks_rest_ = false;
   std::function<void(Nanos)> while_loading_;
   BackgroundChild child_;
   Snapshots snapshots_;

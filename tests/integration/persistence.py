@@ -144,6 +144,28 @@ def flushall_in_a_replay(checks):
             checks.equal("the snapshot is as it was", snapshot.read_bytes(), b"another file")
 
 
+def uses_leave_no_trace_beside_a_child(checks):
+    """A clock that goes on would make the kernel copy a page for each read. With the factor 0 every use counts."""
+    options = ["--save", "", "--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"]
+    with Server(options, threads=2) as server, server.client() as client:
+        for i in range(1000):
+            client.call("SET", f"key:{i}", i)
+
+        def uses():
+            before = client.call("OBJECT", "FREQ", "key:1")
+            client.call("GET", "key:1")
+            return client.call("OBJECT", "FREQ", "key:1") - before
+
+        checks.equal("a use counts", uses(), 1)
+        client.call("CONFIG", "SET", "rdb-key-save-delay", "10000000")
+        client.call("BGSAVE")
+        checks.equal("beside a child", uses(), 0)
+        checks.equal("it is still there", info(client)["rdb_bgsave_in_progress"], "1")
+        client.call("FLUSHALL")  # stops it
+        client.call("SET", "key:1", "1")
+        checks.true("afterwards", wait_until(lambda: uses() == 1, 10), "uses count no more")
+
+
 if __name__ == "__main__":
-    sys.exit(run_parts([acknowledged_is_durable, switched_on_during_a_rewrite, history_keeps_its_names, transactions_in_a_reload,
+    sys.exit(run_parts([uses_leave_no_trace_beside_a_child, acknowledged_is_durable, switched_on_during_a_rewrite, history_keeps_its_names, transactions_in_a_reload,
                         flushall_in_a_replay]))
