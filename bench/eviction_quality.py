@@ -114,7 +114,8 @@ def play(server, keys, policy, samples, resident, rate, memory=None):
             present = int(player.command("DBSIZE"))
             if counts:
                 held.append(present)
-            if memory is None and (counts or present > resident):
+            full = first >= len(keys) * WARM_SHARE / 2
+            if memory is None and (full or present > resident):
                 limit = max(int(limit + (resident - present) * bytes_per_key * 0.5), 1)
                 player.command("CONFIG", "SET", "maxmemory", limit)
         if rate:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
+#include <vector>
 
 namespace cinnabar::keyspace {
 namespace {
@@ -49,18 +51,35 @@ uint64_t ScoreOf(const CoreState& core, const Entry& entry, EvictionPolicy polic
   }
 }
 
-// Visits up to `count` entries drawn at random that may expire: those of buckets in a row from a random one
-// on.
+// An entry that may expire, of a table where these are a fair part of all.
+const Entry& DrawMarked(const Table<Entry>& table, Random& random) {
+  while (true) {
+    TableSlot* slot = table.Sample([&](uint64_t n) { return random.Uniform(n); });
+    if (slot->marked()) return *slot->entry<Entry>();
+  }
+}
+
+// Visits `count` entries drawn at random that may expire, of at least as many. Where they are few among many
+// the draw is among those of some buckets in a row: all of a bucket have the same chance, wherever in it they
+// stand.
 template <typename Visit>
-void SampleMarked(Table<Entry>& table, Random& random, int64_t count, Visit&& visit) {
+void SampleMarked(Table<Entry>& table, Random& random, size_t count, Visit&& visit) {
+  constexpr size_t kFewOf = 8;
+  if (table.marked() >= table.size() / kFewOf) {
+    for (size_t i = 0; i < count; ++i) visit(DrawMarked(table, random));
+    return;
+  }
+  std::vector<const Entry*> near;
   const size_t buckets = table.bucket_count();
   const size_t first = random.Uniform(buckets);
-  for (size_t i = 0; i < buckets && count > 0; ++i) {
+  for (size_t i = 0; i < buckets && near.size() < 2 * count; ++i) {
     table.VisitBucket((first + i) % buckets, [&](TableSlot& slot) {
-      if (!slot.marked() || count == 0) return;
-      --count;
-      visit(*slot.entry<Entry>());
+      if (slot.marked()) near.push_back(slot.entry<Entry>());
     });
+  }
+  for (size_t i = 0; i < count; ++i) {
+    std::swap(near[i], near[i + random.Uniform(near.size() - i)]);
+    visit(*near[i]);
   }
 }
 
@@ -91,7 +110,7 @@ int64_t EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy pol
     drawn += count;
     auto offer = [&](const Entry& entry) { Offer(core, database, entry, policy); };
     if (OnlyVolatile(policy)) {
-      SampleMarked(table, core.random, count, offer);
+      SampleMarked(table, core.random, static_cast<size_t>(count), offer);
     } else {
       for (int64_t i = 0; i < count; ++i)
         offer(*table.Sample([&](uint64_t n) { return core.random.Uniform(n); })->entry<Entry>());
