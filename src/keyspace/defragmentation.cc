@@ -65,8 +65,8 @@ void DefragmentationSweep::SweepBucket(Table<Entry>& entries, Relocation& reloca
 // A step of the value whose name was noted last. False when it is through, or gone.
 bool DefragmentationSweep::StepLargeValue(Table<Entry>& entries, Relocation& relocation) {
   const std::string_view name = large_.back();
-  const TableSlot* slot = entries.Find(keyspace_.HashOf(name),
-                                       [&](const Entry& entry) { return SameBytes(entry.key(), name); });
+  const TableSlot* slot =
+      entries.Find(keyspace_.HashOf(name), [&](const Entry& entry) { return SameBytes(entry.key(), name); });
   if (slot == nullptr) return false;
   Entry* entry = slot->entry<Entry>();
   return entry->place() == Place::kObject && entry->object()->RelocateSome(relocation, cursor_);

@@ -28,7 +28,8 @@ class DefragmentationTest : public ::testing::Test {
     core_.SetNow(1000);
   }
   ~DefragmentationTest() override {
-    if (HasFailure()) std::printf("repeat with CINNABAR_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed_));
+    if (HasFailure())
+      std::printf("repeat with CINNABAR_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed_));
   }
 
   Database Any() { return Database(core_, static_cast<int>(random_.Uniform(2))); }
@@ -61,7 +62,8 @@ class DefragmentationTest : public ::testing::Test {
   // A set, a hash and a sorted set of one member each change by one element.
   void ChangeCollections(Database database) {
     const std::string number = std::string(random_.Uniform(40), '-') + std::to_string(random_.Uniform(3000));
-    for (const auto& [type, name] : {std::pair(types::Type::kSet, "#set"), {types::Type::kHash, "#hash"},
+    for (const auto& [type, name] : {std::pair(types::Type::kSet, "#set"),
+                                     {types::Type::kHash, "#hash"},
                                      {types::Type::kSortedSet, "#zset"}}) {
       const Key key = keyspace_.KeyOf(name);
       EntryRef entry = database.FindWrite(key);
@@ -91,7 +93,8 @@ class DefragmentationTest : public ::testing::Test {
       for (const std::string& member : members) EXPECT_TRUE(types::Hash(holder).Find(member).found);
       EXPECT_EQ(types::Hash(holder).size(), members.size());
       holder.Open(database.FindRead(keyspace_.KeyOf("#zset")));
-      types::SortedSet(holder).ForEach([&](std::string_view member, double) { of_sorted_set.emplace(member); });
+      types::SortedSet(holder).ForEach(
+          [&](std::string_view member, double) { of_sorted_set.emplace(member); });
       EXPECT_EQ(of_set, members);
       EXPECT_EQ(of_sorted_set, members);
     }

@@ -43,7 +43,8 @@ void Server::RegisterAppliers() {
   });
   config_.RegisterApplier({"activedefrag"}, [](const Settings&, Settings& now) -> Status {
     if (!now.memory.activedefrag || os::SlabCompaction::Possible()) return {};
-    return Fail("Active defragmentation cannot be enabled: it needs jemalloc, and this program was built without");
+    return Fail(
+        "Active defragmentation cannot be enabled: it needs jemalloc, and this program was built without");
   });
   config_.RegisterApplier({"jemalloc-bg-thread"}, [](const Settings&, Settings& now) -> Status {
     os::SetBackgroundPurging(now.general.jemalloc_bg_thread);

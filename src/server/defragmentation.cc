@@ -39,8 +39,8 @@ int Effort(const config::Memory& settings, double waste_percent) {
 
 Defragmentation::Defragmentation(dispatch::Services& services, int cores) : services_(services) {
   for (int core = 0; core < cores; ++core) {
-    shares_.push_back(std::make_unique<Share>(services.keyspace, static_cast<size_t>(core),
-                                              static_cast<size_t>(cores)));
+    shares_.push_back(
+        std::make_unique<Share>(services.keyspace, static_cast<size_t>(core), static_cast<size_t>(cores)));
   }
 }
 
@@ -48,7 +48,8 @@ Millis Defragmentation::Work(int core) {
   const int percent = this->percent();
   if (percent == 0) return CoreOwner::kNoWork;
   Share& share = *shares_[static_cast<size_t>(core)];
-  if (share.spent.load(std::memory_order_relaxed) == run_.load(std::memory_order_relaxed)) return CoreOwner::kNoWork;
+  if (share.spent.load(std::memory_order_relaxed) == run_.load(std::memory_order_relaxed))
+    return CoreOwner::kNoWork;
   Nanos now = SystemMonotonicNanos();
   if (now >= share.next_slice) {
     RunSlice(share, services_.dispatchers[static_cast<size_t>(core)]->clock());
@@ -144,7 +145,8 @@ void Defragmentation::Decide(Nanos now) {
     return End(now);
   }
   // Once begun, the effort does not fall with the waste, or the end would take longest.
-  const int most = static_cast<int>(std::max(settings.active_defrag_cycle_min, settings.active_defrag_cycle_max));
+  const int most =
+      static_cast<int>(std::max(settings.active_defrag_cycle_min, settings.active_defrag_cycle_max));
   percent_.store(std::min(std::max(this->percent(), Effort(settings, percent)), most),
                  std::memory_order_relaxed);
 }

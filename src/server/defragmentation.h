@@ -61,8 +61,8 @@ class Defragmentation {
     Nanos next_slice = 0;
     uint64_t offers_before_sweep = 0;
     uint64_t moved_before_sweep = 0;
-    uint64_t run = 0;                 // the last one it took part in
-    std::atomic<uint64_t> spent{0};   // the last run in which a sweep found next to nothing
+    uint64_t run = 0;                // the last one it took part in
+    std::atomic<uint64_t> spent{0};  // the last run in which a sweep found next to nothing
     telemetry::Counter hits, misses, key_hits, key_misses;
   };
 

@@ -69,8 +69,8 @@ void InfoReport::StatsSection() {
   Field("total_forks", server_.files_->child().forks());
   Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys"});
   StatsOfDefragmentation();
-  Zeros({"tracking_total_keys", "tracking_total_items",
-         "tracking_total_prefixes", "unexpected_error_replies"});
+  Zeros(
+      {"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : server_.cores_) {
