@@ -23,8 +23,9 @@ class RandomRelocation final : public Relocation {
   void* MoveBlock(void* block, size_t alignment) override {
     if (random_.Uniform(100) >= percent_) return block;
     const size_t size = malloc_usable_size(block);
-    void* moved = alignment > 1 ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
-                                : std::malloc(size);
+    void* moved = alignment > 1
+                      ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
+                      : std::malloc(size);
     CHECK(moved != nullptr);
     std::memcpy(moved, block, size);
     std::free(block);

@@ -29,8 +29,8 @@ class DefragmentationSweep {
     kMore,
     kThrough,  // the next call begins a new sweep
   };
-  // Works until the deadline, and a little longer: one bucket with values of up to `elements_at_once` elements
-  // together, or a step of a larger one.
+  // Works until the deadline, and a little longer: one bucket with values of up to `elements_at_once`
+  // elements together, or a step of a larger one.
   Progress Run(Relocation& relocation, size_t elements_at_once, const TickClock& clock, Ticks deadline);
 
   // Keys of which at least one block was moved, and the others that were looked at.
@@ -38,7 +38,8 @@ class DefragmentationSweep {
   uint64_t keys_left() const { return keys_left_; }
 
  private:
-  Progress SweepShard(Relocation& relocation, size_t elements_at_once, const TickClock& clock, Ticks deadline);
+  Progress SweepShard(Relocation& relocation, size_t elements_at_once, const TickClock& clock,
+                      Ticks deadline);
   void SweepBucket(Table<Entry>& entries, Relocation& relocation, size_t elements_at_once);
   bool StepLargeValue(Table<Entry>& entries, Relocation& relocation);
 

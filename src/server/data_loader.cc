@@ -231,7 +231,7 @@ bool DataLoader::Insert(const NewEntry& made) {
 void DataLoader::Delay() {
   const int64_t delay = services_.settings.testing.key_load_delay_micros;
   if (delay > 0) usleep(static_cast<useconds_t>(delay));
-  if (delay < 0 && figures_.keys_loaded % static_cast<uint64_t>(-delay) == 0) usleep(1);
+  if (delay < 0 && ++items_ % static_cast<uint64_t>(-delay) == 0) usleep(1);
 }
 
 DataLoader::Progress DataLoader::StepCommands() {

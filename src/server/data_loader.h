@@ -99,6 +99,7 @@ class DataLoader {
   size_t transaction_at_ = 0;        // where an open MULTI begins
   std::unique_ptr<dispatch::Session> session_;
   Figures figures_;
+  uint64_t items_ = 0;         // keys and commands, for the delay that tests ask for
   uint64_t bytes_before_ = 0;  // of the parts that are done
   Error error_;
   std::optional<uint64_t> truncated_to_;

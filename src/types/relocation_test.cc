@@ -30,7 +30,8 @@ class RelocationTest : public ::testing::Test {
     random_.Seed(seed_);
   }
   ~RelocationTest() override {
-    if (HasFailure()) std::printf("repeat with CINNABAR_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed_));
+    if (HasFailure())
+      std::printf("repeat with CINNABAR_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed_));
   }
 
   // Short ones that need no memory, and long ones.
@@ -121,7 +122,8 @@ TEST_F(RelocationTest, HashWithFieldsThatExpire) {
         const uint64_t code = hash.HashOf(name);
         TableSlot* slot = hash.Find(name, code);
         ASSERT_EQ(slot != nullptr, model.contains(name));
-        const Millis expiry = random_.OneIn(4) ? now + static_cast<Millis>(random_.Uniform(500)) : kNeverExpires;
+        const Millis expiry =
+            random_.OneIn(4) ? now + static_cast<Millis>(random_.Uniform(500)) : kNeverExpires;
         if (random_.Uniform(10) < (growing ? 8u : 2u)) {
           const std::string text = Draw(1000000);
           if (slot == nullptr) {
@@ -169,7 +171,8 @@ TEST_F(RelocationTest, SortedSet) {
           model[member] = score;
         } else if (random_.OneIn(50) && set.size() > 100) {
           const uint64_t rank = random_.Uniform(set.size() - 60);
-          set.order().WalkUp(rank, 60, [&](const ScoredMember& gone) { model.erase(std::string(gone.member())); });
+          set.order().WalkUp(rank, 60,
+                             [&](const ScoredMember& gone) { model.erase(std::string(gone.member())); });
           set.EraseRanks(rank, 60);
         } else {
           ASSERT_EQ(set.Erase(member), model.erase(member) == 1);

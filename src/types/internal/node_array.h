@@ -43,8 +43,7 @@ class NodeArray {
 
   void Reserve(size_t capacity) {
     if (capacity <= capacity_) return;
-    nodes_ =
-        static_cast<ListNode*>(std::realloc(static_cast<void*>(nodes_), capacity * sizeof(ListNode)));
+    nodes_ = static_cast<ListNode*>(std::realloc(static_cast<void*>(nodes_), capacity * sizeof(ListNode)));
     CHECK(nodes_ != nullptr);
     capacity_ = capacity;
   }
