@@ -343,7 +343,7 @@ void AppendLog::NoteWritten(Segment& segment, size_t bytes) {
     segment.bytes.clear();
     if (segment.bytes.capacity() > kKeptBytesMax) {
       memory_.fetch_sub(HeapBytes(segment.bytes));
-      segment.bytes = {};
+      std::string().swap(segment.bytes);
     }
   }
   if (unsynced_.exchange(true)) return;

@@ -14,6 +14,7 @@ import pathlib
 import random
 import sys
 import tempfile
+import time
 import threading
 
 sys.dont_write_bytecode = True
@@ -136,6 +137,7 @@ class Writer:
         self.data = {}      # the model after `base` steps: what the last restart proved
         self.base = 0
         self.sent = self.acknowledged = 0
+        self.moments = []   # (when, acknowledged)
         self.wrong = []
 
     def run(self, server, choose):
@@ -155,6 +157,10 @@ class Writer:
             replies = [client.read() for _ in range(step.replies())]
             self.wrong += [reply for reply in replies if isinstance(reply, ErrorReply)]
             self.acknowledged += 1
+            self.moments.append((time.monotonic(), self.acknowledged))
+
+    def acknowledged_before(self, moment):
+        return max((count for when, count in self.moments if when <= moment), default=self.base)
 
     def survived(self, client, at_least):
         """How many steps the server's data set holds; None when it is no state that ever was. What was lost is sent again
@@ -164,7 +170,7 @@ class Writer:
         data, count = self.data, self.base
         while True:
             if count >= at_least and data == actual:
-                self.data = data
+                self.data, self.moments = data, []
                 self.base = self.sent = self.acknowledged = count
                 return count
             if count >= self.sent:
