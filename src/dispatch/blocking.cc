@@ -110,8 +110,13 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
   Keyspace& keyspace = core_.keyspace;
   bool locked = false;
   size_t shard = 0;
-  if (const std::string_view also = waiter.waiting->also(); !also.empty() && keyspace.locking()) {
+  if (const std::string_view also = waiter.waiting->also();
+      !also.empty() && (keyspace.locking() || yielding_)) {
     shard = Keyspace::ShardOf(keyspace.HashOf(also));
+    if (yielding_ && held_for_long_.test(shard)) {
+      waiter.GiveBack();
+      return Service::kMustWait;
+    }
     const bool held =
         shard == Keyspace::ShardOf(ready.hash) || keyspace.gate().HeldByCaller() ||
         (serving_held_ != nullptr && std::count(serving_held_->begin(), serving_held_->end(), shard) > 0);
@@ -146,6 +151,7 @@ bool Dispatcher::RunWaiting(BlockedCall& waiter, const Key& key) {
   Session stand_in(waiter.session, OutputBuffer(OutputBuffer::kFixedBytesMin));
   stand_in.database = waiter.database;
   stand_in.reply.set_version(waiter.version);
+  stand_in.reply.set_digits(digits());
   const std::vector<std::string_view> argv(waiter.argv.begin(), waiter.argv.end());
   Call call(*this, core_, stand_in, *waiter.command, argv, {});
   if (!waiter.waiting->Serve(call, key)) return false;
@@ -165,6 +171,7 @@ bool Dispatcher::RunWaiting(BlockedCall& waiter, const Key& key) {
 
 // REQUIRES: no shard is held.
 void Dispatcher::ServeDeferred() {
+  if (yielding_) return;  // whoever has yielded does it at its end
   Keyspace& keyspace = core_.keyspace;
   while (!deferred_.empty()) {
     ReadyKey ready = std::move(deferred_.back());

@@ -48,6 +48,11 @@ void Call::Suspend(std::unique_ptr<Continuation> continuation) {
   session_->suspended = true;
 }
 
+void Call::YieldIfLong() {
+  steps_ = 0;
+  dispatcher_->YieldIfLong(*this);
+}
+
 void Call::Redact(size_t index) {
   if (index < 64) redacted_ |= uint64_t{1} << index;
 }

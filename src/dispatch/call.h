@@ -89,6 +89,17 @@ class Call {
   // False inside a transaction: the command answers as if its time were up.
   bool may_block() const { return !in_transaction(); }
 
+  // To be called between the elements of a piece of work that grows with the data: once it has taken long,
+  // the core's other clients get their turn, again and again. The command's shards stay locked, so that all
+  // it has found stays as it is; whoever needs them, or the whole keyspace, waits for its end. A step is the
+  // work that one element takes. REQUIRES: no other shard is held, and nothing of this core's that another
+  // command would use is being changed.
+  void Yield(uint32_t steps = 1) {
+    steps_ += steps;
+    if (steps_ >= database_.core().steps_between_looks) [[unlikely]]
+      YieldIfLong();
+  }
+
   // Keeps an argument out of the slow log and MONITOR.
   void Redact(size_t index);
   bool redacted() const { return redacted_ != 0; }
@@ -105,11 +116,16 @@ class Call {
   // For the dispatcher.
   uint64_t dirty() const { return dirty_; }
   bool propagates_itself() const { return propagation_ == Propagation::kVerbatim; }
+  std::span<const PlacedKey> keys() const { return keys_; }
+  // When it began, on the clock of the dispatcher; what others were given in between does not count.
+  Ticks started = 0;
+  Ticks next_yield = 0;
 
  private:
   enum class Propagation : uint8_t { kVerbatim, kExplicit };
   keyspace::Key FindKey(size_t index);
   void ReplyWrongType();
+  void YieldIfLong();
 
   Dispatcher* dispatcher_;
   Session* session_;
@@ -120,6 +136,7 @@ class Call {
   keyspace::Database database_;
   uint64_t dirty_ = 0;
   uint64_t redacted_ = 0;
+  uint32_t steps_ = 0;
   Propagation propagation_ = Propagation::kVerbatim;
 };
 

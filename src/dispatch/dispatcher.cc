@@ -14,6 +14,7 @@ namespace cinnabar::dispatch {
 namespace {
 
 constexpr Nanos kTimeStep = 100 * kNanosPerMicro;
+constexpr Nanos kYieldSlice = 500 * kNanosPerMicro;
 
 }  // namespace
 
@@ -26,6 +27,7 @@ Dispatcher::Dispatcher(Services& services, int core, uint64_t random_seed)
       histograms_(services.registry.all().size()),
       eviction_pool_(std::make_unique<keyspace::EvictionPool>()) {
   time_step_ = clock_.ToTicks(kTimeStep);
+  yield_slice_ = clock_.ToTicks(kYieldSlice);
   SettingsChanged();
   UpdateTime();
 }
@@ -159,7 +161,7 @@ void Dispatcher::AfterReply(Session& session) {
                                                            std::span<const std::string_view> argv,
                                                            std::span<const PlacedKey> keys) {
   Call call(*this, core_, session, command, argv, keys);
-  const Ticks started = last_tick_;
+  call.started = last_tick_;
   const uint64_t errors_before = session.reply.errors();
   session.last_command = &command;
   command.run(call);
@@ -169,7 +171,7 @@ void Dispatcher::AfterReply(Session& session) {
       effects_.Add(session.database, argv);
     }
   }
-  Account(session, command, call, started, errors_before);
+  Account(session, command, call, call.started, errors_before);
 }
 
 [[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command,
@@ -194,6 +196,16 @@ Dispatcher::Outcome OutcomeFor(const Session& session) {
 Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, const Request& request) {
   const auto argv = batch.argv(request);
   const Command* command = request.command;
+  if (yielding_) [[unlikely]] {
+    missed_lock_ = false;
+    const Between what = WhatMayRun(session, command, argv, batch.keys_of(request));
+    if (what == Between::kNothing) return Outcome::kPostponed;
+    if (what == Between::kReads) {
+      RunBeside(session, *command, argv, batch.keys_of(request));
+      if (yielded_) EndLongCommand();
+      return OutcomeFor(session);
+    }
+  }
   const bool plain = session.authenticated && !session.transaction.open &&
                      session.reply_mode == ReplyMode::kOn && !session.no_touch &&
                      services_.pause.mode == PauseMode::kNone && !writes_guarded_ &&
@@ -204,14 +216,17 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
     if (request.key_count == 1) [[likely]] {
       const PlacedKey& placed = batch.keys[request.first_key];
       const size_t shard = keyspace::Keyspace::ShardOf(placed.key.hash);
-      core_.keyspace.Lock(shard);
+      if (!core_.keyspace.TryLock(shard) && !LockOrPostpone(session, shard)) [[unlikely]]
+        return Outcome::kPostponed;
       RunHeld(session, *command, argv, {&placed, 1});
       core_.keyspace.Unlock(shard);
-    } else {
-      RunLocked(session, *command, argv, batch.keys_of(request));
+    } else if (!RunLocked(session, *command, argv, batch.keys_of(request))) {
+      return Outcome::kPostponed;
     }
     if (!deferred_.empty()) [[unlikely]]
       ServeDeferred();
+    if (yielded_) [[unlikely]]
+      EndLongCommand();
     return OutcomeFor(session);
   }
   return ExecuteGated(session, command, argv, batch.keys_of(request));
@@ -230,8 +245,10 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     if (session.no_touch) KeepClocks(session, *command);
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
-    } else {
-      RunLocked(session, *command, argv, keys);
+    } else if (!RunLocked(session, *command, argv, keys)) {
+      if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
+      session.reply.Redirect(session.output);
+      return Outcome::kPostponed;
     }
     if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
   } else if (services_.history != nullptr) {
@@ -242,7 +259,20 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     if (!session.suspended) AfterReply(session);
   }
   if (!deferred_.empty()) ServeDeferred();
+  if (yielded_) EndLongCommand();
   return OutcomeFor(session);
+}
+
+// Reads a key whose shard the command that has yielded holds, and which that one does not change. What has
+// expired is hidden and stays.
+void Dispatcher::RunBeside(Session& session, const Command& command, std::span<const std::string_view> argv,
+                           std::span<const PlacedKey> keys) {
+  const bool may_expire = std::exchange(core_.may_expire, false);
+  RunHeld(session, command, argv, keys);
+  core_.may_expire = may_expire;
+  if (!gated()) return;
+  const auto shard = static_cast<uint32_t>(keyspace::Keyspace::ShardOf(keys[0].key.hash));
+  NoteGate(session, {&shard, 1});
 }
 
 void Dispatcher::Replay(Session& session, const Batch& batch, const Request& request) {
@@ -252,11 +282,12 @@ void Dispatcher::Replay(Session& session, const Batch& batch, const Request& req
     return Queue(session, command, argv);
   // DEBUG LOADAOF replays within a command that has a plan of its own.
   LockPlan outer = std::exchange(plan_, {});
-  RunLocked(session, command, argv, batch.keys_of(request));
+  const bool ran = RunLocked(session, command, argv, batch.keys_of(request));
+  CHECK(ran);  // nothing else runs that could be in the way
   plan_ = std::move(outer);
 }
 
-void Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
+bool Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                            std::span<const PlacedKey> keys) {
   constexpr uint64_t kPlanned = Flag::kWorld | Flag::kRunsTransaction;
   if (keys.size() > 1 || command.Is(kPlanned) || command.spec->needs_world != nullptr)
@@ -267,19 +298,20 @@ void Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
     // A sweep over the keyspace: what it saw may be as new as the journal.
     if (gated() && command.Is(Flag::kSweep))
       session.gate = std::max(session.gate, services_.journal.offset());
-    return;
+    return true;
   }
   const size_t shard = keyspace::Keyspace::ShardOf(keys[0].key.hash);
-  keyspace.Lock(shard);
+  if (!LockOrPostpone(session, shard)) return false;
   RunHeld(session, command, argv, keys);
   if (gated()) [[unlikely]] {
     const auto held = static_cast<uint32_t>(shard);
     NoteGate(session, {&held, 1});
   }
   keyspace.Unlock(shard);
+  return true;
 }
 
-void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
+bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
   plan_.world = command.NeedsWorld(argv);
   plan_.shards.clear();
@@ -287,13 +319,14 @@ void Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
     plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
   }
   if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
-  LockPlanned();
+  if (!LockPlanned(session)) return false;
   RunHeld(session, command, argv, keys);
   if (gated()) {
     if (plan_.world) NoteGateEverywhere(session);
     NoteGate(session, plan_.shards);
   }
   UnlockPlanned();
+  return true;
 }
 
 void Dispatcher::AddShards(const Command& command, std::span<const std::string_view> argv) {
@@ -319,19 +352,25 @@ void Dispatcher::PlanTransaction(const Session& session) {
   }
 }
 
-void Dispatcher::LockPlanned() {
+bool Dispatcher::LockPlanned(Session& session) {
   if (core_.keyspace.gate().HeldByCaller()) {
     plan_ = {};  // there is nobody to lock out
-    return;
+    return true;
   }
   if (plan_.world) {
+    if (services_.long_commands.load(std::memory_order_relaxed) != 0 && !Patient(session)) return false;
     core_.keyspace.gate().Close(core_index_);
-    return;
+    return true;
   }
-  if (!core_.keyspace.locking()) return;
+  if (!core_.keyspace.locking()) return true;
   std::sort(plan_.shards.begin(), plan_.shards.end());
   plan_.shards.erase(std::unique(plan_.shards.begin(), plan_.shards.end()), plan_.shards.end());
-  for (uint32_t shard : plan_.shards) core_.keyspace.Lock(shard);
+  for (size_t i = 0; i < plan_.shards.size(); ++i) {
+    if (LockOrPostpone(session, plan_.shards[i])) continue;
+    while (i > 0) core_.keyspace.Unlock(plan_.shards[--i]);
+    return false;
+  }
+  return true;
 }
 
 void Dispatcher::UnlockPlanned() {

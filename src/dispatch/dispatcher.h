@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/flat_vector.h"
+#include "config/settings.h"
 #include "dispatch/call.h"
 #include "dispatch/keys.h"
 #include "dispatch/registry.h"
@@ -70,6 +72,17 @@ struct CoreCounters {
   telemetry::Counter commands;
   telemetry::Counter changes;  // what rdb_changes_since_last_save counts
   telemetry::Counter evicted;  // keys
+  telemetry::Counter yields;   // turns that commands have given to others
+};
+
+// The core, as a command that takes long sees it.
+class Bystanders {
+ public:
+  virtual ~Bystanders() = default;
+  // Gives the other clients a turn. Calls Execute.
+  virtual void Serve() = 0;
+  // A command that had yielded has ended: those who waited for it, on any core, may go on.
+  virtual void LongCommandEnded() = 0;
 };
 
 class Dispatcher final : public keyspace::KeyspaceEvents {
@@ -78,7 +91,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     kDone,
     kSuspended,  // the session's continuation must be stepped before its next request
     kBlocked,    // waits for keys: Clients::Resume brings the reply
-    kPostponed,  // not executed: try the same request again when the pause is over
+    kPostponed,  // not executed: try the same request again when the pause or the long command is over
   };
 
   Dispatcher(Services& services, int core, uint64_t random_seed);
@@ -123,6 +136,20 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     work();
     if (!nested) gate.Open(core_index_);
   }
+
+  // Long commands; see yielding.cc.
+  void SetBystanders(Bystanders& bystanders) { bystanders_ = &bystanders; }
+  // For tests: commands yield at every opportunity.
+  void YieldAlways() {
+    core_.steps_between_looks = 1;
+    yield_slice_ = 0;
+  }
+  void YieldIfLong(Call& call);
+  // Whether a command of this core has yielded, and what runs now does so in between.
+  bool yielding() const { return yielding_; }
+  // Whether the last request was postponed for a lock that another core had just then: worth another try
+  // soon.
+  bool missed_lock() const { return missed_lock_; }
 
   // Eviction; see eviction.cc.
   enum class Room : uint8_t {
@@ -180,6 +207,12 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   telemetry::CommandStats& command_stats() { return command_stats_; }
   telemetry::ErrorStats& error_stats() { return error_stats_; }
   CoreCounters& counters() { return counters_; }
+  // Of doubles in replies.
+  protocol::Digits digits() const {
+    return services_.settings.general.compat_version == config::CompatVersion::k70
+               ? protocol::Digits::kSeventeen
+               : protocol::Digits::kShortest;
+  }
   // Null when the command was never called here.
   const LatencyHistogram* histogram(uint32_t command) const { return histograms_[command].get(); }
   void ResetStatistics();
@@ -208,14 +241,24 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool Evict(const keyspace::EvictionCandidate& candidate);
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
-  void RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
+  // False when a long command is in the way.
+  bool RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                  std::span<const PlacedKey> keys);
-  void RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
+  bool RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
   void PlanTransaction(const Session& session);
   void AddShards(const Command& command, std::span<const std::string_view> argv);
-  void LockPlanned();
+  bool LockPlanned(Session& session);
   void UnlockPlanned();
+  bool LockOrPostpone(Session& session, size_t shard);
+  bool Patient(Session& session);
+  enum class Between : uint8_t { kAnything, kReads, kNothing };
+  Between WhatMayRun(const Session& session, const Command* command, std::span<const std::string_view> argv,
+                     std::span<const PlacedKey> keys) const;
+  void RunBeside(Session& session, const Command& command, std::span<const std::string_view> argv,
+                 std::span<const PlacedKey> keys);
+  bool MayYield(const Call& call) const;
+  void EndLongCommand();
   // Runs the handler under the locks and does everything that belongs under them.
   void RunHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
                std::span<const PlacedKey> keys);
@@ -286,6 +329,15 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   const ReadyKey* serving_ = nullptr;
   const std::vector<uint32_t>* serving_held_ = nullptr;  // shards taken for deferred service
   std::multimap<Millis, std::shared_ptr<BlockedCall>> timeouts_;
+  Bystanders* bystanders_ = nullptr;
+  Ticks yield_slice_ = 0;  // how long a command runs before the others get a turn
+  bool yielding_ = false;
+  bool yielded_ = false;  // the command that runs, or has just run, has
+  bool missed_lock_ = false;
+  int yield_depth_ = 0;
+  // The shards of this core's commands that have yielded, and the hashes of the keys that those may change.
+  std::bitset<keyspace::Keyspace::kShards> held_for_long_;
+  std::vector<uint64_t> changed_for_long_;
   // How far the sweep for expired keys has come.
   struct Sweep {
     bool running = false;

@@ -40,6 +40,11 @@ Dispatcher::Room Dispatcher::MakeRoom() {
   }
   const config::Memory& memory = services_.settings.memory;
   if (memory.maxmemory_policy == config::EvictionPolicy::kNoEviction) return Room::kNone;
+  if (yielding_) {
+    // What could go may be in use by the command that has yielded.
+    evicting_ = true;
+    return Room::kSoon;
+  }
   const Ticks began = clock_.Now();
   const Ticks deadline =
       began + clock_.ToTicks(PatienceFor(memory.maxmemory_eviction_tenacity) * kNanosPerMicro);

@@ -183,10 +183,11 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
-  pubsub::Channels* channels = nullptr;  // always there in a server
-  DataFiles* files = nullptr;            // always there in a server
-  std::atomic<uint32_t> alarms{0};       // Alarm bits
-  std::atomic<uint64_t> released{0};     // with kGatedReplies: how much of the journal is on disk
+  pubsub::Channels* channels = nullptr;    // always there in a server
+  DataFiles* files = nullptr;              // always there in a server
+  std::atomic<uint32_t> alarms{0};         // Alarm bits
+  std::atomic<uint64_t> released{0};       // with kGatedReplies: how much of the journal is on disk
+  std::atomic<uint32_t> long_commands{0};  // commands that have yielded and not ended
 };
 
 }  // namespace cinnabar::dispatch

@@ -108,8 +108,9 @@ struct Session {
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
-  bool suspended = false;  // a Continuation runs, or it is blocked: no further requests are taken
-  bool postponed = false;  // waits for the end of a CLIENT PAUSE
+  bool suspended = false;     // a Continuation runs, or it is blocked: no further requests are taken
+  bool postponed = false;     // waits for the end of a CLIENT PAUSE, or of a long command
+  uint8_t postponements = 0;  // how often a long command was in the way of the request that is next
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
   std::unique_ptr<pubsub::Subscriber> subscriber;  // null: no subscriptions

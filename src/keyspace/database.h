@@ -54,6 +54,9 @@ struct CoreState {
   Millis expiry_clock = 0;
   bool replaying = false;
 
+  // After so many steps a command looks whether it has taken long (dispatch/call.h: Yield).
+  uint32_t steps_between_looks = 64;
+
   void SetNow(Millis millis) {
     now = millis;
     expiry_clock = replaying ? 0 : millis;

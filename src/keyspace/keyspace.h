@@ -70,6 +70,12 @@ class Keyspace {
     if (locking()) locks_[shard].Unlock();
   }
   bool TryLock(size_t shard) { return !locking() || locks_[shard].TryLock(); }
+  // See ShardLock.
+  bool TryBriefly(size_t shard) { return !locking() || locks_[shard].TryBriefly(); }
+  bool LockUnlessLong(size_t shard) { return !locking() || locks_[shard].LockUnlessLong(); }
+  void MarkLong(size_t shard) {
+    if (locking()) locks_[shard].MarkLong();
+  }
   // Debug builds refuse a look-up without the shard (DESIGN §5).
   void CheckHeld([[maybe_unused]] size_t shard) const {
 #ifndef NDEBUG

@@ -43,6 +43,56 @@ TEST(ShardLock, KeepsOthersOut) {
   EXPECT_EQ(plain, uint64_t{kCores} * kRounds);
 }
 
+TEST(ShardLock, WhoIsAskedToWaitLongMayGo) {
+  ShardLock lock;
+  lock.Lock();
+  std::atomic<int> left{0};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 4; ++i) {
+    // Whether they come before the mark or after it, asleep or not: all leave without the lock.
+    others.emplace_back([&] {
+      if (!lock.LockUnlessLong()) ++left;
+    });
+  }
+  std::thread patient([&] {
+    lock.Lock();
+    lock.Unlock();
+  });
+  lock.MarkLong();
+  for (std::thread& other : others) other.join();
+  EXPECT_EQ(left, 4);
+  EXPECT_FALSE(lock.TryBriefly());
+  lock.Unlock();
+  patient.join();
+  EXPECT_TRUE(lock.LockUnlessLong());
+  lock.Unlock();
+}
+
+TEST(ShardLock, LongAndShortHoldersKeepOthersOut) {
+  ShardLock lock;
+  int counter = 0;
+  std::atomic<int> left{0};
+  std::vector<std::thread> threads;
+  constexpr int kThreads = 4, kRounds = 3000;
+  for (int number = 0; number < kThreads; ++number) {
+    threads.emplace_back([&, number] {
+      for (int round = 0; round < kRounds; ++round) {
+        if ((round + number) % 3 == 0) {
+          lock.Lock();
+        } else if (!lock.LockUnlessLong()) {
+          ++left;
+          continue;
+        }
+        if (round % 5 == 0) lock.MarkLong();
+        ++counter;
+        lock.Unlock();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter, kThreads * kRounds - left);
+}
+
 TEST(ShardLock, TryDoesNotWait) {
   ShardLock lock;
   lock.Lock();

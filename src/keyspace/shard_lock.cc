@@ -5,18 +5,43 @@
 namespace cinnabar::keyspace {
 
 void ShardLock::LockSlow() {
+  if (!SpinForIt()) SleepUntilMine(Patience::kUnlimited);
+}
+
+bool ShardLock::SpinForIt() {
   constexpr int kSpins = 100;  // about a microsecond: longer than most commands hold a shard
   for (int i = 0; i < kSpins; ++i) {
     uint32_t expected = kFree;
     if (state_.load(std::memory_order_relaxed) == kFree &&
         state_.compare_exchange_weak(expected, kHeld, std::memory_order_acquire)) {
-      return;
+      return true;
     }
     _mm_pause();
   }
-  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
-    state_.wait(kContended, std::memory_order_relaxed);
+  return false;
+}
+
+// Who has slept takes the lock as contended, since others may still sleep.
+bool ShardLock::SleepUntilMine(Patience patience) {
+  uint32_t seen = state_.load(std::memory_order_relaxed);
+  for (;;) {
+    if (seen == kFree) {
+      if (state_.compare_exchange_weak(seen, kContended, std::memory_order_acquire)) return true;
+      continue;
+    }
+    if (seen == kLong && patience == Patience::kUnlessLong) {
+      // The wake-up that brought the caller here may have been meant for anybody: pass it on.
+      state_.notify_one();
+      return false;
+    }
+    if (seen == kHeld && !state_.compare_exchange_weak(seen, kContended, std::memory_order_relaxed)) continue;
+    state_.wait(seen == kLong ? kLong : kContended, std::memory_order_relaxed);
+    seen = state_.load(std::memory_order_relaxed);
   }
+}
+
+void ShardLock::MarkLong() {
+  if (state_.exchange(kLong, std::memory_order_relaxed) == kContended) state_.notify_all();
 }
 
 }  // namespace cinnabar::keyspace

@@ -2,6 +2,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -40,8 +41,9 @@ class EpollReactor final : public Reactor {
   }
   void Remove(int fd) override { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
 
-  std::span<Event> Wait(int timeout_millis) override {
-    int count = epoll_wait(epoll_fd_, raw_.data(), kEventsMax, timeout_millis);
+  std::span<Event> Wait(int timeout_millis, std::span<Event> room) override {
+    const int limit = static_cast<int>(std::min<size_t>(room.size(), kEventsMax));
+    int count = epoll_wait(epoll_fd_, raw_.data(), limit, timeout_millis);
     size_t kept = 0;
     for (int i = 0; i < count; ++i) {
       if (raw_[i].data.ptr == nullptr) {
@@ -51,9 +53,9 @@ class EpollReactor final : public Reactor {
       uint32_t ready = 0;
       if (raw_[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) ready |= kReadable;
       if (raw_[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= kWritable;
-      events_[kept++] = {raw_[i].data.ptr, ready};
+      room[kept++] = {raw_[i].data.ptr, ready};
     }
-    return {events_.data(), kept};
+    return room.first(kept);
   }
 
   void Wake() override {
@@ -73,7 +75,6 @@ class EpollReactor final : public Reactor {
   int wake_fd_;
   std::atomic<bool> woken_{false};
   std::array<epoll_event, kEventsMax> raw_;
-  std::array<Event, kEventsMax> events_;
 };
 
 }  // namespace

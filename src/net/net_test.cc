@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -34,31 +35,32 @@ class Net : public testing::Test {
   std::unique_ptr<Reactor> reactor_;
   int pair_[2];
   int token_ = 0;
+  std::array<Event, 8> room_;
 };
 
 TEST_F(Net, ReportsWhatIsReadyAndWanted) {
   ASSERT_TRUE(reactor_->Add(pair_[0], kReadable, &token_).has_value());
-  EXPECT_TRUE(reactor_->Wait(0).empty());
+  EXPECT_TRUE(reactor_->Wait(0, room_).empty());
   Send();
-  auto events = reactor_->Wait(-1);
+  auto events = reactor_->Wait(-1, room_);
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].token, &token_);
   EXPECT_EQ(events[0].ready, uint32_t{kReadable});
-  EXPECT_EQ(reactor_->Wait(0).size(), 1u) << "level-triggered";
+  EXPECT_EQ(reactor_->Wait(0, room_).size(), 1u) << "level-triggered";
 
   reactor_->Change(pair_[0], kWritable, &token_);
-  events = reactor_->Wait(-1);
+  events = reactor_->Wait(-1, room_);
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].ready, uint32_t{kWritable});
 
   reactor_->Remove(pair_[0]);
-  EXPECT_TRUE(reactor_->Wait(0).empty());
+  EXPECT_TRUE(reactor_->Wait(0, room_).empty());
 }
 
 TEST_F(Net, AHangUpMakesBothReady) {
   ASSERT_TRUE(reactor_->Add(pair_[0], kReadable | kWritable, &token_).has_value());
   close(pair_[1]);
-  auto events = reactor_->Wait(-1);
+  auto events = reactor_->Wait(-1, room_);
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].ready, uint32_t{kReadable | kWritable});
   pair_[1] = -1;
@@ -74,19 +76,20 @@ TEST_F(Net, AddingTwiceIsAnError) {
 TEST_F(Net, WakeEndsAWaitFromAnyThread) {
   for (int round = 0; round < 100; ++round) {
     std::thread waker([this] { reactor_->Wake(); });
-    EXPECT_TRUE(reactor_->Wait(-1).empty());
+    EXPECT_TRUE(reactor_->Wait(-1, room_).empty());
     waker.join();
   }
   reactor_->Wake();
   reactor_->Wake();
-  EXPECT_TRUE(reactor_->Wait(-1).empty());
+  EXPECT_TRUE(reactor_->Wait(-1, room_).empty());
 }
 
 // Accepts what was connected before; a connection of another kind may take a moment to arrive.
 Accepted AcceptOne(Reactor& reactor, int listener) {
   int token = 0;
   EXPECT_TRUE(reactor.Add(listener, kReadable, &token).has_value());
-  reactor.Wait(10000);
+  std::array<Event, 1> room;
+  reactor.Wait(10000, room);
   auto accepted = Accept(listener);
   reactor.Remove(listener);
   return accepted.value_or(Accepted{});

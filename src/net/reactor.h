@@ -24,8 +24,9 @@ class Reactor {
   virtual Status Add(int fd, uint32_t interest, void* token) = 0;
   virtual void Change(int fd, uint32_t interest, void* token) = 0;
   virtual void Remove(int fd) = 0;
-  // Waits until something is ready, Wake is called, or the time is over (< 0: no limit). Returns the events.
-  virtual std::span<Event> Wait(int timeout_millis) = 0;
+  // Waits until something is ready, Wake is called, or the time is over (< 0: no limit). Puts the events into
+  // `room` and returns them.
+  virtual std::span<Event> Wait(int timeout_millis, std::span<Event> room) = 0;
   // Makes the owner's Wait return soon. Any thread; cheap when it was called already.
   virtual void Wake() = 0;
 };

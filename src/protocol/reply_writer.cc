@@ -1,5 +1,6 @@
 #include "protocol/reply_writer.h"
 
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -93,7 +94,9 @@ void ReplyWriter::NullArray() {
 
 void ReplyWriter::Double(double value) {
   char digits[64];
-  size_t size = FormatDouble(value, digits);
+  size_t size = digits_ == Digits::kShortest
+                    ? FormatDouble(value, digits)
+                    : static_cast<size_t>(std::snprintf(digits, sizeof digits, "%.17g", value));
   if (version_ == Resp::k2) return Bulk(std::string_view(digits, size));
   output_->Append(",");
   output_->Append({digits, size});

@@ -17,6 +17,10 @@ namespace cinnabar::protocol {
 
 enum class Resp : uint8_t { k2 = 2, k3 = 3 };
 
+// How doubles are written: with the fewest digits that read back as the same number, or always with 17
+// significant ones, as Redis did before 7.2.
+enum class Digits : uint8_t { kShortest, kSeventeen };
+
 class ReplyWriter {
  public:
   // `output` must outlive the writer.
@@ -24,6 +28,7 @@ class ReplyWriter {
 
   Resp version() const { return version_; }
   void set_version(Resp version) { version_ = version; }
+  void set_digits(Digits digits) { digits_ = digits; }
   // Redirects what follows, and returns where it went until now.
   OutputBuffer& Redirect(OutputBuffer& output) {
     OutputBuffer& old = *output_;
@@ -82,6 +87,7 @@ class ReplyWriter {
 
   OutputBuffer* output_;
   Resp version_;
+  Digits digits_ = Digits::kShortest;
   uint64_t errors_ = 0;
   std::string last_error_;
   std::vector<std::unique_ptr<Open>> open_;

@@ -55,6 +55,16 @@ TEST(ReplyWriter, Fallbacks) {
   ExpectReply([](ReplyWriter& w) { w.Boolean(true); }, ":1\r\n", "#t\r\n");
   ExpectReply([](ReplyWriter& w) { w.Boolean(false); }, ":0\r\n", "#f\r\n");
   ExpectReply([](ReplyWriter& w) { w.Double(3.5); }, "$3\r\n3.5\r\n", ",3.5\r\n");
+  ExpectReply([](ReplyWriter& w) { w.Double(0.1); }, "$3\r\n0.1\r\n", ",0.1\r\n");
+  const auto in_full = [](double value) {
+    return [value](ReplyWriter& w) {
+      w.set_digits(Digits::kSeventeen);
+      w.Double(value);
+    };
+  };
+  ExpectReply(in_full(0.1), "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n");
+  ExpectReply(in_full(3), "$1\r\n3\r\n", ",3\r\n");
+  ExpectReply(in_full(INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
   ExpectReply([](ReplyWriter& w) { w.Double(-INFINITY); }, "$4\r\n-inf\r\n", ",-inf\r\n");
   ExpectReply([](ReplyWriter& w) { w.BigNumber("123456789012345678901"); },
               "$21\r\n123456789012345678901\r\n", "(123456789012345678901\r\n");

@@ -61,6 +61,8 @@ struct Connection {
   bool runnable = false;       // in the core's list of connections with work left
   bool attended_soon = false;  // in the core's list of connections to attend
   bool held = false;           // in the core's list of connections whose replies wait for the disk
+  bool in_turn = false;        // its requests are in a batch that is not finished
+  bool close_later = false;    // it is to be closed when no command is in the middle any more
   bool doomed = false;         // somebody else has closed it: no longer counted nor shown
   size_t reply_peak = 0;       // since the reply buffer was last looked at
   Millis reply_peak_at = 0;

@@ -39,9 +39,10 @@ Core::Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t s
       services_(services),
       index_(index),
       reactor_(std::move(reactor)),
-      dispatcher_(services, index, seed),
-      scratch_(new char[kTurnsMax * kScratchBytes]) {
-  turns_.reserve(kTurnsMax);
+      dispatcher_(services, index, seed) {
+  workspaces_.push_back(std::make_unique<Workspace>());
+  work_ = workspaces_[0].get();
+  dispatcher_.SetBystanders(*this);
 }
 
 Core::~Core() {
@@ -96,11 +97,12 @@ void Core::ResetFigures() {
 void Core::Run() {
   keyspace::WorldGate& gate = services_.keyspace.gate();
   while (!stop_.load(std::memory_order_acquire)) {
-    std::span<net::Event> events = reactor_->Wait(WaitMillis());
+    std::span<net::Event> events = reactor_->Wait(WaitMillis(), {work_->events.get(), kEventsMax});
     gate.Enter(index_);
     dispatcher_.UpdateTime();
     ProcessEvents(events);
     RunRunnable();
+    CloseDelayed();
     StepContinuations();
     if (dispatcher_.evicting()) dispatcher_.MakeRoom();
     more_work_ = owner_.Work(index_);
@@ -140,9 +142,7 @@ void Core::ProcessEvents(std::span<net::Event> events) {
 }
 
 void Core::ProcessChunk(std::span<net::Event> events) {
-  turns_.clear();
-  batch_.Clear();
-  request_ends_.clear();
+  work_->Clear();
   for (size_t slot = 0; slot < events.size(); ++slot) {
     const net::Event& event = events[slot];
     if (!listeners_.empty() &&
@@ -151,6 +151,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       continue;
     }
     Connection& connection = *static_cast<Connection*>(event.token);
+    if (connection.in_turn || connection.close_later) [[unlikely]]
+      continue;
     if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.reading) [[likely]] {
@@ -168,7 +170,7 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
   Session& session = connection.session;
   InputBuffer& kept = connection.input;
   const bool borrowed = kept.size() == 0;
-  char* target = scratch_.get() + slot * kScratchBytes;
+  char* target = work_->scratch.get() + slot * kScratchBytes;
   size_t room = kScratchBytes;
   if (!borrowed) {
     // The rest of a request: room for all of it when its size is known, in large steps.
@@ -203,30 +205,32 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 }
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
-  turns_.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
-  ParseTurn(turns_.back());
+  connection.in_turn = true;
+  work_->turns.push_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
+  ParseTurn(work_->turns.back());
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
 void Core::ParseTurn(Turn& turn) {
   Connection& connection = *turn.connection;
   Session& session = connection.session;
+  dispatch::Batch& batch = work_->batch;
   const config::Settings& settings = services_.settings;
   const protocol::ParseLimits limits{.bulk_bytes_max = settings.clients.proto_max_bulk_len_bytes,
                                      .authenticated = session.authenticated};
   // The limits of what follows an AUTH depend on its outcome: a stranger's requests are taken one by one.
   const uint32_t requests_max = session.authenticated ? kRequestsMax : 1;
-  turn.first_request = static_cast<uint32_t>(batch_.requests.size());
+  turn.first_request = static_cast<uint32_t>(batch.requests.size());
   turn.more = false;
   size_t position = turn.consumed;
   while (position < turn.input.size()) {
-    if (batch_.requests.size() - turn.first_request == requests_max) {
+    if (batch.requests.size() - turn.first_request == requests_max) {
       turn.more = true;
       break;
     }
-    const auto first = static_cast<uint32_t>(batch_.arguments.size());
+    const auto first = static_cast<uint32_t>(batch.arguments.size());
     const auto outcome =
-        connection.parser.Parse(turn.input.substr(position), limits, {batch_.arguments, batch_.storage});
+        connection.parser.Parse(turn.input.substr(position), limits, {batch.arguments, batch.storage});
     if (outcome == RequestParser::Outcome::kIncomplete) break;
     if (outcome == RequestParser::Outcome::kError) {
       turn.failed = true;
@@ -234,37 +238,84 @@ void Core::ParseTurn(Turn& turn) {
       break;
     }
     position += connection.parser.consumed();
-    if (batch_.arguments.size() == first) {
-      if (batch_.requests.size() == turn.first_request) turn.consumed = position;
+    if (batch.arguments.size() == first) {
+      if (batch.requests.size() == turn.first_request) turn.consumed = position;
       continue;
     }
-    dispatcher_.Prepare(batch_, session, first);
-    request_ends_.push_back(position);
+    dispatcher_.Prepare(batch, session, first);
+    work_->request_ends.push_back(position);
   }
-  turn.end_request = static_cast<uint32_t>(batch_.requests.size());
+  turn.end_request = static_cast<uint32_t>(batch.requests.size());
 }
 
 void Core::RunTurns() {
-  for (Turn& turn : turns_) {
-    dispatcher_.PrefetchEntries(batch_, turn.connection->session, turn.first_request, turn.end_request);
+  Workspace& space = *work_;
+  for (const Turn& turn : space.turns) {
+    dispatcher_.PrefetchEntries(space.batch, turn.connection->session, turn.first_request, turn.end_request);
   }
   dispatcher_.UpdateTime();
-  for (Turn& turn : turns_) ExecuteTurn(turn);
-  for (size_t i = 0; i < turns_.size(); ++i) FinishTurn(turns_[i]);
-  turns_.clear();
+  ExecuteRest(space);
+  FinishRest(space);
+  space.turns.clear();
 }
 
-void Core::ExecuteTurn(Turn& turn) {
+void Core::ExecuteRest(Workspace& space) {
+  while (space.next < space.turns.size()) {
+    Turn& turn = space.turns[space.next++];
+    turn.busy = true;
+    ExecuteTurn(space, turn);
+    turn.busy = false;
+  }
+}
+
+// Finishes the turns that are not in the middle of something.
+void Core::FinishRest(Workspace& space) {
+  for (Turn& turn : space.turns) {
+    if (turn.connection == nullptr || turn.busy) continue;
+    turn.busy = true;
+    FinishTurn(turn);
+    turn.busy = false;
+  }
+}
+
+// Between two steps of a command that takes long. First comes what would have come right after it, then what
+// has arrived meanwhile.
+void Core::Serve() {
+  if (++depth_ == workspaces_.size()) workspaces_.push_back(std::make_unique<Workspace>());
+  Workspace* outer = std::exchange(work_, workspaces_[depth_].get());
+  work_->Clear();
+  for (size_t level = 0; level < depth_; ++level) {
+    ExecuteRest(*workspaces_[level]);
+    FinishRest(*workspaces_[level]);
+  }
+  if (gated()) {
+    services_.files->Kick();
+    FlushHeld();
+  }
+  for (uint64_t id : std::exchange(try_again_, {})) ResumeOne(id);
+  RunRunnable();
+  std::span<net::Event> events = reactor_->Wait(0, {work_->events.get(), kEventsMax});
+  const Ticks limit = dispatcher_.clock().Now() + dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
+  while (!events.empty() && dispatcher_.clock().Now() < limit) {
+    const size_t count = std::min(events.size(), kTurnsMax);
+    ProcessChunk(events.first(count));
+    events = events.subspan(count);
+  }
+  work_ = outer;
+  --depth_;
+  dispatcher_.UpdateTime();
+}
+
+void Core::ExecuteTurn(Workspace& space, Turn& turn) {
   Connection& connection = *turn.connection;
   Session& session = connection.session;
   for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
     if (session.closing != Closing::kNo) break;
-    const auto outcome = dispatcher_.Execute(session, batch_, batch_.requests[i]);
+    const auto outcome = dispatcher_.Execute(session, space.batch, space.batch.requests[i]);
     if (outcome == Dispatcher::Outcome::kPostponed) {
-      session.postponed = true;
-      ++postponed_count_;
+      Postpone(connection);
     } else {
-      turn.consumed = request_ends_[i];
+      turn.consumed = space.request_ends[i];
     }
     if (outcome == Dispatcher::Outcome::kDone) continue;
     // A blocked session is resumed through the mailbox, which is not drained before this turn is over.
@@ -276,7 +327,7 @@ void Core::ExecuteTurn(Turn& turn) {
   }
   if (turn.end_request != turn.first_request && !turn.more && !turn.failed &&
       !connection.parser.in_request()) {
-    turn.consumed = request_ends_[turn.end_request - 1];
+    turn.consumed = space.request_ends[turn.end_request - 1];
   }
   if (!turn.failed || session.closing != Closing::kNo) return;
   services_.log.Verbose("Protocol error ({}) from client: id={} addr={}", turn.error, session.id,
@@ -296,13 +347,14 @@ void Core::FinishTurn(Turn& turn) {
       connection.runnable = true;
       break;
     }
-    batch_.Clear();
-    request_ends_.clear();
+    work_->ClearBatch();
     ParseTurn(turn);
-    dispatcher_.PrefetchEntries(batch_, connection.session, turn.first_request, turn.end_request);
-    ExecuteTurn(turn);
+    dispatcher_.PrefetchEntries(work_->batch, connection.session, turn.first_request, turn.end_request);
+    ExecuteTurn(*work_, turn);
   }
   KeepRest(turn);
+  connection.in_turn = false;
+  if (!connection.session.postponed) connection.session.postponements = 0;
   turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
   Flush(connection);
 }
@@ -393,6 +445,10 @@ void Core::FlushHeld() {
   for (uint64_t id : ids) {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
+    if (connection->in_turn) {
+      held_.push_back(id);  // a reply is being written to it
+      continue;
+    }
     connection->held = false;
     Flush(*connection);
   }
@@ -464,6 +520,13 @@ bool Core::CheckOutputLimits(Connection& connection) {
 
 void Core::Close(Connection& connection) {
   Session& session = connection.session;
+  if (depth_ > 0) {
+    // What closing takes may be held by the command that is in the middle.
+    session.closing = Closing::kNow;
+    StopReading(connection);
+    if (!std::exchange(connection.close_later, true)) close_later_.push_back(session.id);
+    return;
+  }
   owner_.OnClosed(session);
   dispatcher_.Unwatch(session, Dispatcher::Held::kNo);
   dispatcher_.AbandonBlocked(session);
@@ -474,6 +537,13 @@ void Core::Close(Connection& connection) {
   close(session.facts.fd);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
   connections_.erase(session.id);
+}
+
+void Core::CloseDelayed() {
+  if (close_later_.empty()) return;
+  for (uint64_t id : std::exchange(close_later_, {})) {
+    if (Connection* connection = Find(id); connection != nullptr) Close(*connection);
+  }
 }
 
 void Core::Doom(uint64_t id) {
@@ -501,7 +571,7 @@ void Core::RefreshFacts() {
     facts.reading = connection->reading;
     facts.writing = connection->writable_armed;
   }
-  for (const Turn& turn : turns_) {
+  for (const Turn& turn : work_->turns) {
     if (turn.connection == nullptr) continue;
     dispatch::ConnectionFacts& facts = turn.connection->session.facts;
     facts.query_bytes = turn.input.size() - turn.consumed;
@@ -527,6 +597,7 @@ void Core::Adopt(net::Accepted accepted) {
   session.created = session.last_active = dispatcher_.core().now;
   session.authenticated = services_.settings.security.requirepass.empty();
   connection->reply_peak_at = dispatcher_.core().now;
+  session.reply.set_digits(dispatcher_.digits());
   if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
     services_.log.Warning("Error registering fd event for the new client: {}", added.error().message);
     close(accepted.fd);
@@ -561,16 +632,27 @@ void Core::AttendSoon(Connection& connection) {
   attended_soon_.push_back(connection.session.id);
 }
 
+void Core::Postpone(Connection& connection) {
+  connection.session.postponed = true;
+  ++postponed_count_;
+  if (dispatcher_.yielding() && dispatcher_.missed_lock()) try_again_.push_back(connection.session.id);
+}
+
+void Core::ResumeOne(uint64_t id) {
+  Connection* connection = Find(id);
+  if (connection == nullptr || !connection->session.postponed) return;
+  connection->session.postponed = false;
+  --postponed_count_;
+  Attend(id);
+}
+
 void Core::ResumePostponed() {
+  if (postponed_count_ == 0) return;
   std::vector<uint64_t> waiting;
   for (auto& [id, connection] : connections_) {
     if (connection->session.postponed) waiting.push_back(id);
   }
-  for (uint64_t id : waiting) {
-    Find(id)->session.postponed = false;
-    --postponed_count_;
-    Attend(id);
-  }
+  for (uint64_t id : waiting) ResumeOne(id);
 }
 
 // Connections whose buffered requests were left for later.
@@ -581,11 +663,10 @@ void Core::RunRunnable() {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
     connection->runnable = false;
-    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0)
+    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0 ||
+        connection->in_turn || connection->close_later)
       continue;
-    turns_.clear();
-    batch_.Clear();
-    request_ends_.clear();
+    work_->Clear();
     BeginTurn(*connection, connection->input.view(), false);
     RunTurns();
   }

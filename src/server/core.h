@@ -3,6 +3,9 @@
 //   wait -> [ enter gate: read + parse + prefetch all | execute all | write all : leave gate ] x chunks
 //        -> slices of suspended commands -> mailbox -> cron
 //
+// A command that takes long lets the core read, execute and write for its other clients in between (Serve):
+// that is a turn within a turn, with a workspace of its own.
+//
 // Everything here is the core thread's own, except Post and the figures that others read with the world
 // stopped.
 #pragma once
@@ -41,6 +44,8 @@ class CoreOwner {
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
   virtual bool Quiet() const = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
+  // What waited for a long command of this core may go on, on every core.
+  virtual void OnLongCommandEnded() = 0;
 };
 
 // Totals of one core; any thread may read them.
@@ -51,11 +56,11 @@ struct CoreFigures {
   telemetry::Counter writes;
 };
 
-class Core {
+class Core final : public dispatch::Bystanders {
  public:
   Core(CoreOwner& owner, dispatch::Services& services, int index, uint64_t seed,
        std::unique_ptr<net::Reactor> reactor);
-  ~Core();
+  ~Core() override;
 
   // Runs until Stop. On the thread of the core.
   void Run();
@@ -96,8 +101,12 @@ class Core {
   void FlushHeld();
   // Any thread. Who raises Services::released and then finds that there are none need not call FlushHeld.
   bool holds_replies() const { return holds_replies_.load(); }
-  // All sessions that wait for the end of a pause.
+  // All sessions that wait for the end of a pause or of a long command.
   void ResumePostponed();
+
+  // Bystanders:
+  void Serve() override;
+  void LongCommandEnded() override { owner_.OnLongCommandEnded(); }
   size_t postponed_count() const { return postponed_count_; }
 
  private:
@@ -112,17 +121,43 @@ class Core {
     bool more = false;  // complete requests may be left in the input
     bool failed = false;
     std::string error;
+    bool busy = false;  // in the middle of being executed or finished
   };
   static constexpr size_t kTurnsMax = 16;
   static constexpr size_t kScratchBytes = 16 * 1024;
   static constexpr uint32_t kRequestsMax = 64;
+  static constexpr size_t kEventsMax = 256;
+
+  // What a turn of the core needs: the connections that it serves together, and their requests.
+  struct Workspace {
+    std::unique_ptr<char[]> scratch{new char[kTurnsMax * kScratchBytes]};
+    std::unique_ptr<net::Event[]> events{new net::Event[kEventsMax]};
+    std::vector<Turn> turns;
+    dispatch::Batch batch;
+    FlatVector<size_t> request_ends;  // parallel to batch.requests: end of each in its turn's input
+    size_t next = 0;                  // the first turn that has not been executed
+
+    void Clear() {
+      turns.clear();
+      next = 0;
+      ClearBatch();
+    }
+    void ClearBatch() {
+      batch.Clear();
+      request_ends.clear();
+    }
+  };
 
   void ProcessEvents(std::span<net::Event> events);
   void ProcessChunk(std::span<net::Event> events);
   bool ReadInto(Connection& connection, size_t slot);
   void BeginTurn(Connection& connection, std::string_view input, bool borrowed);
   void ParseTurn(Turn& turn);
-  void ExecuteTurn(Turn& turn);
+  void ExecuteTurn(Workspace& space, Turn& turn);
+  void ExecuteRest(Workspace& space);
+  void FinishRest(Workspace& space);
+  void Postpone(Connection& connection);
+  void ResumeOne(uint64_t id);
   void FinishTurn(Turn& turn);
   void RunTurns();
   void KeepRest(Turn& turn);
@@ -140,6 +175,7 @@ class Core {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
   }
   void Close(Connection& connection);
+  void CloseDelayed();
   void RunRunnable();
   void StepContinuations();
   void DrainMailbox();
@@ -158,16 +194,17 @@ class Core {
   size_t postponed_count_ = 0;
 
   std::vector<void*> listeners_;
-  std::unique_ptr<char[]> scratch_;
-  std::vector<Turn> turns_;
-  dispatch::Batch batch_;
-  FlatVector<size_t> request_ends_;  // parallel to batch_.requests: end of each in its turn's input
+  std::vector<std::unique_ptr<Workspace>> workspaces_;  // one for each turn within a turn
+  size_t depth_ = 0;                                    // which one is in use
+  Workspace* work_ = nullptr;
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
   std::vector<uint64_t> attended_soon_;
   std::vector<uint64_t> held_;  // sessions whose replies wait for the disk
   std::atomic<bool> holds_replies_{false};
   Ticks kicked_at_ = 0;
+  std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
+  std::vector<uint64_t> close_later_;  // Connection::close_later
   CoreFigures figures_;
   bool more_work_ = false;
   Millis last_cron_ = 0;

@@ -65,6 +65,32 @@ class CollectionSource {
     }
   }
 
+  // Visits all elements, and may give others a turn between two of them.
+  Words Visiting() {
+    switch (Below(12)) {
+      case 0:
+        return {"SUNIONSTORE", Set(), Set(), Set()};
+      case 1:
+        return {OneIn(2) ? "SINTERSTORE" : "SDIFFSTORE", Set(), Set(), Set()};
+      case 2:
+        return {"SINTERCARD", "2", Set(), Set()};
+      case 3:
+        return {"ZUNIONSTORE", Sorted(), "2", Sorted(), OneIn(2) ? Set() : Sorted()};
+      case 4:
+        return {OneIn(2) ? "ZINTERSTORE" : "ZDIFFSTORE", Sorted(), "2", Sorted(), Sorted()};
+      case 5:
+        return {"ZRANGESTORE", Sorted(), Sorted(), "0", "-1"};
+      case 6:
+        return {"ZRANGE", Sorted(), "0", "-1", "WITHSCORES"};
+      case 7:
+        return {"ZREMRANGEBYRANK", Sorted(), "2", "-2"};
+      case 8:
+        return {"SORT", OneIn(2) ? Set() : List(), "ALPHA", "STORE", List()};
+      default:
+        return {"LRANGE", List(), "0", "-1"};
+    }
+  }
+
   // Waits for a moment, outside of MULTI.
   Words Blocking() {
     const std::string seconds = "0.0" + std::to_string(5 + 5 * Below(4));

@@ -26,8 +26,13 @@
 namespace cinnabar::server {
 namespace {
 
-constexpr int kCores = 4;
 constexpr int kClients = 8;
+
+struct RunOptions {
+  int cores = 4;
+  // Commands that visit many elements give others a turn after each of them.
+  bool yields_always = false;
+};
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -38,6 +43,8 @@ struct ParallelRun {
   HistoryRecorder recorder;
   std::vector<HistoryClient::Conversation> conversations;
   DataSet data;
+  RunOptions options;
+  uint64_t yields = 0;
 };
 
 // What each client does, given its number.
@@ -50,7 +57,7 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
   const std::string path = directory + "/socket";
   auto files = config::MakeSystemConfigFiles();
   config::Config config(*files);
-  config.Mutable().general.threads = kCores;
+  config.Mutable().general.threads = run.options.cores;
   config.Mutable().network.port = 0;
   config.Mutable().network.unixsocket = path;
   Logger log;
@@ -60,6 +67,9 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
                   ServerOptions{.program = "test", .history = &run.recorder, .journal_sink = &run.recorder});
     const Status listening = server.Listen();
     ASSERT_TRUE(listening.has_value()) << listening.error().message;
+    for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
+      if (run.options.yields_always) dispatcher->YieldAlways();
+    }
     std::vector<std::unique_ptr<HistoryClient>> clients;
     for (int i = 0; i < kClients; ++i) {
       clients.push_back(std::make_unique<HistoryClient>(path, "client" + std::to_string(i), seed + i));
@@ -74,6 +84,9 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
     conductor.join();
     for (auto& client : clients) {
       for (const auto& conversation : client->conversations()) run.conversations.push_back(conversation);
+    }
+    for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
+      run.yields += dispatcher->counters().yields.Get();
     }
     run.data = DumpDataSet(server.services().keyspace);
   }
@@ -310,6 +323,21 @@ TEST(History, ParallelRunEqualsItsSerialReplay) {
   EXPECT_GT(totals.served, 0u);
   EXPECT_GT(totals.chained, 0u);
   EXPECT_GT(totals.groups, totals.lost);
+}
+
+// What runs in between two steps of a command is as if it had run before it.
+TEST(History, WhatRunsInALongCommandIsNotPartOfIt) {
+  for (int cores : {1, 2, 4}) {
+    ParallelRun run{.options = {.cores = cores, .yields_always = true}};
+    const int rounds = Rounds(500);
+    const Work work = [rounds](HistoryClient& client, int i) {
+      i % 2 == 0 ? client.Run(rounds) : client.Visit(rounds);
+    };
+    const Totals totals = ProveHistory(work, run);
+    EXPECT_GT(totals.executed, 0u);
+    EXPECT_GT(run.yields, 100u);
+    std::cout << run.yields << " turns given on " << cores << " cores" << std::endl;
+  }
 }
 
 // Every wait is for ever: a waiter that is passed over stops the ring.

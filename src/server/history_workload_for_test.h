@@ -243,6 +243,26 @@ class HistoryClient {
     }
     Disconnect();
   }
+  // As Run, with many commands that visit whole collections.
+  void Visit(int rounds) {
+    Connect();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const uint64_t choice = source_.Below(100);
+      if (choice < 70) {
+        Exchange({source_.Visiting(), source_.Visiting()});
+      } else if (choice < 85) {
+        Pipeline();
+      } else if (choice < 92) {
+        Transaction();
+      } else if (choice < 98) {
+        WatchLoop();
+      } else {
+        Exchange({source_.World(false)});
+      }
+    }
+    Disconnect();
+  }
+
   // Changes what the others wait for, so that there is nothing for them, or nothing of the right type.
   void Disturb(int rounds) {
     Connect();

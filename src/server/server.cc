@@ -279,6 +279,12 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
 }
 
 // A client that another one closes listens no more at once, although its core is yet to hear of it.
+void Server::OnLongCommandEnded() {
+  for (auto& core : cores_) {
+    core->Post([target = core.get()] { target->ResumePostponed(); });
+  }
+}
+
 void Server::OnClosed(dispatch::Session& session) {
   if (session.subscribed()) channels_.UnsubscribeAll(*session.subscriber);
 }

@@ -68,6 +68,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void OnCron(int core) override;
   bool Quiet() const override;
   void OnClosed(dispatch::Session& session) override;
+  void OnLongCommandEnded() override;
 
   // dispatch::Clients:
   void ForEach(const std::function<void(dispatch::Session&)>& visit) override;

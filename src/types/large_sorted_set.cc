@@ -74,16 +74,27 @@ ScoredMember* LargeSortedSet::AddUnordered(std::string_view member, double score
   return made;
 }
 
-void LargeSortedSet::Order() {
+void LargeSortedSet::Order(const Interlude& interlude) {
   DCHECK(order_.size() == 0);
   std::vector<ScoredMember*> members;
   members.reserve(size());
   ForEachUnordered([&](ScoredMember& member) { members.push_back(&member); });
-  std::sort(members.begin(), members.end(), [](const ScoredMember* a, const ScoredMember* b) {
+  constexpr uint32_t kSteps = 64;
+  uint32_t steps = 0;
+  auto step = [&] {
+    if (++steps < kSteps || !interlude) return;
+    interlude(steps);
+    steps = 0;
+  };
+  std::sort(members.begin(), members.end(), [&](const ScoredMember* a, const ScoredMember* b) {
+    step();
     if (a->score() != b->score()) return a->score() < b->score();
     return CompareMembers(a->member(), b->member()) < 0;
   });
-  for (ScoredMember* member : members) order_.Append(member);
+  for (ScoredMember* member : members) {
+    order_.Append(member);
+    step();
+  }
 }
 
 void LargeSortedSet::ChangeScore(ScoredMember& member, double score) {

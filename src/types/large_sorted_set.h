@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "structures/ranked_tree.h"
 #include "structures/table.h"
+#include "types/interlude.h"
 #include "types/value.h"
 
 namespace cinnabar::types {
@@ -78,7 +79,7 @@ class LargeSortedSet final : public Value {
 
   // Building in any order: REQUIRES that order() is not asked for before Order().
   ScoredMember* AddUnordered(std::string_view member, double score);
-  void Order();
+  void Order(const Interlude& interlude = {});
 
   // The cursor of structures/table.h. `visit(const ScoredMember&)`.
   template <typename Visit>

@@ -217,7 +217,7 @@ RankRange SortedSet::RanksOf(const MemberRange& range) const {
   return {first, end > first ? end - first : 0};
 }
 
-OwnHolder SortedSetBuilder::Finish(const PackLimits& limits) {
+OwnHolder SortedSetBuilder::Finish(const PackLimits& limits, const Interlude& interlude) {
   size_t longest = 0;
   size_t bytes = SortedSet::kEmptyPacked.size();
   const bool few = static_cast<int64_t>(size()) <= limits.entries;
@@ -228,7 +228,7 @@ OwnHolder SortedSetBuilder::Finish(const PackLimits& limits) {
           listpack::EncodedSize(member.member()) + listpack::EncodedSize(ScoreText(member.score()).view());
     });
   }
-  members_->Order();
+  members_->Order(interlude);
   if (!few || !FitsPacked(size(), longest, bytes, limits)) return OwnHolder(std::move(members_));
   HeapBytes pack(SortedSet::kEmptyPacked);
   members_->order().WalkUp(0, size(), [&](const ScoredMember& member) {

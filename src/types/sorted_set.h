@@ -21,6 +21,7 @@
 #include "base/numbers.h"
 #include "structures/listpack.h"
 #include "types/holder.h"
+#include "types/interlude.h"
 #include "types/large_sorted_set.h"
 
 namespace cinnabar::types {
@@ -172,7 +173,7 @@ class SortedSetBuilder {
     }
   }
   // Packed if the limits allow it. The builder is spent then.
-  OwnHolder Finish(const PackLimits& limits);
+  OwnHolder Finish(const PackLimits& limits, const Interlude& interlude = {});
 
  private:
   std::unique_ptr<LargeSortedSet> members_;

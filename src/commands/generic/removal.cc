@@ -22,6 +22,11 @@ bool Large(const Entry& entry) {
 
 }  // namespace
 
+void FreeValue(dispatch::Call& call, std::unique_ptr<types::Value> value) {
+  if (value == nullptr || value->free_effort() <= kSmallEffort) return;
+  call.services().control.Defer([owned = value.release()] { delete owned; });
+}
+
 void FreeEntry(dispatch::Call& call, Entry* entry, Freeing freeing) {
   if (freeing == Freeing::kAtOnce || !Large(*entry)) return Entry::Destroy(entry);
   call.services().control.Defer([entry] { Entry::Destroy(entry); });

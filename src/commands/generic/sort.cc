@@ -55,7 +55,7 @@ Range LimitOf(const SortOptions& options, size_t size) {
 
 class Sorter {
  public:
-  Sorter(Call& call, const SortOptions& options) : options_(options), values_(call) {}
+  Sorter(Call& call, const SortOptions& options) : call_(call), options_(options), values_(call) {}
 
   // The elements in their order, within the limit. Nothing if a score is no number.
   std::optional<std::vector<std::string_view>> Run(SortSource& source) {
@@ -95,6 +95,7 @@ class Sorter {
       item.score = score.value_or(0);
     };
     for (Item& item : items) {
+      call_.Yield();
       if (!options_.by.has_place) {
         read(item, item.element);
       } else {
@@ -123,7 +124,11 @@ class Sorter {
 
   // Brings the items of the range to their places.
   template <typename Less>
-  void Order(std::vector<Item>& items, const Range& range, Less less) {
+  void Order(std::vector<Item>& items, const Range& range, Less compare) {
+    auto less = [compare, this](const Item& a, const Item& b) {
+      call_.Yield();
+      return compare(a, b);
+    };
     auto sort = [&](auto before) {
       const auto end = items.begin() + static_cast<ptrdiff_t>(range.first + range.count);
       if (range.first + range.count < items.size() / 4) {
@@ -139,6 +144,7 @@ class Sorter {
     }
   }
 
+  Call& call_;
   const SortOptions& options_;
   PatternValues values_;
   TextStore texts_;

@@ -21,6 +21,7 @@ void HGetAll(Call& call) {
   hash.ForEach([&](const Hash::Element& field, const Hash::Element& value, Millis) {
     ReplyElement(reply, field);
     ReplyElement(reply, value);
+    call.Yield();
   });
 }
 
@@ -31,7 +32,10 @@ void HKeys(Call& call) {
   if (!holder.exists()) return reply.Array(0);
   Hash hash(holder, call.now());
   reply.Array(hash.size());
-  hash.ForEach([&](const Hash::Element& field, const Hash::Element&, Millis) { ReplyElement(reply, field); });
+  hash.ForEach([&](const Hash::Element& field, const Hash::Element&, Millis) {
+    ReplyElement(reply, field);
+    call.Yield();
+  });
 }
 
 void HVals(Call& call) {
@@ -41,7 +45,10 @@ void HVals(Call& call) {
   if (!holder.exists()) return reply.Array(0);
   Hash hash(holder, call.now());
   reply.Array(hash.size());
-  hash.ForEach([&](const Hash::Element&, const Hash::Element& value, Millis) { ReplyElement(reply, value); });
+  hash.ForEach([&](const Hash::Element&, const Hash::Element& value, Millis) {
+    ReplyElement(reply, value);
+    call.Yield();
+  });
 }
 
 constexpr CommandSpec Spec(std::string_view name, std::string_view summary, dispatch::Handler run) {

@@ -45,8 +45,10 @@ void LRange(Call& call) {
   const List list(holder, {});
   const ListRange range = ResolveRange(start, stop, list.size());
   call.reply().Array(range.count);
-  list.VisitRange(range.first, range.count, ListEnd::kTail,
-                  [&](const listpack::Element& element) { ReplyElement(call.reply(), element); });
+  list.VisitRange(range.first, range.count, ListEnd::kTail, [&](const listpack::Element& element) {
+    ReplyElement(call.reply(), element);
+    call.Yield();
+  });
 }
 
 constexpr CommandSpec kTable[] = {

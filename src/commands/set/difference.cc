@@ -25,12 +25,13 @@ bool LookUpIsCheaper(const std::vector<Set>& sets) {
 
 // Calls `visit(member)` for every member of the difference. REQUIRES: the first set exists.
 template <typename Visit>
-void Subtract(const Call& call, SourceSets& sources, Visit&& visit) {
+void Subtract(Call& call, SourceSets& sources, Visit&& visit) {
   std::vector<Set>& sets = sources.sets;
   const auto others = std::span<Set>(sets).subspan(1);
   if (LookUpIsCheaper(sets)) {
     SortBySize(others, BySize::kLargestFirst);
     return sets[0].ForEach([&](std::string_view member) {
+      call.Yield();
       if (!AnyContains(others, member)) visit(member);
     });
   }
@@ -39,6 +40,7 @@ void Subtract(const Call& call, SourceSets& sources, Visit&& visit) {
   for (const Set& other : others) {
     other.ForEach([&](std::string_view member) {
       left.set.Remove(member);
+      call.Yield();
       return left.set.size() != 0;
     });
     if (left.set.size() == 0) return;

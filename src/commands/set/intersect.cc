@@ -21,11 +21,12 @@ using dispatch::Args;
 
 // Calls `visit(member)` for every common member until it returns false.
 template <typename Visit>
-void Intersect(SourceSets& sources, Visit&& visit) {
+void Intersect(Call& call, SourceSets& sources, Visit&& visit) {
   if (sources.any_missing || sources.sets.empty()) return;
   SortBySize(sources.sets, BySize::kSmallestFirst);
   const auto others = std::span<const Set>(sources.sets).subspan(1);
   sources.sets[0].ForEach([&](std::string_view member) {
+    call.Yield();
     for (const Set& other : others) {
       if (!other.Contains(member)) return true;
     }
@@ -39,7 +40,7 @@ void SInter(Call& call) {
   if (sources.any_missing) return call.reply().Set(0);
   if (sources.sets.size() == 1) return ReplyMembers(call, sources.sets[0]);
   ReplySet(call, [&](auto write) {
-    Intersect(sources, [&](std::string_view member) {
+    Intersect(call, sources, [&](std::string_view member) {
       write(member);
       return true;
     });
@@ -51,7 +52,7 @@ void SInterStore(Call& call) {
   SourceSets sources;
   if (!sources.Open(call, 2, call.argc() - 2)) return;
   ResultSet result(call);
-  Intersect(sources, [&](std::string_view member) {
+  Intersect(call, sources, [&](std::string_view member) {
     result.Add(member);
     return true;
   });
@@ -86,7 +87,7 @@ void SInterCard(Call& call) {
   SourceSets sources;
   if (!sources.Open(call, 2, static_cast<size_t>(keys))) return;
   int64_t count = 0;
-  Intersect(sources, [&](std::string_view) { return ++count != limit; });
+  Intersect(call, sources, [&](std::string_view) { return ++count != limit; });
   call.reply().Integer(count);
 }
 

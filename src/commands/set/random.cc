@@ -83,7 +83,10 @@ void PopSome(Call& call, const Key& key, EntryHolder& holder, uint64_t count) {
 
 void PopAll(Call& call, const Key& key, EntryHolder& holder) {
   const Set set(holder);
-  set.ForEach([&](std::string_view member) { call.reply().Bulk(member); });
+  set.ForEach([&](std::string_view member) {
+    call.reply().Bulk(member);
+    call.Yield();
+  });
   call.Changed(config::kNotifySet, "spop", key);
   call.MarkDirty(set.size() - 1);
   DropCollection(call, key, holder);

@@ -2,6 +2,10 @@
 
 namespace cinnabar::commands {
 
+ResultSet::~ResultSet() {
+  if (!holder.packed()) FreeValue(call, holder.TakeObject());
+}
+
 void StoreResult(dispatch::Call& call, const keyspace::Key& destination, ResultSet& result,
                  std::string_view event) {
   const size_t size = result.set.size();

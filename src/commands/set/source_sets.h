@@ -60,9 +60,16 @@ inline bool AnyContains(std::span<const types::Set> sets, std::string_view membe
 
 // A set that grows outside the keyspace.
 struct ResultSet {
-  explicit ResultSet(const dispatch::Call& call) : limits(SetLimitsOf(call)) {}
-  void Add(std::string_view member) { set.Add(member, limits); }
+  explicit ResultSet(dispatch::Call& call) : call(call), limits(SetLimitsOf(call)) {}
+  ~ResultSet();
+  ResultSet(const ResultSet&) = delete;
+  ResultSet& operator=(const ResultSet&) = delete;
+  void Add(std::string_view member) {
+    set.Add(member, limits);
+    call.Yield();
+  }
 
+  dispatch::Call& call;
   types::SetLimits limits;
   types::OwnHolder holder{intset::kEmpty};
   types::Set set{holder};
@@ -81,6 +88,7 @@ void ReplySet(dispatch::Call& call, Produce&& produce) {
   produce([&](std::string_view member) {
     reply.Bulk(member);
     ++count;
+    call.Yield();
   });
   reply.End(count);
 }
@@ -88,7 +96,10 @@ void ReplySet(dispatch::Call& call, Produce&& produce) {
 // All members of one set.
 inline void ReplyMembers(dispatch::Call& call, const types::Set& set) {
   call.reply().Set(set.size());
-  set.ForEach([&](std::string_view member) { call.reply().Bulk(member); });
+  set.ForEach([&](std::string_view member) {
+    call.reply().Bulk(member);
+    call.Yield();
+  });
 }
 
 }  // namespace cinnabar::commands

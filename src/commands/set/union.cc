@@ -18,10 +18,11 @@ namespace KeyUse = dispatch::KeyUse;
 constexpr size_t kFewSets = 3;
 
 template <typename Visit>
-void UniteFew(const std::vector<Set>& sets, Visit&& visit) {
+void UniteFew(Call& call, const std::vector<Set>& sets, Visit&& visit) {
   for (size_t i = 0; i < sets.size(); ++i) {
     const std::span<const Set> before(sets.data(), i);
     sets[i].ForEach([&](std::string_view member) {
+      call.Yield();
       if (!AnyContains(before, member)) visit(member);
     });
   }
@@ -41,7 +42,7 @@ void SUnion(Call& call) {
   if (sources.sets.size() == 1) return ReplyMembers(call, sources.sets[0]);
   if (sources.sets.size() <= kFewSets) {
     SortBySize(sources.sets, BySize::kLargestFirst);
-    return ReplySet(call, [&](auto write) { UniteFew(sources.sets, write); });
+    return ReplySet(call, [&](auto write) { UniteFew(call, sources.sets, write); });
   }
   ResultSet result(call);
   Collect(sources.sets, result);

@@ -80,19 +80,21 @@ Options TakeOptions(Args& args, Sources& sources, Operation operation, Result re
   return options;
 }
 
-void Unite(const Sources& sources, Aggregate aggregate, SortedSetBuilder& result) {
+void Unite(Call& call, const Sources& sources, Aggregate aggregate, SortedSetBuilder& result) {
   for (const Source* source : sources.all()) {
     source->ForEach([&](std::string_view member, double score) {
       const double weighted = source->Weighted(score);
       result.AddOrCombine(member, weighted, [&](double old) { return Combine(aggregate, old, weighted); });
+      call.Yield();
     });
   }
 }
 
-void Intersect(Sources& sources, Aggregate aggregate, SortedSetBuilder& result) {
+void Intersect(Call& call, Sources& sources, Aggregate aggregate, SortedSetBuilder& result) {
   sources.SortBySize();
   const Source& smallest = sources.first();
   smallest.ForEach([&](std::string_view member, double score) {
+    call.Yield();
     double combined = smallest.Weighted(score);
     for (const Source* other : sources.others()) {
       const auto found = other->Score(member);
@@ -103,8 +105,9 @@ void Intersect(Sources& sources, Aggregate aggregate, SortedSetBuilder& result) 
   });
 }
 
-void Subtract(const Sources& sources, SortedSetBuilder& result) {
+void Subtract(Call& call, const Sources& sources, SortedSetBuilder& result) {
   sources.first().ForEach([&](std::string_view member, double score) {
+    call.Yield();
     for (const Source* other : sources.others()) {
       if (other->Score(member)) return;
     }
@@ -112,14 +115,14 @@ void Subtract(const Sources& sources, SortedSetBuilder& result) {
   });
 }
 
-void Run(Sources& sources, Operation operation, Aggregate aggregate, SortedSetBuilder& result) {
+void Run(Call& call, Sources& sources, Operation operation, Aggregate aggregate, SortedSetBuilder& result) {
   switch (operation) {
     case Operation::kUnion:
-      return Unite(sources, aggregate, result);
+      return Unite(call, sources, aggregate, result);
     case Operation::kIntersection:
-      return Intersect(sources, aggregate, result);
+      return Intersect(call, sources, aggregate, result);
     case Operation::kDifference:
-      return Subtract(sources, result);
+      return Subtract(call, sources, result);
   }
 }
 
@@ -130,10 +133,14 @@ void Show(Call& call, Operation operation) {
   const Options options = TakeOptions(args, sources, operation, Result::kShown);
   if (args.failed()) return args.Reply(call);
   SortedSetBuilder result;
-  Run(sources, operation, options.aggregate, result);
+  Run(call, sources, operation, options.aggregate, result);
   MembersReply reply(call.reply(), result.size(), options.scores);
-  types::OwnHolder members = result.Finish(SortedSetLimits(call));
-  types::SortedSet(members).ForEach([&](std::string_view member, double score) { reply.Add(member, score); });
+  types::OwnHolder members = result.Finish(SortedSetLimits(call), [&](uint32_t steps) { call.Yield(steps); });
+  types::SortedSet(members).ForEach([&](std::string_view member, double score) {
+    reply.Add(member, score);
+    call.Yield();
+  });
+  if (!members.packed()) FreeValue(call, members.TakeObject());
 }
 
 void Store(Call& call, Operation operation, std::string_view event) {
@@ -143,7 +150,7 @@ void Store(Call& call, Operation operation, std::string_view event) {
   const Options options = TakeOptions(args, sources, operation, Result::kStored);
   if (args.failed()) return args.Reply(call);
   SortedSetBuilder result;
-  Run(sources, operation, options.aggregate, result);
+  Run(call, sources, operation, options.aggregate, result);
   call.reply().Integer(static_cast<int64_t>(StoreSortedSet(call, call.key(1), result, event)));
 }
 
@@ -186,6 +193,7 @@ void ZInterCard(Call& call) {
   uint64_t count = 0;
   sources.first().ForEachWhile([&](std::string_view member, double) {
     const auto others = sources.others();
+    call.Yield();
     count += std::all_of(others.begin(), others.end(),
                          [&](const Source* other) { return other->Score(member).has_value(); });
     return limit == 0 || count < limit;

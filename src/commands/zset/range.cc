@@ -25,8 +25,10 @@ void ReplyRange(Call& call, RangeArguments range) {
   const SortedSet set(holder);
   const RankRange ranks = range.Select(set);
   MembersReply reply(call.reply(), ranks.count, range.with_scores ? Scores::kWith : Scores::kWithout);
-  set.ForEachInRanks(ranks, *range.direction,
-                     [&](std::string_view member, double score) { reply.Add(member, score); });
+  set.ForEachInRanks(ranks, *range.direction, [&](std::string_view member, double score) {
+    reply.Add(member, score);
+    call.Yield();
+  });
 }
 
 void ZRange(Call& call) {
@@ -59,8 +61,10 @@ void ZRangeStore(Call& call) {
   types::SortedSetBuilder members;
   if (holder.exists()) {
     const SortedSet set(holder);
-    set.ForEachInRanks(range.Select(set), Direction::kUp,
-                       [&](std::string_view member, double score) { members.Add(member, score); });
+    set.ForEachInRanks(range.Select(set), Direction::kUp, [&](std::string_view member, double score) {
+      members.Add(member, score);
+      call.Yield();
+    });
   }
   call.reply().Integer(static_cast<int64_t>(StoreSortedSet(call, destination, members, "zrangestore")));
 }

@@ -1,12 +1,19 @@
 #include "commands/zset/sorted_sets.h"
 
+#include <algorithm>
+
 namespace cinnabar::commands {
 
 void EraseMembers(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder,
                   const types::RankRange& range, std::string_view event) {
   types::SortedSet scores(holder);
   const bool all = range.count == scores.size();
-  if (!all) scores.EraseRanks(range);
+  constexpr uint64_t kSlice = 64;
+  for (uint64_t erased = 0, count; !all && erased < range.count; erased += count) {
+    count = std::min(kSlice, range.count - erased);
+    scores.EraseRanks({range.first, count});
+    call.Yield(static_cast<uint32_t>(count));
+  }
   call.Changed(config::kNotifySortedSet, event, key);
   call.MarkDirty(range.count - 1);
   if (all) DropCollection(call, key, holder);
@@ -16,7 +23,8 @@ size_t StoreSortedSet(dispatch::Call& call, const keyspace::Key& key, types::Sor
                       std::string_view event) {
   const size_t count = members.size();
   if (count > 0) {
-    types::OwnHolder collection = members.Finish(SortedSetLimits(call));
+    types::OwnHolder collection =
+        members.Finish(SortedSetLimits(call), [&](uint32_t steps) { call.Yield(steps); });
     StoreCollection(call, key, types::Type::kSortedSet, collection);
     call.Changed(config::kNotifySortedSet, event, key);
     return count;

@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+"""Commands over large collections: the other clients of the same core thread have their turn meanwhile.
+
+What runs in between is not part of the long command: its keys look as before it or as after it, pipelines stay in
+their order, whole-keyspace commands and transactions wait for its end, clients may hang up or be killed at any moment,
+and the journal replays to the same data set. Seeded: CINNABAR_LONG_SEED repeats a run's choices.
+"""
+
+import os
+import pathlib
+import random
+import select
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+from checks import run_parts  # noqa: E402
+from resp_client import Disconnected, ErrorReply  # noqa: E402
+from server_process import Server  # noqa: E402
+
+MEMBERS = 200_000
+GONE = (Disconnected, ConnectionError, OSError)
+
+
+def fill(client, command, key, count, words):
+    """`count` elements, 500 to a command."""
+    batches = 0
+    for first in range(0, count, 500):
+        client.send(command, key, *[word for i in range(first, min(first + 500, count)) for word in words(i)])
+        batches += 1
+    for _ in range(batches):
+        client.read()
+
+
+def fill_sets(client):
+    fill(client, "SADD", "a", MEMBERS, lambda i: (f"a{i}",))
+    fill(client, "SADD", "b", MEMBERS, lambda i: (f"b{i}",))
+
+
+def answered(client):
+    return bool(select.select([client.socket], [], [], 0)[0])
+
+
+LONG = [
+    ("SUNIONSTORE", "result", "a", "b"),
+    ("SDIFF", "a", "b"),
+    ("ZUNIONSTORE", "result", 2, "a", "b"),
+    ("SORT", "a", "ALPHA", "STORE", "result"),
+]
+
+
+def others_have_their_turn(checks):
+    with Server(threads=1, options=["--save", ""]) as server, server.client() as one, server.client() as other:
+        fill_sets(one)
+        for words in LONG:
+            one.send(*words)
+            turns = 0
+            while not answered(one):
+                other.call("SET", "x", turns)
+                turns += 1
+            one.read()
+            checks.true(f"turns of another client during {words[0]}", turns > 5, f"only {turns}")
+
+
+def who_needs_its_keys_waits(checks):
+    for threads in (1, 4):
+        with Server(threads=threads, options=["--save", ""]) as server, server.client() as one:
+            fill_sets(one)
+            others = [server.client() for _ in range(8)]
+            for _ in range(3):
+                one.call("DEL", "result")
+                one.call("SADD", "result", "before")
+                one.send("SUNIONSTORE", "result", "a", "b")
+                one.send("SCARD", "result")
+                for other in others:
+                    for words in (("SCARD", "result"), ("DBSIZE",), ("MULTI",), ("SCARD", "result"), ("EXEC",)):
+                        other.send(*words)
+                checks.equal("the size", one.read(), 2 * MEMBERS)
+                checks.equal("the next command of the pipeline", one.read(), 2 * MEMBERS)
+                for other in others:
+                    replies = [other.read() for _ in range(5)]
+                    checks.true("before or after", replies[0] in (1, 2 * MEMBERS), f"{replies[0]!r}")
+                    checks.equal("keys", replies[1], 3)
+                    checks.true("in a transaction", replies[4] in ([1], [2 * MEMBERS]), f"{replies[4]!r}")
+                    checks.true("never back", replies[4][0] >= replies[0], f"{replies!r}")
+            for other in others:
+                other.close()
+
+
+def hang_ups(checks):
+    """Clients go away while they wait for the command, while it is theirs, and while it serves them."""
+    for threads in (1, 4):
+        with Server(threads=threads, options=["--save", ""]) as server, server.client() as one:
+            fill_sets(one)
+            for _ in range(5):
+                leaving = [server.client() for _ in range(6)]
+                leaving[0].send("SUNIONSTORE", "result", "a", "b")
+                leaving[1].send("SCARD", "result")
+                leaving[2].send("SUBSCRIBE", "channel")
+                leaving[3].send("WATCH", "a", "result")
+                leaving[4].send("BLPOP", "nothing", 0)
+                leaving[5].send("CLIENT", "KILL", "TYPE", "pubsub")
+                for client in leaving:
+                    client.close()
+                checks.equal("still there", one.call("PING"), b"PONG")
+            checks.equal("all at its place", one.call("SCARD", "a"), MEMBERS)
+            checks.true("still there", server.alive(), "gone")
+
+
+BIG = ["big:a", "big:b", "big:c", "big:d"]
+
+
+def long_command(choose):
+    one, other, to = choose.choice(BIG), choose.choice(BIG), f"result:{choose.randrange(3)}"
+    return choose.choice([
+        ("SUNIONSTORE", to, one, other), ("SINTERSTORE", to, one, other), ("SDIFFSTORE", to, one, other),
+        ("ZUNIONSTORE", to, 2, one, other), ("ZINTERSTORE", to, 2, one, other), ("SORT", one, "ALPHA", "STORE", to),
+        ("SINTERCARD", 2, one, other), ("SMEMBERS", one)])
+
+
+def short_command(choose, number):
+    key = choose.choice(BIG + [f"result:{i}" for i in range(3)])
+    return choose.choice([
+        ("SADD", choose.choice(BIG), f"new{choose.randrange(1000)}"), ("SREM", choose.choice(BIG), choose.randrange(1000)),
+        ("INCR", f"counter:{number}"), ("TYPE", key), ("EXISTS", key), ("DBSIZE",), ("INFO", "clients"), ("PING",),
+        ("LPUSH", "queue", number), ("BLPOP", "queue", "0.01"), ("BLMOVE", "queue", "done", "LEFT", "LEFT", "0.01"),
+        ("EXPIRE", "result:0", 1), ("DEL", "done"), ("CONFIG", "GET", "save"), ("CLIENT", "LIST")])
+
+
+def work(server, number, choose, rounds, failures):
+    client = server.client(timeout=60)
+    try:
+        for _ in range(rounds):
+            if choose.random() < 0.05:
+                client.send(*(long_command(choose) if choose.random() < 0.3 else short_command(choose, number)))
+                client.close()
+                client = server.client(timeout=60)
+            elif number < 3:
+                client.call(*long_command(choose))
+            elif choose.random() < 0.2:
+                client.call("MULTI")
+                for _ in range(2):
+                    client.call(*short_command(choose, number))
+                client.call("EXEC")
+            else:
+                client.call(*short_command(choose, number))
+    except GONE as error:
+        failures.append(repr(error))
+    finally:
+        client.close()
+
+
+def storm(checks):
+    seed = int(os.environ.get("CINNABAR_LONG_SEED", random.randrange(1 << 32)))
+    print(f"    repeat with CINNABAR_LONG_SEED={seed}")
+    for threads in (1, 4):
+        with Server(threads=threads, options=["--save", "", "--appendonly", "yes"]) as server, server.client() as one:
+            for i, key in enumerate(BIG):
+                fill(one, "SADD", key, 20_000, lambda n: (n * (i + 1),))
+            failures = []
+            workers = [threading.Thread(target=work, args=(server, number, random.Random(seed + number), 25 if number < 3 else
+                                                           400, failures)) for number in range(9)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+            checks.equal("failures", failures, [])
+            one.call("PERSIST", "result:0")
+            before = one.call("DEBUG", "DIGEST")
+            reloaded = one.call("DEBUG", "LOADAOF")
+            checks.true("the journal loads", not isinstance(reloaded, ErrorReply), f"{reloaded!r}")
+            checks.equal(f"digest after a replay, {threads} threads", one.call("DEBUG", "DIGEST"), before)
+
+
+if __name__ == "__main__":
+    sys.exit(run_parts([others_have_their_turn, who_needs_its_keys_waits, hang_ups, storm]))
