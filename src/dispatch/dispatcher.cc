@@ -253,7 +253,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
     } else if (!RunLocked(session, *command, argv, keys)) {
-      if (core_.access.quiet) core_.access.SetQuiet(false);
+      if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }

@@ -47,7 +47,7 @@ void Dispatcher::YieldIfLong(Call& call) {
   std::vector<ReadyKey> ready = std::exchange(ready_, {});
   const uint64_t appended = std::exchange(appended_, 0);
   const bool quiet = core_.access.quiet;
-  if (quiet) core_.access.SetQuiet(false);
+  if (quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
   const bool outer_yielding = std::exchange(yielding_, true);
   yielded_ = false;
   ++yield_depth_;
