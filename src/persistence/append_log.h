@@ -15,9 +15,9 @@
 // the log, after everything before it has been written to its own and synced.
 //
 // A write that fails leaves no torn record: what was written of it is cut off again, and the same bytes are
-// tried again every second. What becomes of clients meanwhile is the listener's policy; but with `always`
-// their replies do not wait for a disk that is full: they tell of what is in memory, as if there were no
-// file.
+// tried again every second. What becomes of clients meanwhile is the listener's policy; but only under
+// `always` do their replies wait for a disk that is full: under the others they tell of what is in memory, as
+// if there were no file.
 //
 // Thread-safe.
 #pragma once
