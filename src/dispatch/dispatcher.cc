@@ -213,10 +213,11 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
       return OutcomeFor(session);
     }
   }
+  const uint32_t alarms = services_.alarms.load(std::memory_order_relaxed);
   const bool plain = session.authenticated && !session.transaction.open &&
                      session.reply_mode == ReplyMode::kOn && !session.no_touch &&
                      services_.pause.mode == PauseMode::kNone && !writes_guarded_ &&
-                     !session.only_listens() && services_.alarms.load(std::memory_order_relaxed) == 0;
+                     !session.only_listens() && (alarms & ~Alarm::kGatedReplies) == 0;
   // What no gate can stop.
   if (plain && command != nullptr && command->ungated && command->AcceptsArgumentCount(argv.size()))
       [[likely]] {
@@ -226,6 +227,10 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
       if (!core_.keyspace.TryLock(shard) && !LockOrPostpone(session, shard)) [[unlikely]]
         return Outcome::kPostponed;
       RunHeld(session, *command, argv, {&placed, 1});
+      if (alarms != 0) {
+        const auto held = static_cast<uint32_t>(shard);
+        NoteGate(session, {&held, 1});
+      }
       core_.keyspace.Unlock(shard);
     } else if (!RunLocked(session, *command, argv, batch.keys_of(request))) {
       return Outcome::kPostponed;

@@ -22,6 +22,9 @@ constexpr milliseconds kRetry{1000};
 // A write that took longer makes cores leave writing to the writer thread for a while.
 constexpr int64_t kSlowWriteMillis = 10;
 constexpr int64_t kSlowForMillis = 1000;
+// Before the next sync, at most, as a part of the time that the last one took.
+constexpr Nanos kGatherMax = 500 * kNanosPerMicro;
+constexpr Nanos kGatherShare = 4;
 // Another core needs microseconds for its write.
 constexpr int kFileTries = 64;
 constexpr size_t kKeptBytesMax = 256 * 1024;
@@ -193,22 +196,41 @@ void AppendLog::RunWriter() {
   if (meter_ != nullptr) counted.emplace(*meter_);
   std::unique_lock lock(mutex_);
   bool last = false;
+  uint64_t released_bytes = 0;
   while (!last) {
+    if (kicked_) GatherMore(lock, released_bytes);
     work_.wait(lock, [this] { return stopping_ || kicked_; });
     kicked_ = false;
     last = stopping_;
     const bool sync_wanted = sync_wanted_;
     lock.unlock();
+    const uint64_t before = durable();
     WriteBatch();
     const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
     const bool synced = (sync_wanted || always || last) && SyncWithPatience();
     Release();
+    released_bytes = durable() - before;
     lock.lock();
     if (synced) sync_wanted_ = sync_wanted_ && !sync_wanted;
     flush_waits_ = false;
     ++rounds_;
     settled_.notify_all();
   }
+}
+
+// More was appended while the disk worked. Those whose replies have just left will write again in a moment:
+// without waiting for them two groups of clients would take turns, each with half of a sync's worth of
+// writes.
+void AppendLog::GatherMore(std::unique_lock<std::mutex>& lock, uint64_t released_bytes) {
+  if (policy_.load(std::memory_order_relaxed) != SyncPolicy::kAlways) return;
+  const uint64_t all_back = appended_.load(std::memory_order_relaxed) + released_bytes;
+  const Nanos patience = std::min(kGatherMax, sync_nanos_.load(std::memory_order_relaxed) / kGatherShare);
+  kicked_ = false;  // every kick looks whether that is enough
+  work_.wait_for(lock, std::chrono::nanoseconds(patience), [&] {
+    kicked_ = false;
+    return stopping_ || flush_waits_ || appended_.load(std::memory_order_relaxed) >= all_back;
+  });
+  kicked_ = true;
 }
 
 // Takes what was appended, behind what is there already.
@@ -360,14 +382,16 @@ bool AppendLog::Sync() {
     offset = written();
     unsynced_.store(false);
   }
-  const int64_t began = NowMillis();
+  const Nanos began = SystemMonotonicNanos();
   if (file != nullptr && fdatasync(file->fd) != 0) {
     const int code = errno;
     unsynced_.store(true);
     NoteFailure(kSyncFails, "fsync", code);
     return false;
   }
-  if (NowMillis() - began > kLateMillis) delayed_syncs_.fetch_add(1, std::memory_order_relaxed);
+  const Nanos spent = SystemMonotonicNanos() - began;
+  sync_nanos_.store(spent, std::memory_order_relaxed);
+  if (spent > kLateMillis * kNanosPerMilli) delayed_syncs_.fetch_add(1, std::memory_order_relaxed);
   syncs_.fetch_add(1, std::memory_order_relaxed);
   RaiseTo(durable_, offset);
   NoteSuccess(kSyncFails);

@@ -122,6 +122,7 @@ class AppendLog {
   // Of the writer thread.
   void RunWriter();
   void WriteBatch();
+  void GatherMore(std::unique_lock<std::mutex>& lock, uint64_t released_bytes);
   void TakeBatch();
   bool WaitToTryAgain();
   bool SyncWithPatience();
@@ -177,6 +178,7 @@ class AppendLog {
   std::atomic<uint32_t> failing_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> delayed_syncs_{0};
+  std::atomic<Nanos> sync_nanos_{0};  // that the last sync took
   std::thread writer_;
   std::thread syncer_;
 };

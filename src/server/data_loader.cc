@@ -296,9 +296,25 @@ bool DataLoader::RunCommand(const dispatch::Request& request) {
 }
 
 // The bytes end within a command, or are none.
+namespace {
+
+// After a power cut a file may be longer than what has reached the disk: some file systems (ext4) fill the
+// rest of its last block with zeros. Then the last record is not damaged, it was cut off where the zeros
+// begin.
+bool CutOffInZeros(std::string_view rest) {
+  const size_t last = rest.find_last_not_of('\0');
+  const size_t written = last == std::string_view::npos ? 0 : last + 1;
+  if (written == rest.size()) return false;
+  return persistence::AofReader().Next(rest.substr(0, written)) ==
+         persistence::AofReader::Outcome::kIncomplete;
+}
+
+}  // namespace
+
 DataLoader::Progress DataLoader::EndOfCommands(persistence::AofReader::Outcome outcome) {
   const LoadPart& part = parts_[part_];
-  if (outcome == persistence::AofReader::Outcome::kBadFormat) {
+  if (outcome == persistence::AofReader::Outcome::kBadFormat &&
+      !CutOffInZeros(mapping_->bytes().substr(position_))) {
     return Fail(fmt::format(
         "Bad file format reading the append only file {}: make a backup of your AOF file, then use "
         "./redis-check-aof --fix <filename.manifest>",

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
 from resp_client import Disconnected, encode  # noqa: E402
-from server_process import HOST, Server, run_to_exit  # noqa: E402
+from server_process import HOST, Server, run_to_exit, wait_until  # noqa: E402
 
 
 def malformed_requests(checks):
@@ -136,7 +136,8 @@ def query_buffer_limit(checks):
                 got = b""
             checks.equal("closed without a word", got, b"")
         checks.true("alive", server.alive())
-        checks.contains("log", server.log_text(), "Closing client that reached max query buffer length")
+        complaint = "Closing client that reached max query buffer length"
+        checks.true("log", wait_until(lambda: complaint in server.log_text()), server.log_text())
 
 
 def bulk_limit(checks):

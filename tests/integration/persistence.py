@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
 from resp_client import Disconnected  # noqa: E402
-from server_process import Server, wait_until  # noqa: E402
+from server_process import Server, run_to_exit, wait_until  # noqa: E402
 
 
 def info(client):
@@ -109,6 +109,30 @@ def history_keeps_its_names(checks):
         checks.true("the increment is there", os.path.exists(f"{folder}/appendonlydir/appendonly.aof.2.incr.aof"))
 
 
+def a_tail_of_zeros(checks):
+    """What a power cut leaves on some file systems: the file is long enough, and its last bytes were never written."""
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--save", "", "--appendonly", "yes", "--aof-use-rdb-preamble", "no"]
+        alone = ["--dir", folder, "--port", "0", "--unixsocket", f"{folder}/socket", *options]
+        with Server(options, folder=folder) as server, server.client() as client:
+            client.call("SET", "kept", "v")
+        increment = pathlib.Path(folder, "appendonlydir", "appendonly.aof.1.incr.aof")
+        whole = increment.read_bytes()
+        for what, torn in (("only zeros", b""), ("half a record", b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$50\r\nabc"),
+                           ("half a transaction", b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\nv\r\n")):
+            increment.write_bytes(whole + torn + bytes(500))
+            code, output = run_to_exit([*alone, "--aof-load-truncated", "no"], cwd=folder)
+            checks.equal(f"{what}: refused when asked to", code, 1)
+            checks.contains(f"{what}: why", output, "Unexpected end of file reading the append only file")
+            with Server(options, folder=folder) as server, server.client() as client:
+                checks.equal(f"{what}: what was written", client.call("DBSIZE"), 1)
+                checks.equal(f"{what}: cut off", increment.stat().st_size, len(whole))
+        increment.write_bytes(whole + b"rubbish" + bytes(500))
+        code, output = run_to_exit(alone, cwd=folder)
+        checks.equal("rubbish is refused", code, 1)
+        checks.contains("rubbish", output, "Bad file format reading the append only file")
+
+
 def transactions_in_a_reload(checks):
     """DEBUG LOADAOF has stopped the world; what it replays may want to do so too."""
     with Server(["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--save", ""], threads=4) as server:
@@ -167,5 +191,5 @@ def uses_leave_no_trace_beside_a_child(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([uses_leave_no_trace_beside_a_child, acknowledged_is_durable, switched_on_during_a_rewrite, history_keeps_its_names, transactions_in_a_reload,
-                        flushall_in_a_replay]))
+    sys.exit(run_parts([uses_leave_no_trace_beside_a_child, acknowledged_is_durable, switched_on_during_a_rewrite,
+                        history_keeps_its_names, a_tail_of_zeros, transactions_in_a_reload, flushall_in_a_replay]))
