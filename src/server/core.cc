@@ -175,9 +175,10 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
   char* target = work_->scratch.get() + slot * kScratchBytes;
   size_t room = kScratchBytes;
   if (!borrowed) {
-    // The rest of a request: room for all of it when its size is known, in large steps.
-    const size_t wanted = std::max(connection.parser.wanted_bytes(), kept.size() + 1);
-    kept.Reserve(std::max(wanted, kept.size() + kScratchBytes));
+    // The rest of a request: room for all of it when its size is known, and no more; in large steps when not.
+    const size_t wanted = connection.parser.wanted_bytes();
+    if (kept.room() == 0 || kept.capacity() < wanted)
+      kept.Reserve(std::max(wanted, kept.size() + kScratchBytes));
     target = kept.tail();
     room = std::min(kept.room(), kReadLargeBytes);
   }
