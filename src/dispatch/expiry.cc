@@ -113,6 +113,7 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
     const size_t shard = sweep_.shard;
     sweep_.shard += static_cast<size_t>(keyspace.gate().cores());
     Millis next = keyspace::kNever;
+    const uint64_t removed_before = removed;
     for (int round = 0; round < kRoundsPerShard; ++round) {
       keyspace.Lock(shard);
       keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
@@ -129,7 +130,8 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
       if (!due || next > core_.now || clock_.Now() > deadline) break;
     }
     sweep_.earliest = std::min(sweep_.earliest, next);
-    if (count % 16 == 15 && clock_.Now() > deadline) return removed;
+    const bool worked = removed != removed_before;
+    if ((worked || count % 16 == 15) && clock_.Now() > deadline) return removed;
   }
   keyspace.LowerEarliest(sweep_.database, static_cast<size_t>(core_index_), sweep_.earliest);
   sweep_.running = false;

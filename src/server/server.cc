@@ -83,7 +83,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   latency_.SetThreshold(settings_.observation.latency_monitor_threshold_millis);
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_ = std::make_unique<Worker>(meter_);
-  worker_->Defer([this] { BindThisThread(settings_.general.bio_cpulist, "bio-cpulist", log_); });
+  worker_->Defer([this, cpus = settings_.general.bio_cpulist] { BindThisThread(cpus, "bio-cpulist", log_); });
   files_ = std::make_unique<ServerDataFiles>(
       services_,
       ServerDataFiles::Listeners{

@@ -38,8 +38,11 @@ void Server::OnSignalAgain(void* context, int signal, int unanswered) {
 void Server::RunCore(size_t index) {
   ThreadGuards guards(log_);
   guards_[index] = &guards;
+  // Another core may be changing the settings already.
+  keyspace_->gate().Enter(static_cast<int>(index));
   ApplyWatchdog(index);
   BindThisThread(settings_.general.server_cpulist, "server-cpulist", log_);
+  keyspace_->gate().Leave(static_cast<int>(index));
   // Several cores are each woken more often for less. Where CPUs are short, a core that interrupted its
   // clients for every single request would pay a wake-up for each; one that waits its turn finds several
   // (bench/README.md).
