@@ -4,8 +4,8 @@
 // What runs in between may not wait for a lock, since the command that has yielded holds some and would wait
 // with it, against their order: it tries, and is postponed if that fails. It is postponed as well when it
 // needs a shard of the command that has yielded, or the world, or several shards one after another (a sweep,
-// EXEC). A client of another core that needs such a shard is postponed by its core, which goes on with its
-// other clients (ShardLock::MarkLong).
+// EXEC, UNWATCH). A client of another core that needs such a shard is postponed by its core, which goes on
+// with its other clients (ShardLock::MarkLong).
 #include <algorithm>
 #include <utility>
 
@@ -84,6 +84,8 @@ Dispatcher::Between Dispatcher::WhatMayRun(const Session& session, const Command
   constexpr uint64_t kUnbounded = Flag::kControlsTransaction | Flag::kSweep | Flag::kAdmin;
   if (command->Is(kUnbounded)) return Between::kNothing;
   if (session.in_transaction() || !command->AcceptsArgumentCount(argv.size())) return Between::kAnything;
+  // UNWATCH takes the shards of what was watched.
+  if (keys.empty() && !session.transaction.watched.empty()) return Between::kNothing;
   if (command->NeedsWorld(argv)) return Between::kNothing;
   const bool apart = std::none_of(keys.begin(), keys.end(), [this](const PlacedKey& placed) {
     return held_for_long_.test(Keyspace::ShardOf(placed.key.hash));

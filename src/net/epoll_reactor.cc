@@ -53,6 +53,7 @@ class EpollReactor final : public Reactor {
       uint32_t ready = 0;
       if (raw_[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) ready |= kReadable;
       if (raw_[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= kWritable;
+      if (raw_[i].events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) ready |= kHungUp;
       room[kept++] = {raw_[i].data.ptr, ready};
     }
     return room.first(kept);

@@ -12,10 +12,12 @@
 namespace cinnabar::net {
 
 enum Interest : uint32_t { kReadable = 1, kWritable = 2 };
+// Only in events: the peer is gone, or has said that it will send nothing more.
+constexpr uint32_t kHungUp = 4;
 
 struct Event {
   void* token;     // as given to Add
-  uint32_t ready;  // Interest bits; an error or hang-up makes both ready
+  uint32_t ready;  // Interest bits, of which an error or hang-up sets both, and kHungUp
 };
 
 class Reactor {

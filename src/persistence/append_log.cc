@@ -123,7 +123,7 @@ void AppendLog::HoldSyncs(bool hold) {
 
 void AppendLog::Kick() {
   const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
-  if (appended_.load(std::memory_order_acquire) <= (always ? durable() : written())) return;
+  if (appended_.load(std::memory_order_acquire) <= (always ? synced() : written())) return;
   if (always) return WakeWriter();
   if (!WriteHere()) {
     WakeWriter();
@@ -183,7 +183,7 @@ bool AppendLog::Flush(bool sync) {
   work_.notify_all();
   const uint64_t round = rounds_, failed_tries = failed_tries_;
   settled_.wait(lock, [&] {
-    const uint64_t reached = sync ? durable() : written();
+    const uint64_t reached = sync ? synced() : written();
     return failed_tries_ > failed_tries || (rounds_ > round && reached >= target && (!sync || !sync_wanted_));
   });
   return !failing();
@@ -204,14 +204,18 @@ void AppendLog::RunWriter() {
     last = stopping_;
     const bool sync_wanted = sync_wanted_;
     lock.unlock();
-    const uint64_t before = durable();
-    WriteBatch();
-    const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
-    const bool synced = (sync_wanted || always || last) && SyncWithPatience();
-    Release();
-    released_bytes = durable() - before;
+    const uint64_t before = synced();
+    bool on_disk = false;
+    {
+      os::ForkShelter shelter;
+      WriteBatch(shelter);
+      const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;
+      on_disk = (sync_wanted || always || last) && SyncWithPatience(shelter);
+      Release();
+    }
+    released_bytes = synced() - before;
     lock.lock();
-    if (synced) sync_wanted_ = sync_wanted_ && !sync_wanted;
+    if (on_disk) sync_wanted_ = sync_wanted_ && !sync_wanted;
     flush_waits_ = false;
     ++rounds_;
     settled_.notify_all();
@@ -244,7 +248,7 @@ void AppendLog::TakeBatch() {
   tail_ = {};
 }
 
-void AppendLog::WriteBatch() {
+void AppendLog::WriteBatch(os::ForkShelter& shelter) {
   hands_off_.fetch_or(kWriterAtWork);
   std::unique_lock file(file_mutex_);
   TakeBatch();
@@ -254,10 +258,10 @@ void AppendLog::WriteBatch() {
     const bool closes = segment.closes;
     file.unlock();
     // The last bytes of a file are on disk before a byte goes into the next.
-    const bool done = code == 0 && (!closes || durable() >= written() || Sync());
+    const bool done = code == 0 && (!closes || synced() >= written() || Sync());
     if (code != 0) NoteFailure(kWriteFails, "write", code);
     if (!done) Release();
-    const bool give_up = !done && !WaitToTryAgain();
+    const bool give_up = !done && !WaitToTryAgain(shelter);
     file.lock();
     if (!done && !give_up) continue;
     memory_.fetch_sub(HeapBytes(batch_.front().bytes));
@@ -269,21 +273,24 @@ void AppendLog::WriteBatch() {
 }
 
 // After a failure; a Flush does not wait until the time is up. False at the end of the log's life.
-bool AppendLog::WaitToTryAgain() {
+bool AppendLog::WaitToTryAgain(os::ForkShelter& shelter) {
   std::unique_lock lock(mutex_);
   ++failed_tries_;
   settled_.notify_all();
   if (stopping_) return false;
+  shelter.Leave();
   work_.wait_for(lock, kRetry, [this] { return stopping_ || flush_waits_; });
   flush_waits_ = false;
+  lock.unlock();
+  shelter.Enter();
   return true;
 }
 
-bool AppendLog::SyncWithPatience() {
-  while (unsynced_.load() || durable() < written()) {
+bool AppendLog::SyncWithPatience(os::ForkShelter& shelter) {
+  while (unsynced_.load() || synced() < written()) {
     if (Sync()) continue;
     if (policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways) {
-      if (WaitToTryAgain()) continue;
+      if (WaitToTryAgain(shelter)) continue;
       return false;
     }
     // The syncer tries again when it is time.
@@ -317,7 +324,10 @@ void AppendLog::RunSyncer() {
       next_sync = now + kSyncMillis;
       lock.unlock();
       hands_off_.fetch_or(kSyncing);
-      Sync();
+      {
+        os::ForkShelter shelter;
+        Sync();
+      }
       hands_off_.fetch_and(~uint32_t{kSyncing});
       lock.lock();
     }
@@ -386,6 +396,11 @@ bool AppendLog::Sync() {
   if (file != nullptr && fdatasync(file->fd) != 0) {
     const int code = errno;
     unsynced_.store(true);
+    {
+      std::lock_guard lock(mutex_);
+      if (!doubtful()) durable_before_.store(synced());
+      sync_failures_.fetch_add(1);
+    }
     NoteFailure(kSyncFails, "fsync", code);
     return false;
   }
@@ -393,10 +408,20 @@ bool AppendLog::Sync() {
   sync_nanos_.store(spent, std::memory_order_relaxed);
   if (spent > kLateMillis * kNanosPerMilli) delayed_syncs_.fetch_add(1, std::memory_order_relaxed);
   syncs_.fetch_add(1, std::memory_order_relaxed);
-  RaiseTo(durable_, offset);
+  RaiseTo(synced_, offset);
   NoteSuccess(kSyncFails);
   Release();
   return true;
+}
+
+uint64_t AppendLog::durable() const {
+  return doubtful() ? durable_before_.load(std::memory_order_acquire) : synced();
+}
+
+void AppendLog::TrustAgain(uint64_t failures, uint64_t offset) {
+  RaiseTo(synced_, offset);
+  std::lock_guard lock(mutex_);
+  if (failures == sync_failures_.load()) forgiven_failures_.store(failures);
 }
 
 void AppendLog::Release() {

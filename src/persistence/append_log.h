@@ -35,6 +35,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "os/allocator.h"
+#include "os/fork_shelter.h"
 
 namespace cinnabar::persistence {
 
@@ -80,7 +81,15 @@ class AppendLog {
   void HoldSyncs(bool hold);
 
   uint64_t written() const { return written_.load(std::memory_order_acquire); }
-  uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
+  uint64_t durable() const;
+  // A sync failed. What it was for may be gone from the system's memory, and a later sync that succeeds says
+  // nothing about it (Rebello et al., Can Applications Recover from fsync Failures?, USENIX ATC 2020):
+  // nothing more counts as durable until all of it is written elsewhere.
+  bool doubtful() const { return sync_failures_.load() != forgiven_failures_.load(); }
+  uint64_t sync_failures() const { return sync_failures_.load(); }
+  // What came before `offset` is on disk elsewhere, and what came after it in a file that began there. Does
+  // nothing if a sync has failed since there were `failures`.
+  void TrustAgain(uint64_t failures, uint64_t offset);
   bool failing() const { return failing_.load(std::memory_order_relaxed) != 0; }
   // Of the file that is written to.
   uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
@@ -114,6 +123,9 @@ class AppendLog {
   enum HandsOff : uint32_t { kWriterAtWork = 1, kSyncing = 2 };
   enum Failing : uint32_t { kWriteFails = 1, kSyncFails = 2 };
 
+  // As far as syncs say.
+  uint64_t synced() const { return synced_.load(std::memory_order_acquire); }
+
   // Of whoever kicks.
   bool WriteHere();
   bool TryFile(std::unique_lock<std::mutex>& file);
@@ -121,11 +133,11 @@ class AppendLog {
 
   // Of the writer thread.
   void RunWriter();
-  void WriteBatch();
+  void WriteBatch(os::ForkShelter& shelter);
   void GatherMore(std::unique_lock<std::mutex>& lock, uint64_t released_bytes);
   void TakeBatch();
-  bool WaitToTryAgain();
-  bool SyncWithPatience();
+  bool WaitToTryAgain(os::ForkShelter& shelter);
+  bool SyncWithPatience(os::ForkShelter& shelter);
 
   void RunSyncer();
   // A sync that is due at the moment, or will be.
@@ -169,7 +181,10 @@ class AppendLog {
 
   std::atomic<uint64_t> appended_{0};
   std::atomic<uint64_t> written_{0};
-  std::atomic<uint64_t> durable_{0};
+  std::atomic<uint64_t> synced_{0};
+  std::atomic<uint64_t> sync_failures_{0};
+  std::atomic<uint64_t> forgiven_failures_{0};
+  std::atomic<uint64_t> durable_before_{0};  // the first failure in doubt
   std::atomic<uint64_t> file_bytes_{0};
   std::atomic<uint64_t> appended_bytes_{0};
   std::atomic<uint64_t> settled_bytes_{0};  // written, or given up

@@ -246,5 +246,29 @@ TEST_F(AppendLogTest, AFlushTriesAgainAtOnceWhenTheDiskHasRecovered) {
   EXPECT_EQ(Read("one"), "0123456789");
 }
 
+// A pipe takes what is written and cannot be synced.
+TEST_F(AppendLogTest, NothingCountsAsDurableAfterAFailedSyncUntilItIsElsewhere) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  AppendLog log(ears_);
+  log.SetPolicy(SyncPolicy::kNo);
+  log.Rotate(Open("one"), 0);
+  log.Append(3, "abc");
+  ASSERT_TRUE(log.Flush(true));
+  log.Rotate(ends[1], 0);
+  log.Append(5, "de");
+  EXPECT_FALSE(log.Flush(true));
+  EXPECT_TRUE(log.doubtful());
+  EXPECT_EQ(log.durable(), 3u);
+  const uint64_t failures = log.sync_failures();
+  EXPECT_FALSE(log.Flush(true));
+  log.TrustAgain(failures, 5);
+  EXPECT_TRUE(log.doubtful()) << "one more sync has failed since";
+  log.TrustAgain(log.sync_failures(), 5);
+  EXPECT_FALSE(log.doubtful());
+  EXPECT_EQ(log.durable(), 5u);
+  close(ends[0]);
+}
+
 }  // namespace
 }  // namespace cinnabar::persistence

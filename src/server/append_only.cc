@@ -254,6 +254,8 @@ Status AppendOnly::BeginIncrement() {
   manifest_ = std::move(next);
   rewrite_from_ = increment.sequence;
   closed_bytes_ = figures().current_bytes;
+  rewrite_offset_ = services_.journal.offset();
+  failures_before_rewrite_ = log_->sync_failures();
   AppendTo(fd, 0);
   services_.log.Notice("Creating AOF incr file {} on background rewrite", increment.name);
   return {};
@@ -390,6 +392,7 @@ Status AppendOnly::FinishRewrite(pid_t child) {
   }
   TRY_STATUS(PersistManifest(next));
   manifest_ = std::move(next);
+  if (state_ == State::kOn && log_ != nullptr) log_->TrustAgain(failures_before_rewrite_, rewrite_offset_);
   if (first) state_ = State::kOn;
   DeleteHistory();
   closed_bytes_ = SizeOf(PathOf(base.name)).value_or(0);
@@ -493,6 +496,11 @@ void AppendOnly::Cron() {
       wanted = wanted || !Patient(growth);
       if (wanted) services_.log.Notice("Starting automatic rewriting of AOF on {}% growth", growth);
     }
+  }
+  // The disk works again, and nobody knows what the failed sync has dropped.
+  if (state_ == State::kOn && log_->doubtful() && !log_->failing() && !Patient(0)) {
+    services_.log.Warning("Rewriting the AOF, since a failed fsync leaves doubts about what is in it.");
+    wanted = true;
   }
   if (!wanted) return;
   services_.dispatchers[0]->WithWorldStopped([this] {

@@ -134,7 +134,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   std::unique_ptr<persistence::AppendLog> log_;
   persistence::SyncPolicy policy_ = persistence::SyncPolicy::kEverySecond;
   int64_t last_timestamp_ = 0;
-  int64_t rewrite_from_ = 0;  // the first increment that the running rewrite keeps
+  int64_t rewrite_from_ = 0;              // the first increment that the running rewrite keeps
+  uint64_t rewrite_offset_ = 0;           // of the journal, where that increment begins
+  uint64_t failures_before_rewrite_ = 0;  // of syncs
   pid_t writer_ = 0;
   bool scheduled_ = false;
   Millis retry_at_ = 0;

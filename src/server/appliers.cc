@@ -29,6 +29,7 @@ void Server::RegisterAppliers() {
   config_.RegisterApplier({"maxmemory-clients", "maxmemory"},
                           [this](const Settings&, Settings& now) -> Status {
                             client_memory_.ApplyLimit(now);
+                            for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->EvictSoon();
                             for (auto& core : cores_) core->WeighAll();
                             return {};
                           });

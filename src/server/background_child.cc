@@ -11,6 +11,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "os/fork_shelter.h"
 #include "os/memory_info.h"
 #include "os/signals.h"
 
@@ -57,7 +58,11 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
   const Nanos began = SystemMonotonicNanos();
   purpose_ = purpose;
   const pid_t parent = getpid();
-  const pid_t pid = fork();
+  pid_t pid = -1;
+  {
+    os::ForkGuard nobody_allocates;
+    pid = fork();
+  }
   if (pid == 0) RunChild(parent, work);
   if (pid < 0) {
     const int code = errno;

@@ -159,7 +159,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.reading) [[likely]] {
       ReadInto(connection, slot);
-    } else if (connection.session.postponed || connection.session.blocked != nullptr) {
+    } else if ((event.ready & net::kHungUp) != 0 &&
+               (connection.session.postponed || connection.session.blocked != nullptr)) {
       // The client hung up while it was held back or waited: what it asked for is not done any more.
       Close(connection);
     }

@@ -96,6 +96,7 @@ class Engine {
   explicit Engine(journal::JournalSink* sink = nullptr) : config_(*files_) {
     log_.SetLevel(LogLevel::kNothing);
     config_.Mutable().general.threads = 1;
+    config_.Mutable().persistence.save = {};
     server_ = std::make_unique<Server>(config_, log_, ServerOptions{.program = "test", .journal_sink = sink});
   }
 

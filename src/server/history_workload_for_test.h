@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -209,10 +210,13 @@ class HistoryClient {
   }
 
   // Gives one list element, one member and one entry in each round: what a client needs that takes as often.
-  void Give(int rounds) {
+  // Does not run ahead of who takes (`taken` rounds), so that it is the taker that waits.
+  void Give(int rounds, const std::atomic<int>& taken) {
     Connect();
     MakeGroups();
     for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      constexpr int kPatience = 1000;
+      for (int k = 0; k < kPatience && taken < i; ++k) usleep(100);
       const std::string member = name_ + ":" + std::to_string(i);
       std::vector<Words> gifts = {{"RPUSH", "list:" + source_.Number(2), member},
                                   {"ZADD", "zset:" + source_.Number(2), source_.Number(5), member},
@@ -222,11 +226,11 @@ class HistoryClient {
         gifts.push_back({"EXEC"});
       }
       Exchange(gifts);
-      usleep(static_cast<useconds_t>(source_.Below(2000)));  // takers are to be faster
+      usleep(static_cast<useconds_t>(source_.Below(500)));
     }
     Disconnect();
   }
-  void Take(int rounds) {
+  void Take(int rounds, std::atomic<int>& taken) {
     Connect();
     MakeGroups();
     const Words pops[] = {{"BLPOP", "list:0", "list:1", "noise:list", "0"},
@@ -240,6 +244,7 @@ class HistoryClient {
       const Words takes[] = {pops[source_.Below(3)], minima[source_.Below(2)], read};
       const uint64_t first = source_.Below(3);
       for (uint64_t k = 0; k < 3; ++k) TakeOne(takes[(first + k) % 3]);
+      ++taken;
     }
     Disconnect();
   }
@@ -347,7 +352,7 @@ class HistoryClient {
     for (int attempt = 0; attempt < 3; ++attempt) {
       const std::string key = source_.Key();
       Exchange({{"WATCH", key, source_.Key()}, {"GET", key}});
-      if (source_.OneIn(20)) Exchange({{"UNWATCH"}});
+      if (source_.OneIn(5)) Exchange({{"UNWATCH"}});
       std::vector<Words> commands = {{"MULTI"}, {"SET", key, source_.Value()}};
       AppendBody(commands);
       commands.push_back({"EXEC"});

@@ -1,5 +1,7 @@
 #include "server/worker.h"
 
+#include "os/fork_shelter.h"
+
 namespace cinnabar::server {
 
 Worker::Worker(os::MemoryMeter& meter) : thread_([this, &meter] { Run(meter); }) {}
@@ -30,8 +32,11 @@ void Worker::Run(os::MemoryMeter& meter) {
     auto work = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    work();
-    work = nullptr;
+    {
+      os::ForkShelter shelter;
+      work();
+      work = nullptr;
+    }
     lock.lock();
   }
 }
