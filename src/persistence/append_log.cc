@@ -22,9 +22,13 @@ constexpr milliseconds kRetry{1000};
 // A write that took longer makes cores leave writing to the writer thread for a while.
 constexpr int64_t kSlowWriteMillis = 10;
 constexpr int64_t kSlowForMillis = 1000;
-// Before the next sync, at most, as a part of the time that the last one took.
-constexpr Nanos kGatherMax = 500 * kNanosPerMicro;
-constexpr Nanos kGatherShare = 4;
+// How long a sync waits for more, at most: four times what the last one took, where that is short; else this
+// long, or a quarter of it. And how long when nothing comes.
+constexpr Nanos kGather = 500 * kNanosPerMicro;
+constexpr Nanos kGatherSyncs = 4;
+constexpr Nanos kGapSyncsPart = 2;
+// So much is worth a sync of its own: let the cores work beside it.
+constexpr uint64_t kGatherBytes = 16 * 1024;
 // Another core needs microseconds for its write.
 constexpr int kFileTries = 64;
 constexpr size_t kKeptBytesMax = 256 * 1024;
@@ -196,10 +200,10 @@ void AppendLog::RunWriter() {
   if (meter_ != nullptr) counted.emplace(*meter_);
   std::unique_lock lock(mutex_);
   bool last = false;
-  uint64_t released_bytes = 0;
+  Gathering gathering;
   while (!last) {
-    if (kicked_) GatherMore(lock, released_bytes);
     work_.wait(lock, [this] { return stopping_ || kicked_; });
+    GatherMore(lock, gathering);
     kicked_ = false;
     last = stopping_;
     const bool sync_wanted = sync_wanted_;
@@ -213,7 +217,7 @@ void AppendLog::RunWriter() {
       on_disk = (sync_wanted || always || last) && SyncWithPatience(shelter);
       Release();
     }
-    released_bytes = synced() - before;
+    gathering = NextGathering(synced() - before);
     lock.lock();
     if (on_disk) sync_wanted_ = sync_wanted_ && !sync_wanted;
     flush_waits_ = false;
@@ -222,19 +226,24 @@ void AppendLog::RunWriter() {
   }
 }
 
-// More was appended while the disk worked. Those whose replies have just left will write again in a moment:
-// without waiting for them two groups of clients would take turns, each with half of a sync's worth of
-// writes.
-void AppendLog::GatherMore(std::unique_lock<std::mutex>& lock, uint64_t released_bytes) {
+// Those whose replies have just left will write again in a moment: without waiting for them groups of clients
+// would take turns, each with a part of a sync's worth of writes.
+AppendLog::Gathering AppendLog::NextGathering(uint64_t released_bytes) const {
+  const Nanos sync = sync_nanos_.load(std::memory_order_relaxed);
+  const Nanos patience = std::min(sync * kGatherSyncs, std::max(kGather, sync / kGatherSyncs));
+  return {.enough = std::min(appended_at_sync_.load(std::memory_order_relaxed) + released_bytes,
+                             written() + kGatherBytes),
+          .gap = std::chrono::nanoseconds(std::min(sync / kGapSyncsPart, kGather)),
+          .until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(patience)};
+}
+
+void AppendLog::GatherMore(std::unique_lock<std::mutex>& lock, const Gathering& gathering) {
   if (policy_.load(std::memory_order_relaxed) != SyncPolicy::kAlways) return;
-  const uint64_t all_back = appended_.load(std::memory_order_relaxed) + released_bytes;
-  const Nanos patience = std::min(kGatherMax, sync_nanos_.load(std::memory_order_relaxed) / kGatherShare);
-  kicked_ = false;  // every kick looks whether that is enough
-  work_.wait_for(lock, std::chrono::nanoseconds(patience), [&] {
-    kicked_ = false;
-    return stopping_ || flush_waits_ || appended_.load(std::memory_order_relaxed) >= all_back;
-  });
-  kicked_ = true;
+  while (!stopping_ && !flush_waits_ && appended_.load(std::memory_order_relaxed) < gathering.enough) {
+    kicked_ = false;  // every kick looks whether that is enough
+    const auto until = std::min(gathering.until, std::chrono::steady_clock::now() + gathering.gap);
+    if (!work_.wait_until(lock, until, [this] { return stopping_ || kicked_ || flush_waits_; })) break;
+  }
 }
 
 // Takes what was appended, behind what is there already.
@@ -408,6 +417,7 @@ bool AppendLog::Sync() {
   sync_nanos_.store(spent, std::memory_order_relaxed);
   if (spent > kLateMillis * kNanosPerMilli) delayed_syncs_.fetch_add(1, std::memory_order_relaxed);
   syncs_.fetch_add(1, std::memory_order_relaxed);
+  appended_at_sync_.store(appended_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   RaiseTo(synced_, offset);
   NoteSuccess(kSyncFails);
   Release();

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -134,7 +135,14 @@ class AppendLog {
   // Of the writer thread.
   void RunWriter();
   void WriteBatch(os::ForkShelter& shelter);
-  void GatherMore(std::unique_lock<std::mutex>& lock, uint64_t released_bytes);
+  // How long, at most, a sync waits for more to come, and for how much.
+  struct Gathering {
+    uint64_t enough = 0;  // when so much is appended
+    std::chrono::nanoseconds gap{};
+    std::chrono::steady_clock::time_point until{};
+  };
+  Gathering NextGathering(uint64_t released_bytes) const;
+  void GatherMore(std::unique_lock<std::mutex>& lock, const Gathering& gathering);
   void TakeBatch();
   bool WaitToTryAgain(os::ForkShelter& shelter);
   bool SyncWithPatience(os::ForkShelter& shelter);
@@ -193,7 +201,8 @@ class AppendLog {
   std::atomic<uint32_t> failing_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> delayed_syncs_{0};
-  std::atomic<Nanos> sync_nanos_{0};  // that the last sync took
+  std::atomic<Nanos> sync_nanos_{0};           // that the last sync took
+  std::atomic<uint64_t> appended_at_sync_{0};  // when it ended
   std::thread writer_;
   std::thread syncer_;
 };
