@@ -86,6 +86,8 @@ class CollectionSource {
         return {"ZREMRANGEBYRANK", Sorted(), "2", "-2"};
       case 8:
         return {"SORT", OneIn(2) ? Set() : List(), "ALPHA", "STORE", List()};
+      case 9:
+        return {OneIn(2) ? "XRANGE" : "XREVRANGE", Stream(), OneIn(2) ? "-" : "+", OneIn(2) ? "-" : "+"};
       default:
         return {"LRANGE", List(), "0", "-1"};
     }

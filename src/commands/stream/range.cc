@@ -46,7 +46,8 @@ void ReplyRange(Call& call, StreamCursor::Direction direction) {
   if (stream == nullptr) return call.reply().Array(0);
   if (limit == 0) return call.reply().NullArray();
   StreamCursor cursor(*stream, from, to, direction);
-  ReplyEntries(call.reply(), cursor, limit < 0 ? 0 : static_cast<uint64_t>(limit));
+  ReplyEntries(call.reply(), cursor, limit < 0 ? 0 : static_cast<uint64_t>(limit),
+               [&call](StreamId) { call.Yield(); });
 }
 
 void XRange(Call& call) {
