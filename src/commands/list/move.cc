@@ -58,7 +58,6 @@ class WaitingMove final : public dispatch::Waiting {
       : target_(target), ends_(ends), form_(form) {}
 
   bool Serve(Call& call, const Key& key) override {
-    EntryHolder source;
     keyspace::EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
     if (!entry || entry->type() != types::Type::kList) return false;
     const Key target = call.core().keyspace.KeyOf(target_);
