@@ -429,8 +429,7 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
   session.reply.Redirect(target);
   const std::string text = capture.TakeText();
   target.Append(text);
-  // A blocked command has its place in the order when it is served.
-  if (session.blocked == nullptr) services_.history->OnCommand(session, argv, text);
+  services_.history->OnCommand(session, argv, session.blocked == nullptr ? text : HistoryObserver::kWaits);
   EndChanges();
 }
 

@@ -148,6 +148,9 @@ enum : uint32_t {
 class HistoryObserver {
  public:
   virtual ~HistoryObserver() = default;
+  // Of a command that blocks: it has its place in the order, too, since it may have left something behind (a
+  // consumer). It has another one when it is served.
+  static constexpr std::string_view kWaits = "(waits)";
   // Called while the command's shards are held.
   virtual void OnCommand(const Session& session, std::span<const std::string_view> argv,
                          std::string_view reply) = 0;

@@ -62,8 +62,16 @@ TEST_F(Net, AHangUpMakesBothReady) {
   close(pair_[1]);
   auto events = reactor_->Wait(-1, room_);
   ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].ready, uint32_t{kReadable | kWritable});
+  EXPECT_EQ(events[0].ready, kReadable | kWritable | kHungUp);
   pair_[1] = -1;
+}
+
+TEST_F(Net, BytesAreNoHangUp) {
+  ASSERT_TRUE(reactor_->Add(pair_[0], kReadable, &token_).has_value());
+  ASSERT_EQ(write(pair_[1], "x", 1), 1);
+  auto events = reactor_->Wait(-1, room_);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].ready, uint32_t{kReadable});
 }
 
 TEST_F(Net, AddingTwiceIsAnError) {

@@ -113,7 +113,7 @@ class Engine {
     if (dispatcher.Execute(*session, batch_, batch_.requests[0]) == dispatch::Dispatcher::Outcome::kBlocked) {
       dispatcher.AbandonBlocked(*session);
       session->suspended = false;
-      return "(waits)";
+      return std::string(dispatch::HistoryObserver::kWaits);
     }
     return session->output.TakeText();
   }

@@ -119,11 +119,10 @@ inline std::vector<Words> JournalCommands(std::string_view journal) {
 struct DataValue {
   std::string bytes;  // of a string; of anything else a text or digest that tells values apart
   int64_t expiry;
-  // Of a stream, what only one of the replays can tell. The history: how often pending entries were handed
-  // out (to read them again counts and is not journaled, as in Redis). The journal: which consumers there are
-  // (a read that waits in vain makes one and is not noted), in a digest of the value.
+  // Of a stream, what only the history can tell: how often pending entries were handed out (to read them
+  // again counts and is not journaled, as in Redis).
   std::string noted;
-  std::string journaled;
+  std::string digest;  // of the value, consumers that hold nothing included
 };
 using DataSet = std::map<std::pair<int, std::string>, DataValue>;
 
