@@ -36,6 +36,7 @@ void Call::Block(std::unique_ptr<Waiting> waiting, std::span<const Key> keys, Mi
     if (!known) blocked->keys.push_back({std::string(key.bytes), key.hash});
   }
   blocked->deadline = deadline;
+  blocked->began = started;
   blocked->waiting = std::move(waiting);
   dispatcher_->Block(*session_, std::move(blocked));
 }
@@ -266,6 +267,10 @@ void Dispatcher::LeaveQueues(const BlockedCall& call) {
 void Dispatcher::CompleteBlocked(Session& session) {
   const std::shared_ptr<BlockedCall> call = std::exchange(session.blocked, nullptr);
   LeaveQueues(*call);
+  if (const Ticks spent = clock_.Now() - call->began; spent >= slow_ticks_) {
+    std::vector<std::string_view> argv(call->argv.begin(), call->argv.end());
+    NoteSlow(session, *call->command, argv, clock_.ToMicros(spent));
+  }
   session.gate = std::max(session.gate, call->gate);
   session.written = std::max(session.written, call->gate);
   session.suspended = false;

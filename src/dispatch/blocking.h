@@ -66,6 +66,7 @@ struct BlockedCall final : public keyspace::Waiter {
   std::vector<std::string> argv;
   std::vector<AwaitedKey> keys;  // none: waits for copies
   Millis deadline = keyspace::kNever;
+  Ticks began = 0;  // by the clock of the session's core
   std::unique_ptr<Waiting> waiting;
   uint64_t gate = 0;   // as Session::gate
   OutputBuffer reply;  // written by who has taken the baton, read by the session's core once it is done

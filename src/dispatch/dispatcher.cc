@@ -472,12 +472,18 @@ void Dispatcher::AccountError(const Session& session, const Command& command) {
 void Dispatcher::ReportSlow(Session& session, const Command& command, const Call& call, Micros duration) {
   const int64_t seconds = core_.now / 1000;
   services_.latency.AddIfSlow(command.Is(Flag::kFast) ? "fast-command" : "command", duration / 1000, seconds);
-  if (command.Is(Flag::kSkipSlowlog) || !services_.slow_log.ShouldLog(duration)) return;
+  if (session.blocked != nullptr) return;  // it counts with its wait, once that is over
   std::vector<std::string_view> shown(call.argv().begin(), call.argv().end());
   for (size_t i = 0; i < shown.size(); ++i) {
     if (call.redacted(i)) shown[i] = "(redacted)";
   }
-  services_.slow_log.Add(seconds, duration, shown, session.facts.peer, session.name);
+  NoteSlow(session, command, shown, duration);
+}
+
+void Dispatcher::NoteSlow(const Session& session, const Command& command,
+                          std::vector<std::string_view>& shown, Micros duration) {
+  if (command.Is(Flag::kSkipSlowlog) || !services_.slow_log.ShouldLog(duration)) return;
+  services_.slow_log.Add(core_.now / 1000, duration, shown, session.facts.peer, session.name);
 }
 
 void Dispatcher::OnExpired(int database, std::string_view key) {

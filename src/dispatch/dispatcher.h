@@ -284,6 +284,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
                uint64_t errors_before);
   void AccountError(const Session& session, const Command& command);
   void ReportSlow(Session& session, const Command& command, const Call& call, Micros duration);
+  void NoteSlow(const Session& session, const Command& command, std::vector<std::string_view>& shown,
+                Micros duration);
   void FeedMonitors(Session& session, const Call& call);
   void AfterReply(Session& session);
   void KeepClocks(const Session& session, const Command& command);

@@ -1,8 +1,7 @@
 #include "persistence/dump_payload.h"
 
-#include <cstring>
-
 #include "base/crc64.h"
+#include "base/unaligned.h"
 
 namespace cinnabar::persistence {
 namespace {
@@ -14,13 +13,6 @@ template <typename T>
 void Append(std::string& out, T value) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-template <typename T>
-T Load(const char* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
 }
 
 }  // namespace
@@ -40,9 +32,9 @@ bool IntactPayload(std::string_view payload, PayloadChecksum checksum) {
   if (payload.size() < kDumpFooterBytes) return false;
   const std::string_view covered = payload.substr(0, payload.size() - kChecksumBytes);
   const char* const version = payload.data() + payload.size() - kDumpFooterBytes;
-  if (Load<uint16_t>(version) > kRdbVersionMax) return false;
+  if (LoadAs<uint16_t>(version) > kRdbVersionMax) return false;
   return checksum == PayloadChecksum::kIgnored ||
-         Load<uint64_t>(version + kVersionBytes) == Crc64(0, covered);
+         LoadAs<uint64_t>(version + kVersionBytes) == Crc64(0, covered);
 }
 
 Status ReadPayload(std::string_view payload, const ValueLimits& limits, RdbValue& value) {

@@ -5,29 +5,16 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/unaligned.h"
 
 namespace cinnabar::intset {
 namespace {
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
-
 constexpr size_t kHeaderBytes = 8;
 constexpr size_t kCountOffset = 4;
 
-template <typename T>
-T Load(const char* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
-template <typename T>
-void Store(char* to, T value) {
-  std::memcpy(to, &value, sizeof value);
-}
-
 inline size_t WidthOf(std::string_view set) {
-  return Load<uint32_t>(set.data());
+  return LoadAs<uint32_t>(set.data());
 }
 
 inline size_t WidthFor(int64_t number) {
@@ -36,15 +23,15 @@ inline size_t WidthFor(int64_t number) {
 }
 
 inline int64_t NumberAt(const char* numbers, size_t width, size_t index) {
-  if (width == 2) return Load<int16_t>(numbers + index * 2);
-  if (width == 4) return Load<int32_t>(numbers + index * 4);
-  return Load<int64_t>(numbers + index * 8);
+  if (width == 2) return LoadAs<int16_t>(numbers + index * 2);
+  if (width == 4) return LoadAs<int32_t>(numbers + index * 4);
+  return LoadAs<int64_t>(numbers + index * 8);
 }
 
 inline void StoreAt(char* numbers, size_t width, size_t index, int64_t number) {
-  if (width == 2) return Store(numbers + index * 2, static_cast<int16_t>(number));
-  if (width == 4) return Store(numbers + index * 4, static_cast<int32_t>(number));
-  Store(numbers + index * 8, number);
+  if (width == 2) return StoreAs(numbers + index * 2, static_cast<int16_t>(number));
+  if (width == 4) return StoreAs(numbers + index * 4, static_cast<int32_t>(number));
+  StoreAs(numbers + index * 8, number);
 }
 
 // How many numbers are smaller. Halves the range without a branch that could be mispredicted.
@@ -54,10 +41,10 @@ size_t LowerBoundOf(const char* numbers, size_t count, int64_t number) {
   const char* base = numbers;
   while (count > 1) {
     const size_t half = count / 2;
-    base += Load<T>(base + (half - 1) * sizeof(T)) < number ? half * sizeof(T) : 0;
+    base += LoadAs<T>(base + (half - 1) * sizeof(T)) < number ? half * sizeof(T) : 0;
     count -= half;
   }
-  return static_cast<size_t>(base - numbers) / sizeof(T) + (Load<T>(base) < number);
+  return static_cast<size_t>(base - numbers) / sizeof(T) + (LoadAs<T>(base) < number);
 }
 
 size_t LowerBound(std::string_view set, int64_t number) {
@@ -79,7 +66,7 @@ bool IsAt(std::string_view set, size_t index, int64_t number) {
 }
 
 void SetCount(PackedBytes& set, size_t count) {
-  Store(set.data() + kCountOffset, static_cast<uint32_t>(count));
+  StoreAs(set.data() + kCountOffset, static_cast<uint32_t>(count));
 }
 
 // Adds a number that is too wide for the set, hence smaller or greater than all that are there.
@@ -93,14 +80,14 @@ void Widen(PackedBytes& set, int64_t number) {
   // From the end, so that no number is overwritten before it was read.
   for (size_t i = count; i-- > 0;) StoreAt(numbers, width, i + shift, NumberAt(numbers, old_width, i));
   StoreAt(numbers, width, number < 0 ? 0 : count, number);
-  Store(set.data(), static_cast<uint32_t>(width));
+  StoreAs(set.data(), static_cast<uint32_t>(width));
   SetCount(set, count + 1);
 }
 
 template <typename T>
 bool Ascending(const char* numbers, size_t count) {
   for (size_t i = 1; i < count; ++i) {
-    if (Load<T>(numbers + (i - 1) * sizeof(T)) >= Load<T>(numbers + i * sizeof(T))) return false;
+    if (LoadAs<T>(numbers + (i - 1) * sizeof(T)) >= LoadAs<T>(numbers + i * sizeof(T))) return false;
   }
   return true;
 }
@@ -108,7 +95,7 @@ bool Ascending(const char* numbers, size_t count) {
 }  // namespace
 
 size_t Count(std::string_view set) {
-  return Load<uint32_t>(set.data() + kCountOffset);
+  return LoadAs<uint32_t>(set.data() + kCountOffset);
 }
 
 int64_t At(std::string_view set, size_t index) {

@@ -27,9 +27,7 @@ using internal::kString12;
 using internal::kString32;
 using internal::kTerminator;
 using internal::kUncounted;
-using internal::Load;
 using internal::ParseInteger;
-using internal::Store;
 using internal::WriteBack;
 
 // Bytes of an element with the field behind it.
@@ -59,13 +57,13 @@ inline const char* Skip(const char* p) {
 
 // The count that the header tells.
 inline size_t ToldCount(const char* data) {
-  return Load<uint16_t>(data + kCountOffset);
+  return LoadAs<uint16_t>(data + kCountOffset);
 }
 
 inline void AddToCount(char* data, size_t added) {
   const size_t told = ToldCount(data);
   if (told == kUncounted) return;
-  Store(data + kCountOffset, static_cast<uint16_t>(std::min(told + added, kUncounted)));
+  StoreAs(data + kCountOffset, static_cast<uint16_t>(std::min(told + added, kUncounted)));
 }
 
 // Makes `new_bytes` of room in the place of the `old_bytes` at `position`. Returns where the room is.
@@ -84,7 +82,7 @@ char* Splice(PackedBytes& pack, size_t position, size_t old_bytes, size_t new_by
   } else {
     std::memmove(room + new_bytes, room + old_bytes, behind);
   }
-  Store(pack.data(), static_cast<uint32_t>(new_size));
+  StoreAs(pack.data(), static_cast<uint32_t>(new_size));
   if (new_size > size) return room;
   pack.Resize(new_size);
   return pack.data() + position;
@@ -243,7 +241,7 @@ size_t Erase(PackedBytes& pack, size_t position, size_t count) {
   for (; erased < count && ByteAt(end) != kTerminator; ++erased) end = Skip(end);
   Splice(pack, position, static_cast<size_t>(end - begin), 0);
   if (const size_t told = ToldCount(pack.data()); told != kUncounted) {
-    Store(pack.data() + kCountOffset, static_cast<uint16_t>(told - erased));
+    StoreAs(pack.data() + kCountOffset, static_cast<uint16_t>(told - erased));
   }
   return PositionOf(pack.view(), pack.data() + position);
 }
@@ -255,7 +253,7 @@ void AppendAll(PackedBytes& pack, std::string_view other) {
 }
 
 Checker::Checker(std::string_view bytes) : bytes_(bytes), next_(bytes.size()) {
-  if (bytes.size() <= kHeaderBytes || Load<uint32_t>(bytes.data()) != bytes.size()) return;
+  if (bytes.size() <= kHeaderBytes || LoadAs<uint32_t>(bytes.data()) != bytes.size()) return;
   told_count_ = ToldCount(bytes.data());
   next_ = kHeaderBytes;
 }
@@ -280,7 +278,7 @@ bool Checker::Next(Element& element) {
 }
 
 bool Valid(std::string_view bytes) {
-  if (bytes.size() <= kHeaderBytes || Load<uint32_t>(bytes.data()) != bytes.size()) return false;
+  if (bytes.size() <= kHeaderBytes || LoadAs<uint32_t>(bytes.data()) != bytes.size()) return false;
   size_t count = 0;
   size_t position = kHeaderBytes;
   while (position < bytes.size() && ByteAt(bytes.data() + position) != kTerminator) {

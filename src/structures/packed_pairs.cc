@@ -24,7 +24,6 @@ using listpack::internal::kHeaderBytes;
 using listpack::internal::kString6;
 using listpack::internal::kTerminator;
 using listpack::internal::kUncounted;
-using listpack::internal::Store;
 using listpack::internal::WriteBack;
 
 constexpr size_t kUntold = 255;  // as many pairs or more
@@ -214,8 +213,8 @@ AsListpack::AsListpack(std::string_view pairs) {
   CHECK(size <= std::numeric_limits<uint32_t>::max());
   if (size > sizeof near_) far_ = std::make_unique_for_overwrite<char[]>(size);
   char* const data = size > sizeof near_ ? far_.get() : near_;
-  Store(data, static_cast<uint32_t>(size));
-  Store(data + kCountOffset, static_cast<uint16_t>(std::min(2 * count, kUncounted)));
+  StoreAs(data, static_cast<uint32_t>(size));
+  StoreAs(data + kCountOffset, static_cast<uint16_t>(std::min(2 * count, kUncounted)));
   char* out = data + kHeaderBytes;
   for (const char* pair = begin; pair < end; pair = Skip(pair)) {
     out = CopyToListpack(out, pair + 1, FieldBits(pair));

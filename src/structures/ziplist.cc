@@ -2,10 +2,10 @@
 
 #include <cstring>
 
+#include "base/unaligned.h"
+
 namespace cinnabar::ziplist {
 namespace {
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 constexpr size_t kHeaderBytes = 10;
 constexpr size_t kLastOffset = 4, kCountOffset = 8;
@@ -17,13 +17,6 @@ constexpr uint8_t kLongBack = 254;
 constexpr uint8_t kString14 = 0x40, kString32 = 0x80;
 constexpr uint8_t kInt16 = 0xc0, kInt32 = 0xd0, kInt64 = 0xe0, kInt24 = 0xf0, kInt8 = 0xfe;
 constexpr uint8_t kSmallFirst = 0xf1, kSmallLast = 0xfd;  // 0 ... 12
-
-template <typename T>
-T Load(const char* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
 
 uint8_t ByteAt(std::string_view bytes, size_t index) {
   return static_cast<uint8_t>(bytes[index]);
@@ -58,7 +51,7 @@ int64_t LoadInteger(const char* from, size_t bytes) {
 }  // namespace
 
 Reader::Reader(std::string_view bytes) : bytes_(bytes), position_(kHeaderBytes), end_(kHeaderBytes) {
-  valid_ = bytes.size() > kHeaderBytes && Load<uint32_t>(bytes.data()) == bytes.size() &&
+  valid_ = bytes.size() > kHeaderBytes && LoadAs<uint32_t>(bytes.data()) == bytes.size() &&
            ByteAt(bytes, bytes.size() - 1) == kTerminator;
   if (valid_) end_ = bytes.size() - 1;
 }
@@ -69,7 +62,7 @@ bool Reader::ReadBackLength() {
   if (told == kTerminator) return false;
   if (told == kLongBack) {
     if (left() < 4) return false;
-    told = Load<uint32_t>(bytes_.data() + position_);
+    told = LoadAs<uint32_t>(bytes_.data() + position_);
     position_ += 4;
   }
   return told == previous_;
@@ -92,7 +85,7 @@ bool Reader::ReadElement(listpack::Element& element) {
   size_t length = first & 63u;
   if (first >= kString32) {
     if (first != kString32 || left() < 4) return false;
-    length = __builtin_bswap32(Load<uint32_t>(bytes_.data() + position_));
+    length = __builtin_bswap32(LoadAs<uint32_t>(bytes_.data() + position_));
     position_ += 4;
   } else if (first >= kString14) {
     if (left() < 1) return false;
@@ -107,9 +100,9 @@ bool Reader::ReadElement(listpack::Element& element) {
 bool Reader::Next(listpack::Element& element) {
   if (!valid_) return false;
   if (position_ == end_) {
-    const size_t told = Load<uint16_t>(bytes_.data() + kCountOffset);
+    const size_t told = LoadAs<uint16_t>(bytes_.data() + kCountOffset);
     const size_t last = count_ == 0 ? kHeaderBytes : last_;
-    valid_ = (told == kUncounted || told == count_) && Load<uint32_t>(bytes_.data() + kLastOffset) == last;
+    valid_ = (told == kUncounted || told == count_) && LoadAs<uint32_t>(bytes_.data() + kLastOffset) == last;
     return false;
   }
   last_ = position_;

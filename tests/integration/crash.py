@@ -5,7 +5,7 @@ Each writer owns some keys and changes them with a sequence of steps: commands o
 The data set of a writer after n steps is known, so what is found after a restart tells how many steps survived, and
 that none of them is missing in between or half done. Every acknowledged step must be there, whatever `appendfsync`
 says: it is about the end of the machine, and here only the process ends. Meanwhile snapshots and rewrites run, or the file is switched off
-and on. CINNABAR_CRASHES is the number of crashes (40), CINNABAR_CRASH_SEED repeats a run's choices.
+and on. CINNABAR_CRASHES is the number of crashes (60), CINNABAR_CRASH_SEED repeats a run's choices.
 """
 
 import collections
@@ -24,7 +24,7 @@ from checks import run_parts  # noqa: E402
 from resp_client import Disconnected, ErrorReply, encode  # noqa: E402
 from server_process import Server  # noqa: E402
 
-CRASHES = int(os.environ.get("CINNABAR_CRASHES", "40"))
+CRASHES = int(os.environ.get("CINNABAR_CRASHES", "60"))
 SEED = int(os.environ.get("CINNABAR_CRASH_SEED", random.randrange(1 << 32)))
 WRITERS = 4
 PIPELINE_MAX = 40

@@ -22,7 +22,7 @@ from resp_client import Disconnected  # noqa: E402
 from server_process import Server  # noqa: E402
 from tracing import detach, traced  # noqa: E402
 
-CRASHES = max(1, int(os.environ.get("CINNABAR_CRASHES", "40")) // 5)
+CRASHES = max(1, int(os.environ.get("CINNABAR_CRASHES", "60")) // 5)
 SEED = int(os.environ.get("CINNABAR_CRASH_SEED", random.randrange(1 << 32)))
 COUNTERS = 4
 OPTIONS = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]

@@ -15,7 +15,7 @@ from checks import run_parts  # noqa: E402
 from resp_client import Disconnected  # noqa: E402
 from server_process import Server, wait_until  # noqa: E402
 
-CRASHES = max(4, int(os.environ.get("CINNABAR_CRASHES", "40")) // 4)
+CRASHES = max(4, int(os.environ.get("CINNABAR_CRASHES", "60")) // 4)
 SEED = int(os.environ.get("CINNABAR_CRASH_SEED", random.randrange(1 << 32)))
 KEYS = 2000
 GONE = (Disconnected, ConnectionError, OSError)

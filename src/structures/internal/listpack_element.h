@@ -12,11 +12,10 @@
 #include <string_view>
 
 #include "base/numbers.h"
+#include "base/unaligned.h"
 #include "structures/listpack.h"
 
 namespace cinnabar::listpack::internal {
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 // What stands around the elements.
 inline constexpr size_t kHeaderBytes = 6;
@@ -37,18 +36,6 @@ inline constexpr uint8_t kInt64 = 0xf4;
 inline constexpr size_t kString6Bytes = 64;  // strings shorter than this
 inline constexpr size_t kString12Bytes = 4096;
 inline constexpr size_t kIntegerDigitsMax = 20;  // with the sign
-
-template <typename T>
-T Load(const char* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
-template <typename T>
-void Store(char* to, T value) {
-  std::memcpy(to, &value, sizeof value);
-}
 
 inline uint8_t ByteAt(const char* p) {
   return static_cast<uint8_t>(*p);
@@ -93,7 +80,7 @@ inline uint64_t DataBytes(const char* p) {
   if (first < kString32) return 2 + ((first & 15u) << 8 | ByteAt(p + 1));
   switch (first) {
     case kString32:
-      return uint64_t{5} + Load<uint32_t>(p + 1);
+      return uint64_t{5} + LoadAs<uint32_t>(p + 1);
     case kInt16:
       return 3;
     case kInt24:
@@ -117,15 +104,15 @@ inline Element Decode(const char* p) {
   if (first < kString32) return {.bytes = {p + 2, (first & 15u) << 8 | ByteAt(p + 1)}};
   switch (first) {
     case kString32:
-      return {.bytes = {p + 5, Load<uint32_t>(p + 1)}};
+      return {.bytes = {p + 5, LoadAs<uint32_t>(p + 1)}};
     case kInt16:
-      return integer(Load<int16_t>(p + 1));
+      return integer(LoadAs<int16_t>(p + 1));
     case kInt24:
-      return integer(static_cast<int32_t>(Load<uint16_t>(p + 1) | ByteAt(p + 3) << 16) << 8 >> 8);
+      return integer(static_cast<int32_t>(LoadAs<uint16_t>(p + 1) | ByteAt(p + 3) << 16) << 8 >> 8);
     case kInt32:
-      return integer(Load<int32_t>(p + 1));
+      return integer(LoadAs<int32_t>(p + 1));
     default:
-      return integer(Load<int64_t>(p + 1));
+      return integer(LoadAs<int64_t>(p + 1));
   }
 }
 
@@ -147,7 +134,7 @@ struct Encoded {
 
 inline void SetHead(Encoded& out, uint8_t first, uint64_t rest, size_t rest_bytes) {
   out.head[0] = static_cast<char>(first);
-  Store(out.head + 1, rest);
+  StoreAs(out.head + 1, rest);
   out.head_bytes = 1 + rest_bytes;
 }
 
