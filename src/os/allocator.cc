@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -84,6 +85,7 @@ struct ThreadCounters {
 
 struct MemoryMeterState {
   mutable std::mutex mutex;
+  const pid_t process = getpid();
   std::vector<ThreadCounters> threads;
   uint64_t ended_threads = 0;  // their balances; a thread that freed others' memory wraps below zero
 };
@@ -167,6 +169,7 @@ MemoryMeter::~MemoryMeter() {
 }
 
 uint64_t MemoryMeter::Used() const {
+  DCHECK(getpid() == state_->process);  // the mutex may have been held when the process forked
   if (!HasJemalloc()) return LibraryAllocatedBytes();
   const std::lock_guard lock(state_->mutex);
   uint64_t used = state_->ended_threads;

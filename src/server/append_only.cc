@@ -172,7 +172,7 @@ Status AppendOnly::OpenAfterLoading() {
     const bool snapshot = services_.settings.persistence.aof_use_rdb_preamble;
     const AofFile& base = manifest_.AddBase(stem, snapshot ? BaseFormat::kSnapshot : BaseFormat::kCommands);
     services_.log.Notice("Creating AOF base file {} on server start", base.name);
-    TRY_STATUS(WriteBase(TemporaryBase(getpid()), PathOf(base.name)));
+    TRY_STATUS(WriteBase(BaseOptions(), TemporaryBase(getpid()), PathOf(base.name)));
   }
   unlink(TemporaryIncrement().c_str());  // of a server that ended before it had a base
   const bool first = manifest_.increments.empty();
@@ -314,17 +314,22 @@ const AppendOnly::Figures& AppendOnly::figures() {
 
 // ---- rewriting ----
 
-Status AppendOnly::WriteBase(const std::string& temporary, const std::string& path) {
+persistence::SnapshotOptions AppendOnly::BaseOptions() {
   persistence::SnapshotOptions options = snapshots_.Options();
-  const config::Persistence& settings = services_.settings.persistence;
   options.aof_base = true;
-  options.annotated = settings.aof_timestamp_enabled;
-  const uint64_t sync_bytes = settings.aof_rewrite_incremental_fsync ? kSyncBytes : 0;
+  options.annotated = services_.settings.persistence.aof_timestamp_enabled;
   const int64_t delay = services_.settings.testing.rdb_key_save_delay_micros;
   options.progress = [this, delay](uint64_t keys) {
     child_.Tell(keys);
     Snapshots::Delay(delay, keys);
   };
+  return options;
+}
+
+Status AppendOnly::WriteBase(const persistence::SnapshotOptions& options, const std::string& temporary,
+                             const std::string& path) {
+  const config::Persistence& settings = services_.settings.persistence;
+  const uint64_t sync_bytes = settings.aof_rewrite_incremental_fsync ? kSyncBytes : 0;
   const auto written =
       settings.aof_use_rdb_preamble
           ? persistence::WriteSnapshotFile(services_.keyspace, options, path, temporary, sync_bytes)
@@ -352,10 +357,12 @@ Status AppendOnly::BeginRewrite() {
     unlink(TemporaryIncrement().c_str());
     AppendTo(TRY(OpenForAppending(TemporaryIncrement())), 0);
   }
-  const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this] {
+  // Asked for here: a lock that another thread holds while the process forks is held in the child for ever.
+  const persistence::SnapshotOptions options = BaseOptions();
+  const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this, &options] {
     BindThisThread(services_.settings.general.aof_rewrite_cpulist, "aof-rewrite-cpulist", services_.log);
     const std::string temporary = TemporaryBase(getpid());
-    const Status written = WriteBase(temporary + ".part", temporary);
+    const Status written = WriteBase(options, temporary + ".part", temporary);
     if (!written)
       services_.log.Warning("Can't rewrite append only file in background: {}", written.error().message);
     return written.has_value();

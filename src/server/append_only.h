@@ -113,7 +113,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   Status TakeOverOldFile();
   void AppendTo(int fd, uint64_t size);
   Status BeginIncrement();
-  Status WriteBase(const std::string& temporary, const std::string& path);
+  persistence::SnapshotOptions BaseOptions();
+  Status WriteBase(const persistence::SnapshotOptions& options, const std::string& temporary,
+                   const std::string& path);
   Status BeginRewrite();
   Status FinishRewrite(pid_t child);
   void RemoveTemporaryBase();
