@@ -164,7 +164,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   Room MakeRoom();
   // Whether MakeRoom should be called again soon.
   bool evicting() const { return evicting_; }
-  // The limit has changed: what is over it goes without waiting for the next command. With the world stopped.
+  // The limit has changed: what is over it goes without waiting for the next command. This core's thread.
   void EvictSoon() { evicting_ = true; }
 
   // Removes expired keys of this core's shards until the time is over; see expiry.cc.

@@ -29,8 +29,10 @@ void Server::RegisterAppliers() {
   config_.RegisterApplier({"maxmemory-clients", "maxmemory"},
                           [this](const Settings&, Settings& now) -> Status {
                             client_memory_.ApplyLimit(now);
-                            for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->EvictSoon();
-                            for (auto& core : cores_) core->WeighAll();
+                            for (auto& core : cores_) {
+                              core->WeighAll();
+                              core->Post([&dispatcher = core->dispatcher()] { dispatcher.EvictSoon(); });
+                            }
                             return {};
                           });
   // Without a password nobody is a stranger; a new password concerns connections to come.
