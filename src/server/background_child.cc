@@ -116,6 +116,13 @@ BackgroundChild::Outcome BackgroundChild::Reap(int status) {
   return outcome;
 }
 
+bool BackgroundChild::Ended() const {
+  if (!running()) return false;
+  siginfo_t facts{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &facts, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         facts.si_pid == pid_;
+}
+
 std::optional<BackgroundChild::Outcome> BackgroundChild::Poll() {
   if (!running()) return std::nullopt;
   int status = 0;

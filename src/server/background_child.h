@@ -59,6 +59,8 @@ class BackgroundChild {
   Status Start(Purpose purpose, std::function<bool()> work);
   // For the child: notes the progress, and the copied bytes once a second.
   void Tell(uint64_t keys);
+  // Whether the child has ended and Poll would say so. It still counts as running.
+  bool Ended() const;
   // Whether the child has ended since the last call. Does not wait.
   std::optional<Outcome> Poll();
   // Ends the child and waits for it.

@@ -90,9 +90,12 @@ Status ServerDataFiles::FinishLoading() {
 // ---- while the server runs ----
 
 void ServerDataFiles::Cron() {
-  if (const auto outcome = child_.Poll()) {
-    // The outcome names files and counters that other cores read with the world stopped.
+  if (child_.Ended()) {
+    // The outcome names files and counters that other cores read with the world stopped. Nobody hears that
+    // the child has ended before what it has made is in its place.
     services_.dispatchers[0]->WithWorldStopped([&] {
+      const auto outcome = child_.Poll();
+      if (!outcome) return;
       if (outcome->purpose == BackgroundChild::Purpose::kSnapshot) {
         snapshots_.OnChildEnded(*outcome);
       } else {
