@@ -60,6 +60,7 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
   config.Mutable().general.threads = run.options.cores;
   config.Mutable().network.port = 0;
   config.Mutable().network.unixsocket = path;
+  config.Mutable().persistence.dir = directory;
   config.Mutable().persistence.save = {};  // FLUSHALL would write a file
   Logger log;
   log.SetLevel(LogLevel::kNothing);
@@ -76,8 +77,6 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
       clients.push_back(std::make_unique<HistoryClient>(path, "client" + std::to_string(i), seed + i));
     }
     std::thread conductor([&] {
-      const std::atomic<uint32_t>& alarms = server.services().alarms;
-      while ((alarms.load() & dispatch::Alarm::kLoading) != 0) std::this_thread::yield();
       std::vector<std::thread> threads;
       for (int i = 0; i < kClients; ++i) threads.emplace_back([&, i] { work(*clients[i], i); });
       for (std::thread& thread : threads) thread.join();
