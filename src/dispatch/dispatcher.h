@@ -253,6 +253,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void NoteOverMemory(bool over);
   Room EvictSome();
   bool Evict(const keyspace::EvictionCandidate& candidate);
+  bool MayFreeLater();
   bool Paused(const Session& session, const Command& command) const;
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   // False when a long command is in the way.

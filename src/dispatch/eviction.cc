@@ -65,9 +65,12 @@ Dispatcher::Room Dispatcher::EvictSome() {
       began + clock_.ToTicks(PatienceFor(memory.maxmemory_eviction_tenacity) * kNanosPerMicro);
   Room room = Room::kEnough;
   int tries_in_vain = 0;
-  while (OverMemory()) {
-    // Nobody else has to go for what is about to be free.
-    if (services_.evictions_pending.load(std::memory_order_relaxed) > 0) {
+  for (;;) {
+    // Nobody else has to go for what is about to be free. Asked before memory is: what became free between
+    // the two questions would count in neither answer the other way round.
+    const bool freeing = services_.evictions_pending.load(std::memory_order_acquire) > 0;
+    if (!OverMemory()) break;
+    if (freeing) {
       room = Room::kSoon;
       break;
     }
@@ -87,8 +90,20 @@ Dispatcher::Room Dispatcher::EvictSome() {
   return room;
 }
 
+// Values that are freed in the background go one after the other, all cores together: true if it is this core's
+// turn, and memory is still over the limit.
+bool Dispatcher::MayFreeLater() {
+  uint64_t none = 0;
+  std::atomic<uint64_t>& pending = services_.evictions_pending;
+  if (!pending.compare_exchange_strong(none, 1, std::memory_order_acq_rel)) return false;
+  if (OverMemory()) return true;
+  pending.fetch_sub(1, std::memory_order_release);
+  return false;
+}
+
 bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
   const keyspace::Key key{candidate.name, candidate.hash};
+  bool later = false;
   const size_t shard = Keyspace::ShardOf(key.hash);
   const bool lazy = services_.settings.memory.lazyfree_lazy_eviction;
   const config::EvictionPolicy policy = services_.settings.memory.maxmemory_policy;
@@ -96,7 +111,9 @@ bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
   keyspace::Database database(core_, candidate.database);
   Entry* gone = nullptr;
   const EntryRef found = database.FindWrite(key, keyspace::Use::kSilent);
-  if (EntryRef entry = found; found && keyspace::EvictionPool::StillDue(core_, *found, candidate, policy)) {
+  bool goes = found && keyspace::EvictionPool::StillDue(core_, *found, candidate, policy);
+  if (goes && lazy && found->slow_to_free()) goes = later = MayFreeLater();
+  if (EntryRef entry = found; goes) {
     database.MarkChanged(key);
     gone = database.Take(key, entry);
     counters_.evicted.Add();
@@ -110,15 +127,13 @@ bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
   core_.keyspace.Unlock(shard);
   if (!deferred_.empty()) ServeDeferred();
   if (gone == nullptr) return false;
-  if (!lazy || !gone->slow_to_free()) {
+  if (!later) {
     Entry::Destroy(gone);
     return true;
   }
-  std::atomic<uint64_t>& pending = services_.evictions_pending;
-  pending.fetch_add(1, std::memory_order_relaxed);
-  services_.control.Defer([gone, &pending] {
+  services_.control.Defer([gone, &pending = services_.evictions_pending] {
     Entry::Destroy(gone);
-    pending.fetch_sub(1, std::memory_order_relaxed);
+    pending.fetch_sub(1, std::memory_order_release);
   });
   return true;
 }

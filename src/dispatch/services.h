@@ -200,7 +200,7 @@ struct Services {
   std::atomic<uint32_t> alarms{0};               // Alarm bits
   std::atomic<uint64_t> released{0};             // with kGatedReplies: how much of the journal is on disk
   std::atomic<uint64_t> copy_waiters{0};         // blocked clients that want to know when more of it is
-  std::atomic<uint64_t> evictions_pending{0};    // evicted values that are still to be freed
+  std::atomic<uint64_t> evictions_pending{0};    // 1: an evicted value is still to be freed
   std::atomic<Millis> memory_exceeded_since{0};  // used memory is over maxmemory since then; 0: it is not
   std::atomic<uint32_t> long_commands{0};        // commands that have yielded and not ended
 };
