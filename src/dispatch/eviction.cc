@@ -90,8 +90,8 @@ Dispatcher::Room Dispatcher::EvictSome() {
   return room;
 }
 
-// Values that are freed in the background go one after the other, all cores together: true if it is this core's
-// turn, and memory is still over the limit.
+// Values that are freed in the background go one after the other, all cores together: true if it is this
+// core's turn, and memory is still over the limit.
 bool Dispatcher::MayFreeLater() {
   uint64_t none = 0;
   std::atomic<uint64_t>& pending = services_.evictions_pending;

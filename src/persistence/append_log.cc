@@ -387,7 +387,7 @@ void AppendLog::NoteWritten(Segment& segment, size_t bytes) {
       std::string().swap(segment.bytes);
     }
   }
-  if (unsynced_.exchange(true)) return;
+  if (unsynced_.exchange(true) || policy_.load(std::memory_order_relaxed) != SyncPolicy::kEverySecond) return;
   { std::lock_guard lock(mutex_); }  // the syncer is before its look at it, or waits
   sync_work_.notify_one();
 }

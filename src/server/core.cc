@@ -438,14 +438,13 @@ bool Core::HoldReplies(Connection& connection) {
   // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave.
   if (services_.settings.persistence.appendfsync != config::AppendFsync::kAlways) services_.files->Kick();
   if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
-  if (!connection.held) held_.push_back(session.id);
+  if (!connection.held) held_.push_back({&connection, session.gate});
   connection.held = true;
   // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
   // saying so.
   holds_replies_.store(true);
   if (session.gate > services_.released.load()) return true;
-  connection.held = false;
-  std::erase(held_, session.id);
+  ForgetHeld(connection);
   return false;
 }
 
@@ -455,16 +454,35 @@ void Core::KickJournal() {
   kicked_at_ = dispatcher_.clock().Now();
 }
 
-void Core::FlushHeld() {
-  holds_replies_.store(false);
-  const std::vector<uint64_t> ids = std::exchange(held_, {});
-  for (uint64_t id : ids) {
-    Connection* connection = Find(id);
-    if (connection == nullptr) continue;
-    connection->held = false;
-    // While a reply is being written to it: the end of its turn comes here again.
-    if (!connection->in_turn) Flush(*connection);
+void Core::ForgetHeld(Connection& connection) {
+  if (!std::exchange(connection.held, false)) return;
+  std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
+  for (Held& held : flushing_) {
+    if (held.connection == &connection) held.connection = nullptr;
   }
+}
+
+// Looks only at those whose time has come: a sync lets go of a part of them.
+void Core::FlushHeld() {
+  uint64_t released = 0;
+  do {
+    holds_replies_.store(false);
+    released = services_.released.load();
+    flushing_.swap(held_);
+    for (Held& held : flushing_) {
+      if (held.connection == nullptr) continue;  // closed meanwhile
+      if (gated() && held.gate > released) {
+        held_.push_back(held);
+        continue;
+      }
+      held.connection->held = false;
+      // While a reply is being written to it: the end of its turn comes here again.
+      if (!held.connection->in_turn) Flush(*held.connection);
+    }
+    flushing_.clear();
+    if (held_.empty()) return;
+    holds_replies_.store(true);
+  } while (services_.released.load() > released);
 }
 
 bool Core::Flush(Connection& connection) {
@@ -557,6 +575,7 @@ void Core::Close(Connection& connection) {
   if (session.postponed) --postponed_count_;
   if (session.monitor) services_.monitors.fetch_sub(1);
   std::erase(suspended_, session.id);
+  ForgetHeld(connection);
   reactor_->Remove(session.facts.fd);
   close(session.facts.fd);
   Unweigh(connection);

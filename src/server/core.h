@@ -140,6 +140,11 @@ class Core final : public dispatch::Bystanders {
   static constexpr uint32_t kRequestsMax = 64;
   static constexpr size_t kEventsMax = 256;
 
+  // A connection whose replies wait for the disk.
+  struct Held {
+    Connection* connection;
+    uint64_t gate;  // of its session, when it began to wait
+  };
   // What a turn of the core needs: the connections that it serves together, and their requests.
   struct Workspace {
     std::unique_ptr<char[]> scratch{new char[kTurnsMax * kScratchBytes]};
@@ -181,6 +186,7 @@ class Core final : public dispatch::Bystanders {
   bool WriteSome(Connection& connection);
   // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
   bool HoldReplies(Connection& connection);
+  void ForgetHeld(Connection& connection);
   void KickJournal();
   bool OverOutputLimits(Connection& connection);
   bool CheckOutputLimits(Connection& connection);
@@ -222,7 +228,8 @@ class Core final : public dispatch::Bystanders {
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
   std::vector<uint64_t> attended_soon_;
-  std::vector<uint64_t> held_;         // sessions whose replies wait for the disk
+  std::vector<Held> held_;
+  std::vector<Held> flushing_;         // of FlushHeld, while it is at it
   std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
   std::vector<uint64_t> close_later_;  // Connection::close_later
   std::atomic<bool> holds_replies_{false};
