@@ -18,8 +18,9 @@ char* PutLineEnd(char* out) {
 
 char* PutHeader(char type, size_t count, char* out) {
   *out++ = type;
-  if (count < 10) {
-    *out++ = static_cast<char>('0' + count);
+  if (count < 100) {
+    if (count >= 10) *out++ = static_cast<char>('0' + count / 10);
+    *out++ = static_cast<char>('0' + count % 10);
   } else {
     out += FormatInt64(static_cast<int64_t>(count), out);
   }
