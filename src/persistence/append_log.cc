@@ -1,6 +1,5 @@
 #include "persistence/append_log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,11 +19,6 @@ using std::chrono::milliseconds;
 constexpr int64_t kSyncMillis = 900;
 constexpr int64_t kLateMillis = 1000;
 constexpr milliseconds kRetry{1000};
-// Between two syncs the disk begins with what it has to write anyway, so that the sync, which cores and
-// replies wait for, finds little left. In steps that are worth it.
-constexpr milliseconds kWritebackEach{100};
-constexpr uint64_t kWritebackBytes = 256 * 1024;
-constexpr uint64_t kPageBytes = 4096;
 // A write that took longer makes cores leave writing to the writer thread for a while.
 constexpr int64_t kSlowWriteMillis = 10;
 constexpr int64_t kSlowForMillis = 1000;
@@ -334,11 +328,7 @@ void AppendLog::RunSyncer() {
     if (!WantsSyncs()) {
       sync_work_.wait(lock);
     } else if (now < next_sync) {
-      sync_work_.wait_for(lock, std::min(kWritebackEach, milliseconds(next_sync - now)));
-      if (stopping_ || !WantsSyncs()) continue;
-      lock.unlock();
-      BeginWriteback();
-      lock.lock();
+      sync_work_.wait_for(lock, milliseconds(next_sync - now));
     } else {
       next_sync = now + kSyncMillis;
       lock.unlock();
@@ -351,25 +341,6 @@ void AppendLog::RunSyncer() {
       lock.lock();
     }
   }
-}
-
-// Whole pages only: the last one is still being written to. What goes wrong is told by the next sync.
-void AppendLog::BeginWriteback() {
-  std::shared_ptr<File> file;
-  uint64_t end = 0;
-  {
-    std::lock_guard lock(file_mutex_);
-    file = current_;
-    end = file_bytes_.load(std::memory_order_relaxed) / kPageBytes * kPageBytes;
-  }
-  if (writeback_file_.lock() != file) {
-    writeback_file_ = file;
-    writeback_end_ = 0;
-  }
-  if (file == nullptr || end < writeback_end_ + kWritebackBytes) return;
-  sync_file_range(file->fd, static_cast<off64_t>(writeback_end_), static_cast<off64_t>(end - writeback_end_),
-                  SYNC_FILE_RANGE_WRITE);
-  writeback_end_ = end;
 }
 
 // ---- the file ----

@@ -148,7 +148,6 @@ class AppendLog {
   bool SyncWithPatience(os::ForkShelter& shelter);
 
   void RunSyncer();
-  void BeginWriteback();
   // A sync that is due at the moment, or will be.
   bool WantsSyncs() const;
 
@@ -204,8 +203,6 @@ class AppendLog {
   std::atomic<uint64_t> delayed_syncs_{0};
   std::atomic<Nanos> sync_nanos_{0};           // that the last sync took
   std::atomic<uint64_t> appended_at_sync_{0};  // when it ended
-  std::weak_ptr<File> writeback_file_;  // of the syncer: for which file, and how much of it, a write to disk
-  uint64_t writeback_end_ = 0;          // has begun
   std::thread writer_;
   std::thread syncer_;
 };
