@@ -250,7 +250,9 @@ void Core::ParseTurn(Turn& turn) {
     }
     position += connection.parser.consumed();
     if (batch.arguments.size() == first) {
-      if (batch.requests.size() == turn.first_request) turn.consumed = position;
+      // An empty line goes with what came before it: a request that begins behind it may not be whole yet,
+      // and what the parser remembers of that one counts from its first byte.
+      (batch.requests.size() == turn.first_request ? turn.consumed : work_->request_ends.back()) = position;
       continue;
     }
     dispatcher_.Prepare(batch, session, first);

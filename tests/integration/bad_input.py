@@ -60,6 +60,19 @@ def requests_cut_off(checks):
         checks.true("alive", server.alive())
 
 
+def empty_lines(checks):
+    """Between requests they are nothing, wherever what the network delivers ends."""
+    before, behind = encode(["SET", "k", "v"]) + b"\r\n", b"\r\n" + encode(["ECHO", "twenty random letters"])
+    with Server(threads=1) as server, server.client() as client:
+        for cut in range(len(behind) + 1):
+            client.send_raw(before + behind[:cut])
+            # So far it is read at once: the answer says that the server has seen where it ends.
+            checks.equal(f"before the cut at {cut}", client.read(), b"OK")
+            client.send_raw(behind[cut:] + b"\r\n\r\n" + encode(["PING"]))
+            checks.equal(f"the request behind {cut} bytes of it", client.read(), b"twenty random letters")
+            checks.equal(f"and the next, cut at {cut}", client.read(), b"PONG")
+
+
 def random_bytes(checks):
     seed = int(os.environ.get("CINNABAR_SEED", random.SystemRandom().randrange(1 << 32)))
     source = random.Random(seed)
@@ -198,5 +211,5 @@ def occupied_addresses(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([malformed_requests, requests_cut_off, random_bytes, wrong_commands, strangers, too_many_clients,
+    sys.exit(run_parts([malformed_requests, requests_cut_off, empty_lines, random_bytes, wrong_commands, strangers, too_many_clients,
                         query_buffer_limit, bulk_limit, bad_configuration, occupied_addresses]))
