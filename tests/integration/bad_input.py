@@ -73,6 +73,36 @@ def empty_lines(checks):
             checks.equal(f"and the next, cut at {cut}", client.read(), b"PONG")
 
 
+def cut_anywhere(checks):
+    """Requests of all kinds and sizes in one stream, with empty lines between them: wherever it is cut, each is answered as
+    soon as it is whole."""
+    seed = int(os.environ.get("CINNABAR_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"    repeat with CINNABAR_SEED={seed}", flush=True)
+    choose = random.Random(seed)
+    for threads in (1, 4):
+        with Server(threads=threads) as server:
+            for number in range(60):
+                stream, ends, answers = b"", [], []
+                for i in range(choose.randint(1, 40)):
+                    stream += b"\r\n" * choose.choice((0, 0, 1, 2))
+                    inline = choose.random() < 0.3
+                    size = choose.randint(1, 60) if inline else choose.choice((0, 5, 300, 20_000, 40_000, 200_000))
+                    word = f"{i}:".encode() + b"x" * size
+                    stream += b"ECHO " + word + b"\r\n" if inline else encode(["ECHO", word])
+                    ends.append(len(stream))
+                    answers.append(word)
+                cuts = sorted({choose.choice((choose.randint(0, len(stream)), max(0, choose.choice(ends) + choose.randint(-8, 8))))
+                               for _ in range(20)} | {len(stream)})
+                with server.client() as client:
+                    sent, got = 0, []
+                    for cut in cuts:
+                        client.send_raw(stream[sent:cut])
+                        sent = cut
+                        while len(got) < len(ends) and ends[len(got)] <= sent:
+                            got.append(client.read())
+                    checks.true(f"threads {threads}, stream {number}", got == answers, f"seed {seed}: other replies than asked for")
+
+
 def random_bytes(checks):
     seed = int(os.environ.get("CINNABAR_SEED", random.SystemRandom().randrange(1 << 32)))
     source = random.Random(seed)
@@ -211,5 +241,5 @@ def occupied_addresses(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([malformed_requests, requests_cut_off, empty_lines, random_bytes, wrong_commands, strangers, too_many_clients,
-                        query_buffer_limit, bulk_limit, bad_configuration, occupied_addresses]))
+    sys.exit(run_parts([malformed_requests, requests_cut_off, empty_lines, cut_anywhere, random_bytes, wrong_commands, strangers,
+                        too_many_clients, query_buffer_limit, bulk_limit, bad_configuration, occupied_addresses]))
