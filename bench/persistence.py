@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 """What it costs to keep data on disk while they change: ours and redis-server side by side, in turn.
 
-everysec  SET without an append-only file and with one under everysec: throughput and CPU time per operation
+everysec  SET without an append-only file and with one under everysec: throughput and CPU time per operation. Each repetition
+          starts the servers anew, because where a server's memory lies makes a difference of some per cent
 always    SET under always with 50 and with 500 clients; many short loads in turn, because neither the disk nor the machine is
           as fast in one second as in the next
 readers   paced readers alone, beside paced writers under everysec, and beside the same writers under always
 
-    bench/persistence.py [--only everysec,always,readers] [--reps 5] [--scale 1.0] [--server PATH]
+    bench/persistence.py [--only everysec,always,readers] [--reps 5] [--seconds 3.0] [--server PATH]
 """
 
 import contextlib
 import sys
+import time
 
 from servers import Load, Server, arguments, checked, fill, median, table
 
-# pipeline, requests, part of the throughput without a file that is to be kept
-EVERYSEC_CELLS = [(1, 300_000, 0.95), (16, 2_000_000, 0.80)]
+# pipeline, part of the throughput without a file that is to be kept
+EVERYSEC_CELLS = [(1, 0.95), (16, 0.80)]
+# one repetition of `everysec` is so many loads on each server; what a load has left for the disk is there before the next
+EVERYSEC_LOADS = 3
+SETTLE_SECONDS = 1.0
 # clients, throughput ÷ redis-server's to reach, throughput ÷ our own everysec's to reach
 ALWAYS_CELLS = [(50, 1.0, None), (500, 1.3, 0.8)]
 # one repetition of `always` is so many loads on each server
@@ -54,28 +59,32 @@ def running(*servers):
 
 
 def everysec(options):
-    print(f"## everysec: 50 clients SET {options.value_bytes} bytes, one thread, medians of {options.reps}\n")
+    print(f"## everysec: 50 clients SET {options.value_bytes} bytes, one thread; medians of {EVERYSEC_LOADS} loads of "
+          f"{options.seconds:.1f} s on each of {options.reps} sets of servers\n")
+    names = [f"{who}, {what}" for who in ("ours", "redis") for what in ("no file", "everysec")]
+    samples = {(name, pipeline): [] for name in names for pipeline, _ in EVERYSEC_CELLS}
+    for repetition in range(options.reps):
+        with running(*(Server(name, options.server if name.startswith("ours") else options.redis,
+                              options=append_only("everysec") if name.endswith("everysec") else ()) for name in names)) as servers:
+            for server in servers:
+                fill(server, options.keys, value_bytes=options.value_bytes)
+            for pipeline, _ in EVERYSEC_CELLS:
+                for number in range(repetition, repetition + EVERYSEC_LOADS):
+                    for server in in_turn(servers, number):
+                        time.sleep(SETTLE_SECONDS)
+                        samples[server.name, pipeline].append(
+                            measured(server, test="set", c=50, P=pipeline, n=10**9, r=options.keys, d=options.value_bytes,
+                                     s=number + 1, seconds=options.seconds))
     rows = []
-    with running(Server("ours, no file", options.server), Server("ours, everysec", options.server, options=append_only("everysec")),
-                 Server("redis, no file", options.redis),
-                 Server("redis, everysec", options.redis, options=append_only("everysec"))) as servers:
-        for server in servers:
-            fill(server, options.keys, value_bytes=options.value_bytes)
-        for pipeline, requests, target in EVERYSEC_CELLS:
-            samples = {server.name: [] for server in servers}
-            for repetition in range(options.reps):
-                for server in in_turn(servers, repetition):
-                    samples[server.name].append(measured(server, test="set", c=50, P=pipeline, n=int(requests * options.scale),
-                                                         r=options.keys, d=options.value_bytes, s=repetition + 1))
-            for who in ("ours", "redis"):
-                with_file, without = f"{who}, everysec", f"{who}, no file"
-                kept = pairs(samples, with_file, without, lambda load: load.rps)
-                cost = pairs(samples, with_file, without, lambda load: load.nanos)
-                rows.append([f"{who}, pipeline {pipeline}", *[f"{median([x.rps for x in samples[name]]):,.0f}"
-                                                              for name in (without, with_file)],
-                             f"**{kept:.2f}**", f"≥ {target:.2f}", "yes" if kept >= target else "no",
-                             *[f"{median([x.nanos for x in samples[name]]):,.0f}" for name in (without, with_file)],
-                             f"{cost:.2f}", f"{median([x.p99 for x in samples[with_file]]):,.0f}"])
+    for pipeline, target in EVERYSEC_CELLS:
+        for who in ("ours", "redis"):
+            without, with_file = (f"{who}, no file", pipeline), (f"{who}, everysec", pipeline)
+            kept = pairs(samples, with_file, without, lambda load: load.rps)
+            cost = pairs(samples, with_file, without, lambda load: load.nanos)
+            rows.append([f"{who}, pipeline {pipeline}", *[f"{median([x.rps for x in samples[cell]]):,.0f}" for cell in (without, with_file)],
+                         f"**{kept:.3f}**", f"≥ {target:.2f}", "yes" if kept >= target else "no",
+                         *[f"{median([x.nanos for x in samples[cell]]):,.0f}" for cell in (without, with_file)],
+                         f"{cost:.2f}", f"{median([x.p99 for x in samples[with_file]]):,.0f}"])
     table(["SET", "no file req/s", "everysec req/s", "kept", "target", "met", "no file ns CPU", "everysec ns CPU", "CPU ratio",
            "everysec p99 µs"], rows)
 
@@ -149,7 +158,7 @@ def beside_writers(server, what, repetition, options):
 
 
 def main():
-    parser = arguments(__doc__, only="everysec,always,readers", reps=5, scale=1.0, keys=1_000_000, value_bytes=64, seconds=3.0,
+    parser = arguments(__doc__, only="everysec,always,readers", reps=5, keys=1_000_000, value_bytes=64, seconds=3.0,
                        read_rate=8000.0, write_rate=4000.0)
     options = checked(parser.parse_args())
     for experiment in (everysec, always, readers):

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace cinnabar {
 
@@ -18,6 +19,12 @@ class FlatVector {
   FlatVector() = default;
   FlatVector(const FlatVector&) = delete;
   FlatVector& operator=(const FlatVector&) = delete;
+  FlatVector(FlatVector&& other) noexcept { Swap(other); }
+  FlatVector& operator=(FlatVector&& other) noexcept {
+    FlatVector taken(std::move(other));
+    Swap(taken);
+    return *this;
+  }
   ~FlatVector() { std::free(data_); }
 
   size_t size() const { return size_; }
@@ -55,6 +62,11 @@ class FlatVector {
   }
 
  private:
+  void Swap(FlatVector& other) {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
   [[gnu::noinline]] void Grow(size_t least) {
     size_t capacity = capacity_ == 0 ? 64 : capacity_ * 2;
     Reallocate(capacity < least ? least : capacity);

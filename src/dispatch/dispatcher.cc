@@ -87,7 +87,7 @@ void Dispatcher::SettingsChanged() {
   core_.keyspace.Unlock(shard);
 }
 
-void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument) {
+void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument, const char* text) {
   const auto argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
   const std::span<const std::string_view> argv(batch.arguments.data() + first_argument, argument_count);
   const auto first_key = static_cast<uint32_t>(batch.keys.size());
@@ -109,7 +109,8 @@ void Dispatcher::Prepare(Batch& batch, Session& session, uint32_t first_argument
                             .first_argument = first_argument,
                             .argument_count = argument_count,
                             .first_key = first_key,
-                            .key_count = static_cast<uint32_t>(batch.keys.size()) - first_key});
+                            .key_count = static_cast<uint32_t>(batch.keys.size()) - first_key,
+                            .text = text});
 }
 
 void Dispatcher::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request,
@@ -160,6 +161,7 @@ void Dispatcher::AfterReply(Session& session) {
 [[gnu::always_inline]] inline void Dispatcher::CallHandler(Session& session, const Command& command,
                                                            std::span<const std::string_view> argv,
                                                            std::span<const PlacedKey> keys) {
+  const char* const text = std::exchange(text_, nullptr);
   Call call(*this, core_, session, command, argv, keys);
   call.started = last_tick_;
   const uint64_t errors_before = session.reply.errors();
@@ -168,7 +170,12 @@ void Dispatcher::AfterReply(Session& session) {
   if (call.dirty() != 0) {
     counters_.changes.Add(call.dirty());
     if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
-      effects_.Add(session.database, argv);
+      if (text != nullptr) {
+        const char* const end = argv.back().data() + argv.back().size() + 2;
+        effects_.AddEncoded(session.database, {text, static_cast<size_t>(end - text)});
+      } else {
+        effects_.Add(session.database, argv);
+      }
     }
   }
   Account(session, command, call, call.started, errors_before);
@@ -226,6 +233,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
       const size_t shard = keyspace::Keyspace::ShardOf(placed.key.hash);
       if (!core_.keyspace.TryLock(shard) && !LockOrPostpone(session, shard)) [[unlikely]]
         return Outcome::kPostponed;
+      text_ = request.text;
       RunHeld(session, *command, argv, {&placed, 1});
       if (alarms != 0) {
         const auto held = static_cast<uint32_t>(shard);
@@ -456,7 +464,7 @@ void Dispatcher::NoteGateEverywhere(Session& session) {
 
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
   appended_ = services_.journal.Append(effects_, grouping);
-  if (effects_.records().back().end <= kEffectsKeptBytes) return effects_.Clear();
+  if (effects_.held_bytes() <= kEffectsKeptBytes) return effects_.Clear();
   journal::Effects fresh;
   std::swap(effects_, fresh);  // an assignment would keep the buffer
 }

@@ -40,6 +40,7 @@ struct Request {
   uint32_t argument_count = 0;
   uint32_t first_key = 0;
   uint32_t key_count = 0;
+  const char* text = nullptr;  // where a canonical request begins (RequestParser::canonical); null: nowhere
 };
 
 // The requests that are prepared together, so that their cache misses overlap. Arguments point into the input
@@ -101,7 +102,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
 
   // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and
   // starts fetching their buckets.
-  void Prepare(Batch& batch, Session& session, uint32_t first_argument);
+  void Prepare(Batch& batch, Session& session, uint32_t first_argument, const char* text = nullptr);
   // Once buckets have arrived: starts fetching the entries of the batch's keys.
   void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
 
@@ -321,6 +322,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool queued_failed_ = false;  // a command of the transaction that runs answered with an error
   bool time_frozen_ = false;
   journal::Effects effects_;
+  const char* text_ = nullptr;  // of the request that runs next, where it is canonical
   Clocks clocks_ = Clocks::kRun;
   uint64_t appended_ = 0;  // journal offset behind what this core appended last; 0: nothing since NoteGate
   LockPlan plan_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "base/numbers.h"
 
@@ -16,16 +17,16 @@ constexpr size_t kKeptBytes = 256 * 1024;
 void Effects::Add(int database, std::span<const std::string_view> argv) {
   const size_t begin = bytes_.size();
   EncodeCommand(argv, bytes_);
-  records_.push_back({database, begin, bytes_.size()});
+  records_.push_back({database, begin, bytes_.size(), nullptr});
 }
 
 void Journal::AddSink(JournalSink& sink) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   sinks_.push_back(&sink);
 }
 
 void Journal::RemoveSink(JournalSink& sink) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   std::erase(sinks_, &sink);
 }
 
@@ -38,10 +39,10 @@ void Journal::SelectDatabase(int database) {
 }
 
 uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   if (effects.empty() || sinks_.empty()) return offset_;
   const bool wrapped = grouping == Grouping::kTransaction || effects.size() > 1;
-  const Effects::Record& first = effects.records().front();
+  const Effects::Record& first = effects.records()[0];
   const auto hand = [this](std::string_view bytes) {
     for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
     return offset_ += bytes.size();
@@ -63,12 +64,12 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
 }
 
 void Journal::SelectAnew() {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   database_ = -1;
 }
 
 uint64_t Journal::offset() const {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   return offset_;
 }
 

@@ -7,12 +7,13 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/brief_lock.h"
+#include "base/flat_vector.h"
 #include "protocol/encode_command.h"
 
 namespace cinnabar::journal {
@@ -23,6 +24,10 @@ class Effects {
   void Add(int database, std::span<const std::string_view> argv);
   void Add(int database, std::initializer_list<std::string_view> argv) {
     Add(database, std::span<const std::string_view>(argv.begin(), argv.size()));
+  }
+  // `text` is what the other Add would make of it; it stays where it is until Clear.
+  void AddEncoded(int database, std::string_view text) {
+    records_.push_back({database, 0, text.size(), text.data()});
   }
   bool empty() const { return records_.empty(); }
   size_t size() const { return records_.size(); }
@@ -35,15 +40,18 @@ class Effects {
     int database;
     size_t begin;
     size_t end;
+    const char* elsewhere;  // null: the effects hold its text themselves
   };
-  const std::vector<Record>& records() const { return records_; }
+  const FlatVector<Record>& records() const { return records_; }
   std::string_view bytes(const Record& record) const {
-    return std::string_view(bytes_).substr(record.begin, record.end - record.begin);
+    const char* text = record.elsewhere != nullptr ? record.elsewhere : bytes_.data();
+    return {text + record.begin, record.end - record.begin};
   }
+  size_t held_bytes() const { return bytes_.size(); }
 
  private:
   std::string bytes_;
-  std::vector<Record> records_;
+  FlatVector<Record> records_;
 };
 
 class JournalSink {
@@ -75,7 +83,7 @@ class Journal {
  private:
   void SelectDatabase(int database);
 
-  mutable std::mutex mutex_;
+  mutable BriefLock lock_;
   std::vector<JournalSink*> sinks_;
   std::string staging_;
   uint64_t offset_ = 0;

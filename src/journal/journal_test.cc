@@ -41,6 +41,23 @@ TEST(Journal, SelectsTheDatabaseWhenItChanges) {
   EXPECT_EQ(journal.offset(), sink.text.size());
 }
 
+TEST(Journal, TakesRecordsThatAreEncodedAlready) {
+  Journal journal;
+  CollectingSink sink;
+  journal.AddSink(sink);
+  const std::string text = Encoded({"SET", "a", "1"});
+  Effects effects;
+  effects.AddEncoded(0, text);
+  journal.Append(effects, Grouping::kAsNeeded);
+  effects.Clear();
+  effects.Add(0, {"B"});
+  effects.AddEncoded(0, text);
+  effects.Add(0, {"C"});
+  journal.Append(effects, Grouping::kAsNeeded);
+  EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + text + Encoded({"MULTI"}) + Encoded({"B"}) + text +
+                           Encoded({"C"}) + Encoded({"EXEC"}));
+}
+
 TEST(Journal, GroupsSeveralEffectsAndTransactions) {
   Journal journal;
   CollectingSink sink;

@@ -1,24 +1,9 @@
 #include "keyspace/shard_lock.h"
 
-#include <immintrin.h>
-
 namespace cinnabar::keyspace {
 
 void ShardLock::LockSlow() {
   if (!SpinForIt()) SleepUntilMine(Patience::kUnlimited);
-}
-
-bool ShardLock::SpinForIt() {
-  constexpr int kSpins = 100;  // about a microsecond: longer than most commands hold a shard
-  for (int i = 0; i < kSpins; ++i) {
-    uint32_t expected = kFree;
-    if (state_.load(std::memory_order_relaxed) == kFree &&
-        state_.compare_exchange_weak(expected, kHeld, std::memory_order_acquire)) {
-      return true;
-    }
-    _mm_pause();
-  }
-  return false;
 }
 
 // Who has slept takes the lock as contended, since others may still sleep.

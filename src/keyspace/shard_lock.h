@@ -1,6 +1,4 @@
-// ShardLock: the lock of one shard. It tries, spins briefly, then sleeps in the kernel; never pure spin,
-// since a holder that lost its processor would cost the spinner a whole time slice (DESIGN §5). One per cache
-// line.
+// ShardLock: the lock of one shard, a BriefLock in a cache line of its own (DESIGN §5).
 //
 // A holder that takes long says so (MarkLong): whoever has something else to do need not sleep then.
 #pragma once
@@ -9,25 +7,20 @@
 #include <cstdint>
 #include <thread>
 
-#include "base/check.h"
+#include "base/brief_lock.h"
 
 namespace cinnabar::keyspace {
 
-class alignas(64) ShardLock {
+class alignas(64) ShardLock : private BriefLock {
  public:
   void Lock() {
-    uint32_t expected = kFree;
-    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) [[unlikely]] {
+    if (!try_lock()) [[unlikely]]
       LockSlow();
-    }
     NoteOwner(std::this_thread::get_id());
   }
   // As Lock, but false, without the lock, when its holder takes long.
   bool LockUnlessLong() {
-    uint32_t expected = kFree;
-    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) [[unlikely]] {
-      if (!SpinForIt() && !SleepUntilMine(Patience::kUnlessLong)) return false;
-    }
+    if (!try_lock() && !SpinForIt() && !SleepUntilMine(Patience::kUnlessLong)) return false;
     NoteOwner(std::this_thread::get_id());
     return true;
   }
@@ -41,16 +34,13 @@ class alignas(64) ShardLock {
   // REQUIRES: the caller holds the lock. Until Unlock.
   void MarkLong();
   bool TryLock() {
-    uint32_t expected = kFree;
-    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) return false;
+    if (!try_lock()) return false;
     NoteOwner(std::this_thread::get_id());
     return true;
   }
   void Unlock() {
     NoteOwner(std::thread::id());
-    if (state_.exchange(kFree, std::memory_order_release) >= kContended) [[unlikely]] {
-      state_.notify_one();
-    }
+    unlock();
   }
 
 #ifndef NDEBUG
@@ -60,12 +50,11 @@ class alignas(64) ShardLock {
 #endif
 
  private:
-  // kContended: somebody sleeps. kLong: held for long, and somebody may sleep.
-  static constexpr uint32_t kFree = 0, kHeld = 1, kContended = 2, kLong = 3;
+  // Held for long, and somebody may sleep.
+  static constexpr uint32_t kLong = kContended + 1;
 
   enum class Patience : uint8_t { kUnlimited, kUnlessLong };
   void LockSlow();
-  bool SpinForIt();
   bool SleepUntilMine(Patience patience);
 #ifndef NDEBUG
   void NoteOwner(std::thread::id id) {
@@ -75,7 +64,6 @@ class alignas(64) ShardLock {
 #else
   void NoteOwner(std::thread::id) {}
 #endif
-  std::atomic<uint32_t> state_{kFree};
 };
 
 }  // namespace cinnabar::keyspace

@@ -78,7 +78,7 @@ AppendLog::~AppendLog() {
 
 void AppendLog::Rotate(int fd, uint64_t size) {
   {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(tail_lock_);
     const uint64_t offset = appended_.load(std::memory_order_relaxed);
     if (file_ != nullptr) {
       earlier_.push_back(
@@ -88,9 +88,8 @@ void AppendLog::Rotate(int fd, uint64_t size) {
     if (fd >= 0) {
       earlier_.push_back({.file = file_, .file_bytes = size, .end_offset = offset, .opens = true});
     }
-    kicked_ = true;
   }
-  work_.notify_all();
+  WakeWriter();
 }
 
 void AppendLog::Close() {
@@ -98,7 +97,7 @@ void AppendLog::Close() {
 }
 
 void AppendLog::Append(uint64_t end_offset, std::string_view bytes) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(tail_lock_);
   if (file_ == nullptr) return;
   const size_t before = HeapBytes(tail_);
   tail_.append(bytes);
@@ -164,7 +163,7 @@ bool AppendLog::WriteHere() {
   std::unique_lock file(file_mutex_, std::defer_lock);
   if (!TryFile(file) || !batch_.empty()) return false;
   {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(tail_lock_);
     if (!earlier_.empty()) return false;
     direct_.bytes.swap(tail_);
     direct_.file = file_;
@@ -248,7 +247,7 @@ void AppendLog::GatherMore(std::unique_lock<std::mutex>& lock, const Gathering& 
 
 // Takes what was appended, behind what is there already.
 void AppendLog::TakeBatch() {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(tail_lock_);
   std::move(earlier_.begin(), earlier_.end(), std::back_inserter(batch_));
   earlier_.clear();
   if (tail_.empty()) return;

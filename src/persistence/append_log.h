@@ -33,6 +33,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/brief_lock.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "os/allocator.h"
@@ -166,14 +167,17 @@ class AppendLog {
   std::atomic<uint32_t> hands_off_{0};
   std::atomic<int64_t> slow_until_millis_{0};  // the disk is: cores do not write
 
-  // What is to be written, and the state of the threads.
+  // What is to be written.
+  BriefLock tail_lock_;
+  std::deque<Segment> earlier_;  // everything before the tail: ends and beginnings of files
+  std::shared_ptr<File> file_;   // what is appended belongs to it
+  std::string tail_;
+
+  // The state of the threads.
   mutable std::mutex mutex_;
   std::condition_variable work_;       // for the writer
   std::condition_variable sync_work_;  // for the syncer
   std::condition_variable settled_;    // for Flush
-  std::deque<Segment> earlier_;        // everything before the tail: ends and beginnings of files
-  std::shared_ptr<File> file_;         // what is appended belongs to it
-  std::string tail_;
   bool stopping_ = false;
   bool kicked_ = false;
   bool flush_waits_ = false;  // a failure is tried again at once
@@ -181,7 +185,7 @@ class AppendLog {
   uint64_t rounds_ = 0;        // of the writer
   uint64_t failed_tries_ = 0;  // of writing or syncing
 
-  // Held while something is written. Before mutex_.
+  // Held while something is written. Before the other two.
   std::mutex file_mutex_;
   std::shared_ptr<File> current_;  // what is written to
   std::deque<Segment> batch_;      // what the writer has taken, or a core could not write

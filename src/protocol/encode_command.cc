@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/numbers.h"
+#include "base/unaligned.h"
 
 namespace cinnabar::protocol {
 namespace {
@@ -16,15 +17,21 @@ char* PutLineEnd(char* out) {
   return out + 2;
 }
 
+// Most numbers have one or two digits: one store for all of it. There is room for kHeaderBytesMax.
 char* PutHeader(char type, size_t count, char* out) {
-  *out++ = type;
-  if (count < 100) {
-    if (count >= 10) *out++ = static_cast<char>('0' + count / 10);
-    *out++ = static_cast<char>('0' + count % 10);
-  } else {
-    out += FormatInt64(static_cast<int64_t>(count), out);
+  constexpr uint64_t kLineEnd = '\r' | '\n' << 8;
+  if (count < 10) {
+    StoreAs<uint32_t>(
+        out, static_cast<uint32_t>(static_cast<uint64_t>(type) | ('0' + count) << 8 | kLineEnd << 16));
+    return out + 4;
   }
-  return PutLineEnd(out);
+  if (count < 100) {
+    const uint64_t digits = ('0' + count / 10) | ('0' + count % 10) << 8;
+    StoreAs<uint64_t>(out, static_cast<uint64_t>(type) | digits << 8 | kLineEnd << 24);
+    return out + 5;
+  }
+  *out++ = type;
+  return PutLineEnd(out + FormatInt64(static_cast<int64_t>(count), out));
 }
 
 }  // namespace

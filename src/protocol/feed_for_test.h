@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
+#include "protocol/encode_command.h"
 #include "protocol/request_parser.h"
 
 namespace cinnabar::protocol {
@@ -16,6 +18,12 @@ struct Parsed {
   std::string rest;   // what was not consumed
   bool operator==(const Parsed&) const = default;
 };
+
+inline void CheckCanonical(const std::string& text, const FlatVector<std::string_view>& arguments) {
+  std::string encoded;
+  EncodeCommand({arguments.data(), arguments.size()}, encoded);
+  CHECK(text == encoded);
+}
 
 // `next_piece(left)` says how many of the `left` bytes arrive next, at least 1.
 template <typename NextPiece>
@@ -40,6 +48,7 @@ Parsed Feed(std::string_view input, const ParseLimits& limits, NextPiece&& next_
         result.error = parser.error();
         return result;
       }
+      if (parser.canonical()) CheckCanonical(buffer.substr(position, parser.consumed()), arguments);
       position += parser.consumed();
       if (!arguments.empty()) result.requests.emplace_back(arguments.begin(), arguments.end());
     }

@@ -1,10 +1,10 @@
 #include "protocol/request_parser.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/numbers.h"
+#include "base/unaligned.h"
 
 namespace cinnabar::protocol {
 namespace {
@@ -24,17 +24,13 @@ inline size_t ParseShortLength(const char* p, const char* end, int64_t& value) {
   return static_cast<size_t>(p - start) + 2;
 }
 
+constexpr uint16_t kLineEnd = '\r' | '\n' << 8;  // as it stands in memory
+
 // A length of one to three digits and its line end; moves `p` behind it. Reads five bytes.
 inline bool ReadSmallLength(const char*& p, const char* end, size_t& value) {
   if (end - p < 5) return false;
   auto digit = [](char c) { return static_cast<size_t>(static_cast<unsigned char>(c)) - '0'; };
-  uint16_t line_end;  // "\r\n" as it stands in memory
-  std::memcpy(&line_end, "\r\n", 2);
-  auto ends_at = [&](const char* at) {
-    uint16_t pair;
-    std::memcpy(&pair, at, 2);
-    return pair == line_end;
-  };
+  auto ends_at = [](const char* at) { return LoadAs<uint16_t>(at) == kLineEnd; };
   const size_t first = digit(p[0]);
   if (first > 9) return false;
   if (ends_at(p + 1)) {
@@ -150,6 +146,7 @@ bool RequestParser::ParseWhole(std::string_view input, const ParseLimits& limits
   if (!ReadSmallLength(p, end, count) || count == 0 || count > kFewArguments) return false;
   const size_t first = sink.arguments.size();
   std::string_view* argument = sink.arguments.Extend(count);
+  unsigned strays = 0;  // what stands where lines end; like Redis, nobody objects
   for (size_t i = 0; i < count; ++i, ++argument) {
     size_t size = 0;
     if (p == end || *p != '$' || !ReadSmallLength(++p, end, size) ||
@@ -158,8 +155,10 @@ bool RequestParser::ParseWhole(std::string_view input, const ParseLimits& limits
       return false;
     }
     *argument = std::string_view(p, size);
+    strays |= LoadAs<uint16_t>(p + size) ^ kLineEnd;
     p += size + 2;
   }
+  canonical_ = strays == 0;
   consumed_ = static_cast<size_t>(p - input.data());
   return true;
 }

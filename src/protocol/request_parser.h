@@ -46,6 +46,7 @@ class RequestParser {
         ParseWhole(input, limits, sink)) [[likely]] {
       return Outcome::kComplete;
     }
+    canonical_ = false;
     return ParseAny(input, limits, sink);
   }
 
@@ -53,6 +54,8 @@ class RequestParser {
   void Reset();
 
   size_t consumed() const { return consumed_; }
+  // Whether the request that was completed last is, byte for byte, what EncodeCommand makes of its arguments.
+  bool canonical() const { return canonical_; }
   // Without the leading "ERR ".
   const std::string& error() const { return error_; }
   // While a request is cut off: how many bytes of it must be in the buffer before the next call can get
@@ -90,6 +93,7 @@ class RequestParser {
   std::vector<Piece> pieces_;  // arguments seen before the cut
   size_t partial_bytes_ = 0;
   size_t consumed_ = 0;
+  bool canonical_ = false;
   size_t wanted_ = 0;
   std::string error_;
 };

@@ -101,6 +101,24 @@ TEST(RequestParser, SaysHowMuchItWants) {
   EXPECT_EQ(parser.Parse("*1\r\n$1\r\nx\r\n", {}, {arguments, storage}), RequestParser::Outcome::kComplete);
 }
 
+TEST(RequestParser, KnowsCanonicalRequests) {
+  const auto canonical = [](std::string_view input) {
+    RequestParser parser;
+    FlatVector<std::string_view> arguments;
+    std::deque<std::string> storage;
+    EXPECT_EQ(parser.Parse(input, {}, {arguments, storage}), RequestParser::Outcome::kComplete);
+    return parser.canonical();
+  };
+  EXPECT_TRUE(canonical("*2\r\n$3\r\nGET\r\n$10\r\n0123456789\r\n"));
+  EXPECT_TRUE(canonical("*2\r\n$3\r\nGET\r\n$0\r\n\r\nmore"));
+  // All of these are understood.
+  EXPECT_FALSE(canonical("*2\r\n$3\r\nGET\r\n$1\r\nk?\n"));
+  EXPECT_FALSE(canonical("*2\r\n$3\r\nGET??$1\r\nk\r\n"));
+  EXPECT_FALSE(canonical("*2\r?$3\r\nGET\r\n$1\r\nk\r\n"));
+  EXPECT_FALSE(canonical("*2\r\n$3\r?GET\r\n$1\r\nk\r\n"));
+  EXPECT_FALSE(canonical("GET k\r\n"));
+}
+
 // A random stream, now and then damaged, gives the same however it is cut.
 TEST(RequestParser, SplitsChangeNothing) {
   const uint64_t seed = std::random_device()();

@@ -1,7 +1,5 @@
 #include "server/core.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,9 +18,6 @@ using protocol::RequestParser;
 namespace {
 
 constexpr size_t kReadLargeBytes = 1024 * 1024;
-// Bytes written to one socket in one turn, so that a large reply does not keep the others waiting.
-constexpr size_t kWriteTurnBytes = 256 * 1024;
-constexpr int kWriteVectors = 64;
 // A connection whose pipeline takes longer than this lets others go first.
 constexpr Micros kTurnMicros = 1000;
 // In a turn with many connections the journal's bytes go to the disk that often.
@@ -129,6 +124,7 @@ void Core::ProcessEvents(std::span<net::Event> events) {
   keyspace::WorldGate& gate = services_.keyspace.gate();
   while (!events.empty()) {
     const size_t count = std::min(events.size(), kTurnsMax);
+    more_chunks_ = count < events.size();
     ProcessChunk(events.first(count));
     events = events.subspan(count);
     if (!events.empty()) {
@@ -141,6 +137,9 @@ void Core::ProcessEvents(std::span<net::Event> events) {
         KickJournal();
     }
   }
+  if (!std::exchange(kick_put_off_, false)) return;
+  services_.files->Kick();
+  FlushHeld();
 }
 
 void Core::ProcessChunk(std::span<net::Event> events) {
@@ -248,6 +247,7 @@ void Core::ParseTurn(Turn& turn) {
       turn.error = connection.parser.error();
       break;
     }
+    const char* text = connection.parser.canonical() ? turn.input.data() + position : nullptr;
     position += connection.parser.consumed();
     if (batch.arguments.size() == first) {
       // An empty line goes with what came before it: a request that begins behind it may not be whole yet,
@@ -255,7 +255,7 @@ void Core::ParseTurn(Turn& turn) {
       (batch.requests.size() == turn.first_request ? turn.consumed : work_->request_ends.back()) = position;
       continue;
     }
-    dispatcher_.Prepare(batch, session, first);
+    dispatcher_.Prepare(batch, session, first, text);
     work_->request_ends.push_back(position);
   }
   turn.end_request = static_cast<uint32_t>(batch.requests.size());
@@ -299,6 +299,7 @@ void Core::Serve() {
   if (++depth_ == workspaces_.size()) workspaces_.push_back(std::make_unique<Workspace>());
   Workspace* outer = std::exchange(work_, workspaces_[depth_].get());
   work_->Clear();
+  more_chunks_ = false;
   for (size_t level = 0; level < depth_; ++level) {
     ExecuteRest(*workspaces_[level]);
     FinishRest(*workspaces_[level]);
@@ -399,167 +400,6 @@ void Core::StartReading(Connection& connection) {
   connection.reading = true;
   reactor_->Change(connection.session.facts.fd,
                    net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u), &connection);
-}
-
-bool Core::WriteSome(Connection& connection) {
-  Session& session = connection.session;
-  size_t written = 0;
-  while (!session.output.empty() && written < kWriteTurnBytes) {
-    iovec vectors[kWriteVectors];
-    int count = session.output.Gather(vectors, kWriteVectors);
-    size_t total = 0;
-    for (int i = 0; i < count; ++i) {
-      vectors[i].iov_len = std::min(vectors[i].iov_len, kWriteTurnBytes - total);
-      total += vectors[i].iov_len;
-      if (total == kWriteTurnBytes) count = i + 1;
-    }
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = static_cast<size_t>(count);
-    const ssize_t sent = count == 1
-                             ? send(session.facts.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                             : sendmsg(session.facts.fd, &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN;
-    }
-    figures_.writes.Add();
-    session.output.Consume(static_cast<size_t>(sent));
-    written += static_cast<size_t>(sent);
-    if (static_cast<size_t>(sent) < total) break;
-  }
-  if (written > 0) figures_.bytes_out.Add(written);
-  session.facts.bytes_out += written;
-  if (written > 0) session.last_active = dispatcher_.core().now;
-  return true;
-}
-
-// What the replies tell is not as safe yet as it has to be: nobody may know it.
-bool Core::HoldReplies(Connection& connection) {
-  const Session& session = connection.session;
-  // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave.
-  if (services_.settings.persistence.appendfsync != config::AppendFsync::kAlways) services_.files->Kick();
-  if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
-  if (!connection.held) held_.push_back({&connection, session.gate});
-  connection.held = true;
-  // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
-  // saying so.
-  holds_replies_.store(true);
-  if (session.gate > services_.released.load()) return true;
-  ForgetHeld(connection);
-  return false;
-}
-
-void Core::KickJournal() {
-  if (!gated()) return;
-  services_.files->Kick();
-  kicked_at_ = dispatcher_.clock().Now();
-}
-
-void Core::ForgetHeld(Connection& connection) {
-  if (!std::exchange(connection.held, false)) return;
-  std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
-  for (Held& held : flushing_) {
-    if (held.connection == &connection) held.connection = nullptr;
-  }
-}
-
-// Looks only at those whose time has come: a sync lets go of a part of them.
-void Core::FlushHeld() {
-  uint64_t released = 0;
-  do {
-    holds_replies_.store(false);
-    released = services_.released.load();
-    flushing_.swap(held_);
-    for (Held& held : flushing_) {
-      if (held.connection == nullptr) continue;  // closed meanwhile
-      if (gated() && held.gate > released) {
-        held_.push_back(held);
-        continue;
-      }
-      held.connection->held = false;
-      // While a reply is being written to it: the end of its turn comes here again.
-      if (!held.connection->in_turn) Flush(*held.connection);
-    }
-    flushing_.clear();
-    if (held_.empty()) return;
-    holds_replies_.store(true);
-  } while (services_.released.load() > released);
-}
-
-bool Core::Flush(Connection& connection) {
-  Session& session = connection.session;
-  // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
-  if (stop_.load(std::memory_order_acquire)) [[unlikely]]
-    return true;
-  if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
-      session.closing != Closing::kNow && HoldReplies(connection)) {
-    Weigh(connection);
-    return true;
-  }
-  connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
-  if (session.output.chunk_memory() != 0) {
-    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been
-    // used up.
-    connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_capacity());
-    if (!CheckOutputLimits(connection)) return false;
-  }
-  if (session.closing == Closing::kNow) {
-    Close(connection);
-    return false;
-  }
-  if (!session.output.empty()) {
-    if (!WriteSome(connection)) {
-      Close(connection);
-      return false;
-    }
-  }
-  const bool empty = session.output.empty();
-  if (empty && session.closing == Closing::kAfterReply) {
-    Close(connection);
-    return false;
-  }
-  if (!empty && !CheckOutputLimits(connection)) return false;
-  if (empty == connection.writable_armed) {
-    connection.writable_armed = !empty;
-    reactor_->Change(
-        session.facts.fd,
-        (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
-        &connection);
-  }
-  Weigh(connection);
-  return true;
-}
-
-// Whether the client has kept too much unread for too long.
-bool Core::OverOutputLimits(Connection& connection) {
-  Session& session = connection.session;
-  const config::BufferLimit& limit =
-      services_.settings.clients
-          .output_buffer_limit[session.subscribed() ? config::kPubsubClient : config::kNormalClient];
-  const auto held = static_cast<int64_t>(session.output.chunk_memory());
-  bool over = limit.hard_bytes > 0 && held >= limit.hard_bytes;
-  // Strangers cannot make the server keep more than the fixed part of a buffer for them.
-  if (!session.authenticated && held > 0) over = true;
-  if (limit.soft_bytes > 0 && held >= limit.soft_bytes) {
-    const Millis now = dispatcher_.core().now;
-    if (session.soft_limit_since == 0) session.soft_limit_since = now;
-    if (now - session.soft_limit_since > limit.soft_seconds * kMillisPerSecond) over = true;
-  } else {
-    session.soft_limit_since = 0;
-  }
-  if (!over) return false;
-  services_.log.Warning(
-      "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
-      session.facts.peer);
-  return true;
-}
-
-// False when the client was closed.
-bool Core::CheckOutputLimits(Connection& connection) {
-  if (!OverOutputLimits(connection)) return true;
-  Close(connection);
-  return false;
 }
 
 void Core::Close(Connection& connection) {

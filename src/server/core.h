@@ -234,6 +234,8 @@ class Core final : public dispatch::Bystanders {
   std::vector<uint64_t> close_later_;  // Connection::close_later
   std::atomic<bool> holds_replies_{false};
   Ticks kicked_at_ = 0;
+  bool more_chunks_ = false;   // of connections that are ready, in this turn
+  bool kick_put_off_ = false;  // to the end of ProcessEvents; replies are held until then
   CoreFigures figures_;
   Millis next_work_ = 0;  // in so many milliseconds from the end of the turn
   Millis last_cron_ = 0;

@@ -133,6 +133,42 @@ def a_tail_of_zeros(checks):
         checks.contains("rubbish", output, "Bad file format reading the append only file")
 
 
+def records_are_canonical(checks):
+    """However a client writes a request, and wherever the network cuts it, the file holds it in the one usual form."""
+    usual = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n0123456789\r\n"
+    ways = [usual,
+            b"SET k 0123456789\r\n",
+            b"*3\r\n$3\r\nSET??$1\r\nk\r\n$10\r\n0123456789\r\n",
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n0123456789\n\n",
+            b"*3\r?$3\r\nSET\r\n$1\r?k\r\n$10\r\n0123456789\r\n"]
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        with Server(["--dir", folder, "--appendonly", "yes", "--save", ""], threads=1) as server, server.client() as client, \
+                server.client() as other:
+            client.call("SET", "k", "first")  # comes with a SELECT
+            increment = pathlib.Path(folder) / "appendonlydir" / "appendonly.aof.1.incr.aof"
+
+            def record_of(*pieces):
+                before = increment.stat().st_size
+                for piece in pieces:
+                    client.send_raw(piece)
+                    if piece is not pieces[-1]:
+                        other.call("PING")  # the piece has been read
+                checks.equal(f"{pieces}", client.read(), b"OK")
+                checks.equal(f"record of {pieces}", increment.read_bytes()[before:], usual)
+
+            for way in ways:
+                record_of(way)
+                for cut in (1, 12, 22, 30, len(way) - 1):
+                    record_of(way[:cut], way[cut:])
+            # Two in one piece, the second of them cut.
+            before = increment.stat().st_size
+            client.send_raw(usual + ways[2] + usual[:20])
+            checks.equal("replies", [client.read(), client.read()], [b"OK", b"OK"])
+            client.send_raw(usual[20:])
+            checks.equal("the last reply", client.read(), b"OK")
+            checks.equal("three records", increment.read_bytes()[before:], usual * 3)
+
+
 def transactions_in_a_reload(checks):
     """DEBUG LOADAOF has stopped the world; what it replays may want to do so too."""
     with Server(["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--save", ""], threads=4) as server:
@@ -192,4 +228,4 @@ def uses_leave_no_trace_beside_a_child(checks):
 
 if __name__ == "__main__":
     sys.exit(run_parts([uses_leave_no_trace_beside_a_child, acknowledged_is_durable, switched_on_during_a_rewrite,
-                        history_keeps_its_names, a_tail_of_zeros, transactions_in_a_reload, flushall_in_a_replay]))
+                        history_keeps_its_names, a_tail_of_zeros, records_are_canonical, transactions_in_a_reload, flushall_in_a_replay]))
