@@ -138,7 +138,7 @@ void Core::ProcessEvents(std::span<net::Event> events) {
     }
   }
   if (!std::exchange(kick_put_off_, false)) return;
-  services_.files->Kick();
+  KickJournal();
   FlushHeld();
 }
 
