@@ -1,7 +1,7 @@
 // Blocking: who waits, who serves, and what becomes of the reply.
 //
 //   handler: Call::Block -> queues of the keys                        (under the command's locks)
-//   change of a key: OnAwaited -> ready_ -> ServeReady                (under the changer's locks)
+//   change of a key: OnAwaited -> run_.ready -> ServeReady                (under the changer's locks)
 //     for each waiter: Take the baton, Serve, Finish, Clients::Resume (or give the baton back)
 //   the session's core: CompleteBlocked                               (mailbox; no locks)
 //
@@ -70,9 +70,11 @@ void Dispatcher::ServeCopyWaiters() {
 }
 
 void Dispatcher::OnAwaited(int database, const Key& key) {
-  if (serving_ != nullptr && serving_->database == database && serving_->name == key.bytes) return;
+  if (run_.serving != nullptr && run_.serving->database == database && run_.serving->name == key.bytes)
+    return;
   ReadyKey ready{database, std::string(key.bytes), key.hash};
-  if (std::find(ready_.begin(), ready_.end(), ready) == ready_.end()) ready_.push_back(std::move(ready));
+  if (std::find(run_.ready.begin(), run_.ready.end(), ready) == run_.ready.end())
+    run_.ready.push_back(std::move(ready));
 }
 
 void Dispatcher::SignalAllAwaited(int database) {
@@ -86,13 +88,13 @@ void Dispatcher::SignalAllAwaited(int database) {
 
 // Serving one key may make others ready (BLMOVE), which are served in turn.
 void Dispatcher::ServeReady() {
-  while (!ready_.empty()) {
-    const ReadyKey ready = std::move(ready_.front());
-    ready_.erase(ready_.begin());
-    serving_ = &ready;
+  while (!run_.ready.empty()) {
+    const ReadyKey ready = std::move(run_.ready.front());
+    run_.ready.erase(run_.ready.begin());
+    run_.serving = &ready;
     ServeKey(ready);
-    serving_ = nullptr;
-    if (!effects_.empty()) FlushEffects();
+    run_.serving = nullptr;
+    if (!run_.effects.empty()) FlushEffects();
   }
 }
 
@@ -138,9 +140,9 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
       waiter.GiveBack();
       return Service::kMustWait;
     }
-    const bool held =
-        shard == Keyspace::ShardOf(ready.hash) || keyspace.gate().HeldByCaller() ||
-        (serving_held_ != nullptr && std::count(serving_held_->begin(), serving_held_->end(), shard) > 0);
+    const bool held = shard == Keyspace::ShardOf(ready.hash) || keyspace.gate().HeldByCaller() ||
+                      (run_.serving_held != nullptr &&
+                       std::count(run_.serving_held->begin(), run_.serving_held->end(), shard) > 0);
     locked = !held && keyspace.TryLock(shard);
     if (!held && !locked) {
       waiter.GiveBack();
@@ -154,14 +156,14 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
     waiter.GiveBack();
   }
   if (served && gated() && !waiter.waiting->also().empty()) {
-    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())), appended_);
+    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())), run_.appended);
   }
   if (locked) {
     // What became ready in this shard has to be served with it held.
     const auto stays = [shard](const ReadyKey& key) { return Keyspace::ShardOf(key.hash) != shard; };
-    const auto first = std::stable_partition(ready_.begin(), ready_.end(), stays);
-    deferred_.insert(deferred_.end(), first, ready_.end());
-    ready_.erase(first, ready_.end());
+    const auto first = std::stable_partition(run_.ready.begin(), run_.ready.end(), stays);
+    deferred_.insert(deferred_.end(), first, run_.ready.end());
+    run_.ready.erase(first, run_.ready.end());
     keyspace.Unlock(shard);
   }
   return served ? Service::kServed : Service::kNothing;
@@ -178,8 +180,8 @@ bool Dispatcher::RunWaiting(BlockedCall& waiter, const Key& key) {
   if (!waiter.waiting->Serve(call, key)) return false;
   counters_.changes.Add(call.dirty());
   if (stand_in.reply.errors() != 0) AccountError(stand_in, *waiter.command);
-  if (!effects_.empty()) FlushEffects();
-  waiter.gate = appended_;
+  if (!run_.effects.empty()) FlushEffects();
+  waiter.gate = std::max(run_.appended, core_.keyspace.journal_offset(Keyspace::ShardOf(key.hash)));
   if (services_.history != nullptr) {
     const std::string text = stand_in.output.TakeText();
     services_.history->OnCommand(stand_in, argv, text);
@@ -211,10 +213,11 @@ void Dispatcher::ServeDeferred() {
     std::sort(shards.begin(), shards.end());
     shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
     for (uint32_t shard : shards) keyspace.Lock(shard);
-    serving_held_ = &shards;
-    ready_.push_back(std::move(ready));
+    run_.serving_held = &shards;
+    run_.ready.push_back(std::move(ready));
     ServeReady();
-    serving_held_ = nullptr;
+    run_.serving_held = nullptr;
+    NoteShards(shards);
     for (uint32_t shard : shards) keyspace.Unlock(shard);
   }
 }

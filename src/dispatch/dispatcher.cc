@@ -139,7 +139,7 @@ void Dispatcher::AfterReply(Session& session) {
   const Ticks ended = clock_.Now();
   const Ticks spent = ended - started;
   last_tick_ = ended;
-  if (ended - time_read_at_ > time_step_ && !time_frozen_) [[unlikely]]
+  if (ended - time_read_at_ > time_step_ && !run_.time_frozen) [[unlikely]]
     UpdateTime();
   counters_.commands.Add();
   ++session.commands;
@@ -161,7 +161,7 @@ void Dispatcher::AfterReply(Session& session) {
 [[gnu::always_inline]] inline void Dispatcher::CallHandler(Session& session, const Command& command,
                                                            std::span<const std::string_view> argv,
                                                            std::span<const PlacedKey> keys) {
-  const char* const text = std::exchange(text_, nullptr);
+  const char* const text = std::exchange(run_.text, nullptr);
   Call call(*this, core_, session, command, argv, keys);
   call.started = last_tick_;
   const uint64_t errors_before = session.reply.errors();
@@ -172,9 +172,9 @@ void Dispatcher::AfterReply(Session& session) {
     if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
       if (text != nullptr) {
         const char* const end = argv.back().data() + argv.back().size() + 2;
-        effects_.AddEncoded(session.database, {text, static_cast<size_t>(end - text)});
+        run_.effects.AddEncoded(session.database, {text, static_cast<size_t>(end - text)});
       } else {
-        effects_.Add(session.database, argv);
+        run_.effects.Add(session.database, argv);
       }
     }
   }
@@ -187,9 +187,9 @@ void Dispatcher::AfterReply(Session& session) {
   if (services_.history != nullptr) [[unlikely]]
     return RunObserved(session, command, argv, keys);
   CallHandler(session, command, argv, keys);
-  if (!effects_.empty()) {
+  if (!run_.effects.empty()) {
     FlushEffects();
-    session.written = appended_;
+    session.written = run_.appended;
   }
   ServeChanged();
 }
@@ -216,7 +216,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
     if (what == Between::kNothing) return Outcome::kPostponed;
     if (what == Between::kReads) {
       RunBeside(session, *command, argv, batch.keys_of(request));
-      if (yielded_) EndLongCommand();
+      if (run_.yielded) EndLongCommand();
       return OutcomeFor(session);
     }
   }
@@ -233,7 +233,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
       const size_t shard = keyspace::Keyspace::ShardOf(placed.key.hash);
       if (!core_.keyspace.TryLock(shard) && !LockOrPostpone(session, shard)) [[unlikely]]
         return Outcome::kPostponed;
-      text_ = request.text;
+      run_.text = request.text;
       RunHeld(session, *command, argv, {&placed, 1});
       if (alarms != 0) {
         const auto held = static_cast<uint32_t>(shard);
@@ -245,7 +245,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
     }
     if (!deferred_.empty()) [[unlikely]]
       ServeDeferred();
-    if (yielded_) [[unlikely]]
+    if (run_.yielded) [[unlikely]]
       EndLongCommand();
     return OutcomeFor(session);
   }
@@ -266,11 +266,11 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
     } else if (!RunLocked(session, *command, argv, keys)) {
-      if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
+      ReleaseClocks();
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
-    if (core_.access.quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
+    ReleaseClocks();
   } else if (services_.history != nullptr) {
     services_.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n");
   }
@@ -279,7 +279,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     if (!session.suspended) AfterReply(session);
   }
   if (!deferred_.empty()) ServeDeferred();
-  if (yielded_) EndLongCommand();
+  if (run_.yielded) EndLongCommand();
   return OutcomeFor(session);
 }
 
@@ -287,9 +287,11 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
 // expired is hidden and stays.
 void Dispatcher::RunBeside(Session& session, const Command& command, std::span<const std::string_view> argv,
                            std::span<const PlacedKey> keys) {
-  const bool may_expire = std::exchange(core_.may_expire, false);
+  run_.hides_expired = true;
+  ApplyModes();
   RunHeld(session, command, argv, keys);
-  core_.may_expire = may_expire;
+  run_.hides_expired = false;
+  ApplyModes();
   if (!gated()) return;
   const auto shard = static_cast<uint32_t>(keyspace::Keyspace::ShardOf(keys[0].key.hash));
   NoteGate(session, {&shard, 1});
@@ -301,10 +303,10 @@ void Dispatcher::Replay(Session& session, const Batch& batch, const Request& req
   if (session.in_transaction() && !command.Is(Flag::kControlsTransaction))
     return Queue(session, command, argv);
   // DEBUG LOADAOF replays within a command that has a plan of its own.
-  LockPlan outer = std::exchange(plan_, {});
+  LockPlan outer = std::exchange(run_.plan, {});
   const bool ran = RunLocked(session, command, argv, batch.keys_of(request));
   CHECK(ran);  // nothing else runs that could be in the way
-  plan_ = std::move(outer);
+  run_.plan = std::move(outer);
 }
 
 bool Dispatcher::RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -333,17 +335,17 @@ bool Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
 
 bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                              std::span<const PlacedKey> keys) {
-  plan_.world = command.NeedsWorld(argv);
-  plan_.shards.clear();
+  run_.plan.world = command.NeedsWorld(argv);
+  run_.plan.shards.clear();
   for (const PlacedKey& placed : keys) {
-    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
+    run_.plan.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
   }
   if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
   if (!LockPlanned(session)) return false;
   RunHeld(session, command, argv, keys);
   if (gated()) {
-    if (plan_.world) NoteGateEverywhere(session);
-    NoteGate(session, plan_.shards);
+    if (run_.plan.world) NoteGateEverywhere(session);
+    NoteGate(session, run_.plan.shards);
   }
   UnlockPlanned();
   return true;
@@ -355,7 +357,7 @@ void Dispatcher::AddShards(const Command& command, std::span<const std::string_v
   for (const KeyPosition& position : positions_) {
     if ((position.use & KeyUse::kNotKey) != 0) continue;
     const uint64_t hash = core_.keyspace.HashOf(argv[position.index]);
-    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(hash)));
+    run_.plan.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(hash)));
   }
 }
 
@@ -364,43 +366,44 @@ void Dispatcher::PlanTransaction(const Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
-    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views)) plan_.world = true;
+    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views)) run_.plan.world = true;
     AddShards(*queued.command, views);
   }
   for (const WatchedKey& watched : session.transaction.watched) {
-    plan_.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(watched.hash)));
+    run_.plan.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(watched.hash)));
   }
 }
 
 bool Dispatcher::LockPlanned(Session& session) {
   if (core_.keyspace.gate().HeldByCaller()) {
-    plan_ = {};  // there is nobody to lock out
+    run_.plan = {};  // there is nobody to lock out
     return true;
   }
-  if (plan_.world) {
+  if (run_.plan.world) {
     if (services_.long_commands.load(std::memory_order_relaxed) != 0 && !Patient(session)) return false;
     core_.keyspace.gate().Close(core_index_);
     return true;
   }
   if (!core_.keyspace.locking()) return true;
-  std::sort(plan_.shards.begin(), plan_.shards.end());
-  plan_.shards.erase(std::unique(plan_.shards.begin(), plan_.shards.end()), plan_.shards.end());
-  for (size_t i = 0; i < plan_.shards.size(); ++i) {
-    if (LockOrPostpone(session, plan_.shards[i])) continue;
-    while (i > 0) core_.keyspace.Unlock(plan_.shards[--i]);
+  std::sort(run_.plan.shards.begin(), run_.plan.shards.end());
+  run_.plan.shards.erase(std::unique(run_.plan.shards.begin(), run_.plan.shards.end()),
+                         run_.plan.shards.end());
+  for (size_t i = 0; i < run_.plan.shards.size(); ++i) {
+    if (LockOrPostpone(session, run_.plan.shards[i])) continue;
+    while (i > 0) core_.keyspace.Unlock(run_.plan.shards[--i]);
     return false;
   }
   return true;
 }
 
 void Dispatcher::UnlockPlanned() {
-  if (plan_.world) {
+  if (run_.plan.world) {
     core_.keyspace.gate().Open(core_index_);
     UpdateTime();
     return;
   }
   if (!core_.keyspace.locking()) return;
-  for (uint32_t shard : plan_.shards) core_.keyspace.Unlock(shard);
+  for (uint32_t shard : run_.plan.shards) core_.keyspace.Unlock(shard);
 }
 
 // EXEC's work. It stands here, not with the rest of transactions, to share the inlined handler call.
@@ -408,8 +411,8 @@ void Dispatcher::RunQueued(Session& session) {
   std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
   session.transaction.Reset();
   session.reply.Array(queue.size());
-  running_transaction_ = true;
-  time_frozen_ = true;
+  run_.in_transaction = true;
+  run_.time_frozen = true;
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
@@ -417,11 +420,11 @@ void Dispatcher::RunQueued(Session& session) {
     if (session.no_touch) KeepClocks(session, *queued.command);
     CallHandler(session, *queued.command, views, {});
   }
-  running_transaction_ = false;
-  time_frozen_ = false;
-  if (effects_.empty()) return;
+  run_.in_transaction = false;
+  run_.time_frozen = false;
+  if (run_.effects.empty()) return;
   FlushEffects(journal::Grouping::kTransaction);
-  session.written = appended_;
+  session.written = run_.appended;
 }
 
 // Gives the observer what the command answered, while the shards are still held.
@@ -430,19 +433,19 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
   OutputBuffer capture(OutputBuffer::kFixedBytesMin);
   OutputBuffer& target = session.reply.Redirect(capture);
   CallHandler(session, command, argv, keys);
-  if (!effects_.empty()) {
+  if (!run_.effects.empty()) {
     FlushEffects();
-    session.written = appended_;
+    session.written = run_.appended;
   }
   session.reply.Redirect(target);
   const std::string text = capture.TakeText();
   target.Append(text);
   services_.history->OnCommand(session, argv, session.blocked == nullptr ? text : HistoryObserver::kWaits);
-  EndChanges();
+  FinishChanges();
 }
 
 void Dispatcher::NoteGate(Session& session, std::span<const uint32_t> shards) {
-  const uint64_t appended = std::exchange(appended_, 0);
+  const uint64_t appended = std::exchange(run_.appended, 0);
   for (uint32_t shard : shards) {
     const uint64_t offset = std::max(appended, core_.keyspace.journal_offset(shard));
     core_.keyspace.set_journal_offset(shard, offset);
@@ -451,10 +454,23 @@ void Dispatcher::NoteGate(Session& session, std::span<const uint32_t> shards) {
   session.gate = std::max(session.gate, appended);
 }
 
+void Dispatcher::NoteShards(std::span<const uint32_t> shards) {
+  const uint64_t appended = std::exchange(run_.appended, 0);
+  if (appended == 0 || !gated()) return;
+  for (uint32_t shard : shards) {
+    core_.keyspace.set_journal_offset(shard, std::max(appended, core_.keyspace.journal_offset(shard)));
+  }
+}
+
+void Dispatcher::ApplyModes() {
+  core_.may_expire = !paused_ && !run_.hides_expired;
+  core_.access.SetQuiet(clocks_ == Clocks::kRest || run_.spares_clocks);
+}
+
 // A command that had the world may have read or changed any shard (FLUSHALL, SWAPDB).
 void Dispatcher::NoteGateEverywhere(Session& session) {
   const uint64_t offset = services_.journal.offset();
-  if (appended_ != 0) {
+  if (run_.appended != 0) {
     for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
       core_.keyspace.set_journal_offset(shard, offset);
     }
@@ -463,16 +479,16 @@ void Dispatcher::NoteGateEverywhere(Session& session) {
 }
 
 void Dispatcher::FlushEffects(journal::Grouping grouping) {
-  appended_ = services_.journal.Append(effects_, grouping);
-  if (effects_.held_bytes() <= kEffectsKeptBytes) return effects_.Clear();
+  run_.appended = services_.journal.Append(run_.effects, grouping);
+  if (run_.effects.held_bytes() <= kEffectsKeptBytes) return run_.effects.Clear();
   journal::Effects fresh;
-  std::swap(effects_, fresh);  // an assignment would keep the buffer
+  std::swap(run_.effects, fresh);  // an assignment would keep the buffer
 }
 
 // An error of a queued command is that command's alone: EXEC, whose reply holds it, did not fail.
 void Dispatcher::AccountError(const Session& session, const Command& command) {
-  if (command.Is(Flag::kRunsTransaction) && std::exchange(queued_failed_, false)) return;
-  queued_failed_ = running_transaction_;
+  if (command.Is(Flag::kRunsTransaction) && std::exchange(run_.queued_failed, false)) return;
+  run_.queued_failed = run_.in_transaction;
   command_stats_.AddFailed(command.id);
   error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
 }
@@ -496,7 +512,7 @@ void Dispatcher::NoteSlow(const Session& session, const Command& command,
 
 void Dispatcher::OnExpired(int database, std::string_view key) {
   const bool lazy = services_.settings.memory.lazyfree_lazy_expire;
-  if (services_.journal.active()) effects_.Add(database, {lazy ? "UNLINK" : "DEL", key});
+  if (services_.journal.active()) run_.effects.Add(database, {lazy ? "UNLINK" : "DEL", key});
   if ((services_.settings.observation.notify_keyspace_events & config::kNotifyExpired) != 0 &&
       services_.notifier != nullptr) {
     services_.notifier->OnKeyspaceEvent(config::kNotifyExpired, "expired", database, key);
@@ -515,7 +531,7 @@ void Dispatcher::OnFieldsExpired(int database, std::string_view key, std::span<c
   if (services_.journal.active()) {
     std::vector<std::string_view> argv = {"HDEL", key};
     argv.insert(argv.end(), fields.begin(), fields.end());
-    effects_.Add(database, argv);
+    run_.effects.Add(database, argv);
   }
   if ((services_.settings.observation.notify_keyspace_events & config::kNotifyHash) != 0 &&
       services_.notifier != nullptr) {

@@ -20,6 +20,7 @@
 #include "base/flat_vector.h"
 #include "config/settings.h"
 #include "dispatch/call.h"
+#include "dispatch/execution.h"
 #include "dispatch/keys.h"
 #include "dispatch/registry.h"
 #include "dispatch/services.h"
@@ -115,7 +116,12 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   enum class Clocks : uint8_t { kRun, kRest };
   void SetClocks(Clocks clocks) {
     clocks_ = clocks;
-    core_.access.SetQuiet(clocks == Clocks::kRest);
+    ApplyModes();
+  }
+  // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed. With the world stopped.
+  void SetPaused(bool paused) {
+    paused_ = paused;
+    ApplyModes();
   }
   // A slice of the session's suspended command; true when it is done.
   bool Step(Session& session);
@@ -140,6 +146,10 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
     work();
     if (!nested) gate.Open(core_index_);
   }
+
+  // Whether work that nobody waits for may stop the world now. False while a long command would keep
+  // everybody waiting with it: ask again soon. After some seconds it is true all the same. See yielding.cc.
+  bool WorldIsFree();
 
   // Long commands; see yielding.cc.
   void SetBystanders(Bystanders& bystanders) { bystanders_ = &bystanders; }
@@ -200,22 +210,24 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void ServeCopyWaiters();
   // Every key of the database may have changed. With the world stopped.
   void SignalAllAwaited(int database);
-  // Ends changes that were made outside of a command: effects and waiters. REQUIRES: the shards are held.
-  void EndChanges() {
-    if (!effects_.empty()) FlushEffects();
-    ServeChanged();
+  // Ends changes of one shard that were made outside of a command: effects, waiters, and what the shard has
+  // been told. REQUIRES: the shard is held.
+  void EndChanges(size_t shard) {
+    FinishChanges();
+    const auto held = static_cast<uint32_t>(shard);
+    NoteShards({&held, 1});
   }
 
   void ServeChanged() {
-    if (!ready_.empty()) [[unlikely]]
+    if (!run_.ready.empty()) [[unlikely]]
       ServeReady();
   }
 
   Services& services() { return services_; }
   keyspace::CoreState& core() { return core_; }
   int core_index() const { return core_index_; }
-  journal::Effects& effects() { return effects_; }
-  bool running_transaction() const { return running_transaction_; }
+  journal::Effects& effects() { return run_.effects; }
+  bool running_transaction() const { return run_.in_transaction; }
   TickClock& clock() { return clock_; }
   telemetry::CommandStats& command_stats() { return command_stats_; }
   telemetry::ErrorStats& error_stats() { return error_stats_; }
@@ -232,18 +244,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void ResetHistogram(uint32_t command) { histograms_[command].reset(); }
 
  private:
-  struct LockPlan {
-    bool world = false;
-    std::vector<uint32_t> shards;
-  };
-  // A key that somebody waits for, and that has changed.
-  struct ReadyKey {
-    int database;
-    std::string name;
-    uint64_t hash;
-    keyspace::Key key() const { return {name, hash}; }
-    bool operator==(const ReadyKey&) const = default;
-  };
+  // The turn that a long command gives to others.
+  class NestedTurn;
 
   Outcome ExecuteGated(Session& session, const Command* command, std::span<const std::string_view> argv,
                        std::span<const PlacedKey> keys);
@@ -299,6 +301,19 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // told.
   void NoteGate(Session& session, std::span<const uint32_t> shards);
   void NoteGateEverywhere(Session& session);
+  // What was appended since the last run ended was of these shards.
+  void NoteShards(std::span<const uint32_t> shards);
+  void FinishChanges() {
+    if (!run_.effects.empty()) FlushEffects();
+    ServeChanged();
+  }
+  // Lets the keyspace see what the run that is on its way may do.
+  void ApplyModes();
+  void ReleaseClocks() {
+    if (!run_.spares_clocks) return;
+    run_.spares_clocks = false;
+    ApplyModes();
+  }
   bool gated() const {
     return (services_.alarms.load(std::memory_order_relaxed) & Alarm::kGatedReplies) != 0;
   }
@@ -318,14 +333,9 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   Ticks time_step_ = 0;  // refresh the wall time when this much has passed
   Ticks time_read_at_ = 0;
   Ticks slow_ticks_ = ~Ticks{0};  // commands slower than this are looked at closely
-  bool running_transaction_ = false;
-  bool queued_failed_ = false;  // a command of the transaction that runs answered with an error
-  bool time_frozen_ = false;
-  journal::Effects effects_;
-  const char* text_ = nullptr;  // of the request that runs next, where it is canonical
+  Execution run_;                 // the run that is on its way, or the next one; see NestedTurn
   Clocks clocks_ = Clocks::kRun;
-  uint64_t appended_ = 0;  // journal offset behind what this core appended last; 0: nothing since NoteGate
-  LockPlan plan_;
+  bool paused_ = false;
   std::vector<KeyPosition> positions_;
   // The commands that were looked up last, by the exact bytes of their names.
   struct NamedCommand {
@@ -344,17 +354,14 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   CoreCounters counters_;
   std::unique_ptr<keyspace::EvictionPool> eviction_pool_;
   bool evicting_ = false;
-  std::vector<ReadyKey> ready_;     // changed under the locks that are held now
   std::vector<ReadyKey> deferred_;  // whose waiters need a shard that could not be had at once
-  const ReadyKey* serving_ = nullptr;
-  const std::vector<uint32_t>* serving_held_ = nullptr;  // shards taken for deferred service
   std::multimap<Millis, std::shared_ptr<BlockedCall>> timeouts_;
   Bystanders* bystanders_ = nullptr;
   Ticks yield_slice_ = 0;  // how long a command runs before the others get a turn
   bool yielding_ = false;
-  bool yielded_ = false;  // the command that runs, or has just run, has
   bool missed_lock_ = false;
   int yield_depth_ = 0;
+  Ticks world_wanted_since_ = 0;  // WorldIsFree has said no since then; 0: it has not
   // The shards of this core's commands that have yielded, and the hashes of the keys that those may change.
   std::bitset<keyspace::Keyspace::kShards> held_for_long_;
   std::vector<uint64_t> changed_for_long_;

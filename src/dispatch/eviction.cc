@@ -56,6 +56,8 @@ Dispatcher::Room Dispatcher::MakeRoom() {
 }
 
 Dispatcher::Room Dispatcher::EvictSome() {
+  // The data set stands still during a pause, whoever asked for it.
+  if (services_.pause.mode != PauseMode::kNone && core_.now < services_.pause.until) return Room::kEnough;
   const config::Memory& memory = services_.settings.memory;
   if (memory.maxmemory_policy == config::EvictionPolicy::kNoEviction) return Room::kNone;
   // What could go may be in use by the command that has yielded.
@@ -117,13 +119,14 @@ bool Dispatcher::Evict(const keyspace::EvictionCandidate& candidate) {
     database.MarkChanged(key);
     gone = database.Take(key, entry);
     counters_.evicted.Add();
-    if (services_.journal.active()) effects_.Add(candidate.database, {lazy ? "UNLINK" : "DEL", key.bytes});
+    if (services_.journal.active())
+      run_.effects.Add(candidate.database, {lazy ? "UNLINK" : "DEL", key.bytes});
     if ((services_.settings.observation.notify_keyspace_events & config::kNotifyEvicted) != 0 &&
         services_.notifier != nullptr) {
       services_.notifier->OnKeyspaceEvent(config::kNotifyEvicted, "evicted", candidate.database, key.bytes);
     }
   }
-  EndChanges();
+  EndChanges(shard);
   core_.keyspace.Unlock(shard);
   if (!deferred_.empty()) ServeDeferred();
   if (gone == nullptr) return false;

@@ -122,7 +122,7 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
         keyspace::Database database(core_, sweep_.database);
         removed += ExpireShard(database, table);
         removed += ExpireFields(database, shard, table);
-        EndChanges();
+        EndChanges(shard);
       }
       next = table.next_expiry;
       keyspace.Unlock(shard);

@@ -115,7 +115,8 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
 // CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they
 // are.
 void Dispatcher::KeepClocks(const Session& session, const Command& command) {
-  core_.access.SetQuiet(clocks_ == Clocks::kRest || (session.no_touch && command.name != "touch"));
+  run_.spares_clocks = session.no_touch && command.name != "touch";
+  ApplyModes();
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.

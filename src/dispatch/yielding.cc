@@ -20,12 +20,39 @@ using keyspace::Keyspace;
 constexpr int kDepthMax = 8;
 // A request that long commands were in the way of so often waits for the next one as for any other.
 constexpr uint8_t kPostponementsMax = 8;
+// So long work that needs the world waits for one long command after another.
+constexpr Nanos kWorldPatience = 5 * kNanosPerSecond;
 
 }  // namespace
 
+// While it lives another Execution stands in the place of the command's own, which comes back as it was: what
+// runs in the turn finds nothing of that command and leaves nothing to it. Time goes on in the turn; the
+// command keeps its instant.
+class Dispatcher::NestedTurn {
+ public:
+  explicit NestedTurn(Dispatcher& dispatcher)
+      : dispatcher_(dispatcher), outer_(std::exchange(dispatcher.run_, {})), instant_(dispatcher.core_.now) {
+    dispatcher_.ApplyModes();
+    dispatcher_.UpdateTime();
+  }
+  ~NestedTurn() {
+    dispatcher_.run_ = std::move(outer_);
+    dispatcher_.ApplyModes();
+    dispatcher_.core_.SetNow(instant_);
+    dispatcher_.time_read_at_ = 0;  // who comes after the command reads the clock
+  }
+  NestedTurn(const NestedTurn&) = delete;
+  NestedTurn& operator=(const NestedTurn&) = delete;
+
+ private:
+  Dispatcher& dispatcher_;
+  Execution outer_;
+  const Millis instant_;
+};
+
 bool Dispatcher::MayYield(const Call& call) const {
-  return bystanders_ != nullptr && !call.keys().empty() && !running_transaction_ && !core_.replaying &&
-         serving_ == nullptr && yield_depth_ < kDepthMax && call.session().reply_mode == ReplyMode::kOn &&
+  return bystanders_ != nullptr && !call.keys().empty() && !run_.in_transaction && !core_.replaying &&
+         run_.serving == nullptr && yield_depth_ < kDepthMax && call.session().reply_mode == ReplyMode::kOn &&
          !core_.keyspace.gate().HeldByCaller();
 }
 
@@ -38,31 +65,20 @@ void Dispatcher::YieldIfLong(Call& call) {
     for (const PlacedKey& placed : call.keys()) changed_for_long_.push_back(placed.key.hash);
   }
   for (const PlacedKey& placed : call.keys()) held_for_long_.set(Keyspace::ShardOf(placed.key.hash));
-  if (!yielded_) {
+  if (!run_.yielded) {
     for (const PlacedKey& placed : call.keys()) core_.keyspace.MarkLong(Keyspace::ShardOf(placed.key.hash));
     services_.long_commands.fetch_add(1, std::memory_order_relaxed);
   }
-  LockPlan plan = std::exchange(plan_, {});
-  journal::Effects effects = std::exchange(effects_, {});
-  std::vector<ReadyKey> ready = std::exchange(ready_, {});
-  const uint64_t appended = std::exchange(appended_, 0);
-  const bool quiet = core_.access.quiet;
-  if (quiet) core_.access.SetQuiet(clocks_ == Clocks::kRest);
   const bool outer_yielding = std::exchange(yielding_, true);
-  yielded_ = false;
   ++yield_depth_;
   counters_.yields.Add();
-
-  bystanders_->Serve();
-
+  {
+    const NestedTurn turn(*this);
+    bystanders_->Serve();
+  }
   --yield_depth_;
-  yielded_ = true;
+  run_.yielded = true;
   yielding_ = outer_yielding;
-  if (quiet) core_.access.SetQuiet(true);
-  appended_ = appended;
-  ready_ = std::move(ready);
-  effects_ = std::move(effects);
-  plan_ = std::move(plan);
   held_for_long_ = outer_shards;
   changed_for_long_.resize(outer_changes);
   // Half of the time at least is the command's own.
@@ -71,8 +87,18 @@ void Dispatcher::YieldIfLong(Call& call) {
   call.next_yield = ended + std::max(yield_slice_, ended - began);
 }
 
+bool Dispatcher::WorldIsFree() {
+  const Ticks now = clock_.Now();
+  if (services_.long_commands.load(std::memory_order_relaxed) != 0) {
+    if (world_wanted_since_ == 0) world_wanted_since_ = now;
+    if (now - world_wanted_since_ < clock_.ToTicks(kWorldPatience)) return false;
+  }
+  world_wanted_since_ = 0;
+  return true;
+}
+
 void Dispatcher::EndLongCommand() {
-  yielded_ = false;
+  run_.yielded = false;
   services_.long_commands.fetch_sub(1, std::memory_order_relaxed);
   bystanders_->LongCommandEnded();
 }

@@ -491,7 +491,7 @@ bool AppendOnly::Patient(int64_t growth) {
 }
 
 void AppendOnly::Cron() {
-  if (child_.running()) return;
+  if (child_.running() || !services_.dispatchers[0]->WorldIsFree()) return;
   const config::Persistence& settings = services_.settings.persistence;
   bool wanted = scheduled_;
   if (state_ == State::kOn && settings.auto_aof_rewrite_percentage > 0) {

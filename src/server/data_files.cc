@@ -90,7 +90,8 @@ Status ServerDataFiles::FinishLoading() {
 // ---- while the server runs ----
 
 void ServerDataFiles::Cron() {
-  if (child_.Ended()) {
+  const bool world_is_free = services_.dispatchers[0]->WorldIsFree();
+  if (world_is_free && child_.Ended()) {
     // The outcome names files and counters that other cores read with the world stopped. Nobody hears that
     // the child has ended before what it has made is in its place.
     services_.dispatchers[0]->WithWorldStopped([&] {
@@ -106,7 +107,7 @@ void ServerDataFiles::Cron() {
     });
   }
   // It may have been stopped, too.
-  if (clocks_rest_ && !child_.running()) {
+  if (world_is_free && clocks_rest_ && !child_.running()) {
     services_.dispatchers[0]->WithWorldStopped([this] { SetClocks(dispatch::Dispatcher::Clocks::kRun); });
   }
   if (loading()) return;

@@ -383,8 +383,7 @@ void Server::PauseChanged() {
   const bool paused = pause_.mode != dispatch::PauseMode::kNone;
   for (auto& core : cores_) {
     Core* target = core.get();
-    // The data set stands still: expired keys are hidden, not removed.
-    target->dispatcher().core().may_expire = !paused;
+    target->dispatcher().SetPaused(paused);
     if (paused) continue;
     target->Post([target] { target->ResumePostponed(); });
   }
@@ -451,7 +450,7 @@ void Server::ServerCron() {
   defragmentation_->Cron(files_->child().running() ? Defragmentation::HeldUp::kYes
                                                    : Defragmentation::HeldUp::kNo);
   const Millis wall = dispatchers_[0]->core().now;
-  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until) {
+  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until && dispatchers_[0]->WorldIsFree()) {
     dispatchers_[0]->WithWorldStopped([this] {
       pause_ = {};
       PauseChanged();

@@ -195,7 +195,7 @@ bool Snapshots::SavePointReached() const {
 }
 
 void Snapshots::Cron() {
-  if (child_.running()) return;
+  if (child_.running() || !services_.dispatchers[0]->WorldIsFree()) return;
   const bool retry_later =
       !figures_.last_ok && SystemWallNanos() / kNanosPerSecond - last_try_seconds_ <= kRetrySeconds;
   const bool wanted = (scheduled_ && !retry_later) || SavePointReached();

@@ -113,6 +113,32 @@ def nobody_is_dropped(checks):
                 other.close()
 
 
+def expired_keys_are_replaced(checks):
+    """What a turn writes is a change like any other: a key that has expired and is set in it stays in the journal."""
+    for command in (("LRANGE", "list", 0, -1), ("SORT", "list", "ALPHA")):
+        options = ["--save", "", "--appendonly", "yes", "--enable-debug-command", "yes"]
+        with Server(threads=1, options=options) as server, server.client() as one:
+            fill(one, "RPUSH", "list", 300_000, lambda i: (i,))
+            one.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+            names = [f"key{i}" for i in range(20)]
+            for name in names:
+                one.call("SET", name, "old", "PX", 1)
+            while any(one.call("PTTL", name) > 0 for name in names):
+                pass
+            readers = [server.client() for _ in range(2)]
+            writer = server.client()
+            for reader in readers:
+                reader.send(*command)
+                one.call("PING")  # in a turn that the command gives
+            for name in names:
+                writer.send("SET", name, "new")
+            checks.equal(f"replies beside {command[0]}", [writer.read() for _ in names], [b"OK"] * len(names))
+            for reader in readers:
+                checks.equal("elements", len(reader.read()), 300_000)
+            checks.true("it loads", not isinstance(one.call("DEBUG", "LOADAOF"), ErrorReply))
+            checks.equal("after a replay", one.call("MGET", *names), [b"new"] * len(names))
+
+
 def hang_ups(checks):
     """Clients go away while they wait for the command, while it is theirs, and while it serves them."""
     for threads in (1, 4):
@@ -199,4 +225,4 @@ def storm(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([others_have_their_turn, who_needs_its_keys_waits, nobody_is_dropped, hang_ups, storm]))
+    sys.exit(run_parts([others_have_their_turn, who_needs_its_keys_waits, nobody_is_dropped, expired_keys_are_replaced, hang_ups, storm]))

@@ -29,7 +29,7 @@ class HeldShard {
   }
 
  private:
-  void FlushEffects() { call_.dispatcher().EndChanges(); }
+  void FlushEffects() { call_.dispatcher().EndChanges(shard_); }
 
   dispatch::Call& call_;
   const size_t shard_;
