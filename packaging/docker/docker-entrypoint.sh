@@ -8,7 +8,7 @@ case ${1:-} in
 esac
 
 case ${1:-} in
-  redis-server | cinnabar-server | redis-sentinel)
+  redis-server | valkey-server | cinnabar-server | redis-sentinel | valkey-sentinel)
     if [ "$(id -u)" = 0 ]; then
       # What belongs to somebody else comes from an earlier image or from a folder of the host.
       find . ! -user redis -exec chown -h redis {} + ||

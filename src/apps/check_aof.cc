@@ -126,7 +126,7 @@ bool Checker::Check(const Part& part) {
   }
   size_t begin = 0;
   if (snapshot) {
-    const auto size = CheckSnapshot(bytes, part.name, figures_);
+    const auto size = CheckSnapshot(bytes, part.name, ExpiredKeys::kLoaded, figures_);
     if (!size) {
       fmt::print("RDB preamble of AOF file is not sane, aborting.\n");
       return false;

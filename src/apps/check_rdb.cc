@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <unordered_set>
 
 #include "base/clock.h"
 #include "config/settings.h"
@@ -82,8 +83,11 @@ std::string_view RdbTypeName(persistence::RdbType type) {
 // One check of one snapshot.
 class SnapshotCheck {
  public:
-  SnapshotCheck(std::string_view bytes, SnapshotFigures& figures)
-      : bytes_(bytes), figures_(figures), reader_(bytes, persistence::LimitsFrom(config::Settings())) {}
+  SnapshotCheck(std::string_view bytes, ExpiredKeys expired_keys, SnapshotFigures& figures)
+      : bytes_(bytes),
+        expired_keys_(expired_keys),
+        figures_(figures),
+        reader_(bytes, persistence::LimitsFrom(config::Settings())) {}
 
   std::optional<size_t> Run(std::string_view name) {
     fmt::print("[offset 0] Checking RDB file {}\n", name);
@@ -99,17 +103,20 @@ class SnapshotCheck {
         case Item::kNothing:  // is a fault here: nobody asked to let it pass
           break;
         case Item::kFunction:
-          ++figures_.functions;
-          figures_.function_bytes += reader_.position() - reader_.item_position();
-          break;
+          SayFault(persistence::kFunctionsRefused);
+          return std::nullopt;
         case Item::kEntry:
+          if (!IsNew()) {
+            SayFault(persistence::DuplicatedKeyText(reader_.name(), reader_.database()));
+            return std::nullopt;
+          }
           CountEntry();
           break;
         case Item::kEnd:
           SayFine();
           return reader_.position();
         case Item::kFault:
-          SayFault();
+          SayFault(FaultText());
           return std::nullopt;
       }
     }
@@ -118,11 +125,18 @@ class SnapshotCheck {
  private:
   void Say(std::string_view what) { fmt::print("[offset {}] {}\n", reader_.position(), what); }
 
+  // Whether loading finds no other value under the key.
+  bool IsNew() {
+    if (expired_keys_ == ExpiredKeys::kPassedOver && reader_.expiry() < now_) return true;
+    return seen_.insert(fmt::format("{} {}", reader_.database(), reader_.name())).second;
+  }
+
   void CountEntry() {
     ++keys_;
     SnapshotFigures::Share& share = figures_.by_type[static_cast<size_t>(reader_.value().type)];
     ++share.keys;
     share.bytes += reader_.position() - reader_.item_position();
+    if (!reader_.value().mended.empty()) ++figures_.mended;
     if (reader_.expiry() == keyspace::kNever) return;
     ++expires_;
     if (reader_.expiry() < now_) ++expired_;
@@ -159,9 +173,9 @@ class SnapshotCheck {
     return reason;
   }
 
-  void SayFault() {
+  void SayFault(std::string_view what) {
     fmt::print("--- RDB ERROR DETECTED ---\n");
-    Say(FaultText());
+    Say(what);
     fmt::print("[additional info] While doing: {}\n", StepName(reader_.step()));
     const bool in_value = reader_.step() == Step::kValue;
     if (in_value) {
@@ -177,8 +191,10 @@ class SnapshotCheck {
   }
 
   const std::string_view bytes_;
+  const ExpiredKeys expired_keys_;
   SnapshotFigures& figures_;
   RdbFileReader reader_;
+  std::unordered_set<std::string> seen_;  // databases and keys
   const Millis now_ = SystemWallNanos() / kNanosPerMilli;
   uint64_t keys_ = 0, expires_ = 0, expired_ = 0;
 };
@@ -191,11 +207,12 @@ void SnapshotFigures::Print() const {
     fmt::print("[summary] {}: {} keys, {} bytes\n", types::TypeName(static_cast<types::Type>(i)),
                by_type[i].keys, by_type[i].bytes);
   }
-  if (functions > 0) fmt::print("[summary] function libraries: {}, {} bytes\n", functions, function_bytes);
+  if (mended > 0) fmt::print("[summary] values that loading puts right: {}\n", mended);
 }
 
-std::optional<size_t> CheckSnapshot(std::string_view bytes, std::string_view name, SnapshotFigures& figures) {
-  return SnapshotCheck(bytes, figures).Run(name);
+std::optional<size_t> CheckSnapshot(std::string_view bytes, std::string_view name, ExpiredKeys expired,
+                                    SnapshotFigures& figures) {
+  return SnapshotCheck(bytes, expired, figures).Run(name);
 }
 
 int RunCheckRdb(std::span<const std::string> arguments) {
@@ -215,7 +232,7 @@ int RunCheckRdb(std::span<const std::string> arguments) {
     return 1;
   }
   SnapshotFigures figures;
-  if (!CheckSnapshot((*file)->bytes(), path, figures)) return 1;
+  if (!CheckSnapshot((*file)->bytes(), path, ExpiredKeys::kPassedOver, figures)) return 1;
   figures.Print();
   return 0;
 }

@@ -17,6 +17,14 @@ int NotBuiltYet(std::string_view tool) {
   return 1;
 }
 
+// Whether a name such as "redis-check-rdb-7.2" says `tool`. Whatever says no tool is the server.
+bool IsCalled(std::string_view name, std::string_view tool) {
+  for (const std::string_view family : {"redis-", "valkey-"}) {
+    if (name.find(std::string(family) + std::string(tool)) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -24,10 +32,9 @@ int main(int argc, char** argv) {
   std::string_view name =
       arguments.empty() ? std::string_view("cinnabar-server") : std::string_view(arguments[0]);
   name = name.substr(name.rfind('/') + 1);
-  const auto is_called = [name](std::string_view tool) { return name.find(tool) != std::string_view::npos; };
-  if (is_called("redis-check-rdb")) return cinnabar::apps::RunCheckRdb(arguments);
-  if (is_called("redis-check-aof")) return cinnabar::apps::RunCheckAof(arguments);
-  if (is_called("redis-sentinel")) return NotBuiltYet("redis-sentinel");
+  if (IsCalled(name, "check-rdb")) return cinnabar::apps::RunCheckRdb(arguments);
+  if (IsCalled(name, "check-aof")) return cinnabar::apps::RunCheckAof(arguments);
+  if (IsCalled(name, "sentinel")) return NotBuiltYet(name);
   if (arguments.size() == 3 && arguments[1] == "--write-reference") {
     return cinnabar::apps::WriteReference(arguments[2]);
   }

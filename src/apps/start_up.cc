@@ -88,10 +88,7 @@ void LogMode(const config::Settings& settings, Logger& log) {
   const bool logo =
       settings.general.always_show_logo ||
       (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
-  if (!logo) {
-    log.Notice("Running mode=standalone, port={}.", settings.network.port);
-    return;
-  }
+  if (!logo) return log.Notice("Running mode=standalone, port={}.", settings.network.port);
   log.WriteRaw(LogLevel::kNotice,
                fmt::format("\n"
                            "     /\\        Cinnabar {} ({} bit)\n"
@@ -107,8 +104,7 @@ void LogMode(const config::Settings& settings, Logger& log) {
 // Nobody should believe in a promise of the configuration that is not kept.
 void WarnOfWhatIsNotActedOn(const config::Config& config, Logger& log) {
   for (const std::string& name : config.NotActedOn()) {
-    log.Warning("WARNING: '{}' in the configuration is accepted, but this version does not act on it yet.",
-                name);
+    log.Warning("WARNING: '{}' in the configuration is accepted, but this version does not act on it.", name);
   }
 }
 
@@ -214,6 +210,7 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
     return 1;
   }
   LogMode(settings, log);
+  log.Notice("Server initialized");
   crash.server = &server;
   const int code = server.Run();
   crash.server = nullptr;

@@ -7,12 +7,13 @@
 #include <cstring>
 #include <utility>
 
+#include "base/ascii.h"
+
 namespace cinnabar {
 namespace {
 
 unsigned char Fold(char c, CaseMode mode) {
-  const auto byte = static_cast<unsigned char>(c);
-  return mode == CaseMode::kInsensitive && byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
+  return static_cast<unsigned char>(mode == CaseMode::kInsensitive ? Lower(c) : c);
 }
 
 struct BracketMatch {

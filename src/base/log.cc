@@ -199,24 +199,4 @@ int64_t Logger::UtcOffsetSeconds(int64_t unix_seconds) {
   return local.tm_gmtoff;
 }
 
-std::optional<LogLevel> ParseLogLevel(std::string_view name) {
-  constexpr std::string_view kNames[] = {"debug", "verbose", "notice", "warning", "nothing"};
-  for (size_t i = 0; i < std::size(kNames); ++i) {
-    if (name.size() == kNames[i].size() && strncasecmp(name.data(), kNames[i].data(), name.size()) == 0) {
-      return static_cast<LogLevel>(i);
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<int> ParseSyslogFacility(std::string_view name) {
-  constexpr int kLocals[] = {LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3,
-                             LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7};
-  if (name.size() == 4 && strncasecmp(name.data(), "user", 4) == 0) return LOG_USER;
-  if (name.size() == 6 && strncasecmp(name.data(), "local", 5) == 0 && name[5] >= '0' && name[5] <= '7') {
-    return kLocals[name[5] - '0'];
-  }
-  return std::nullopt;
-}
-
 }  // namespace cinnabar

@@ -16,7 +16,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -120,11 +119,5 @@ class Logger {
 
   static constexpr int64_t kNoOffset = -1;
 };
-
-// "debug" "verbose" "notice" "warning" "nothing"
-std::optional<LogLevel> ParseLogLevel(std::string_view name);
-
-// "user" or "local0" … "local7", any case, to the number that EnableSyslog takes.
-std::optional<int> ParseSyslogFacility(std::string_view name);
 
 }  // namespace cinnabar

@@ -141,13 +141,5 @@ TEST_F(LogTest, RawWriterFormats) {
   EXPECT_EQ(Read(path_), "n=-12 -9223372036854775808 0xbeef 0x0\n" + std::string(2000, 'x'));
 }
 
-TEST(LogNames, Parse) {
-  EXPECT_EQ(ParseLogLevel("Verbose"), LogLevel::kVerbose);
-  EXPECT_EQ(ParseLogLevel("verb"), std::nullopt);
-  EXPECT_TRUE(ParseSyslogFacility("LOCAL3").has_value());
-  EXPECT_EQ(ParseSyslogFacility("local8"), std::nullopt);
-  EXPECT_NE(ParseSyslogFacility("user"), ParseSyslogFacility("local0"));
-}
-
 }  // namespace
 }  // namespace cinnabar

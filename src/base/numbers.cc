@@ -10,6 +10,8 @@
 #include <iterator>
 #include <limits>
 
+#include "base/ascii.h"
+
 namespace cinnabar {
 namespace {
 
@@ -41,10 +43,6 @@ size_t CountDigits(uint64_t value) {
   const unsigned bits = 64 - static_cast<unsigned>(__builtin_clzll(value | 1));
   const unsigned guess = (bits * 1233) >> 12;
   return guess + 1 - (guess < 20 && (value | 1) < kPowers[guess]);
-}
-
-bool IsSpace(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 template <typename Float>
@@ -215,10 +213,7 @@ std::optional<uint64_t> ParseMemorySize(std::string_view text) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, count);
   if (error != std::errc()) return std::nullopt;
-  std::string unit(stop, end);
-  for (char& c : unit) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string unit = LowerCase({stop, end});
   for (const Unit& known : kUnits) {
     if (known.name != unit) continue;
     uint64_t bytes = 0;

@@ -12,10 +12,12 @@ struct EncodingName {
   std::string_view before_72;
 };
 
-// Small lists were quicklists of one node, small sets of words were hash tables.
+// Small lists were quicklists of one node, small sets of words were hash tables, and fields of hashes did not
+// expire.
 inline constexpr EncodingName kRenamedEncodings[] = {
     {"list", "listpack", "quicklist"},
     {"set", "listpack", "hashtable"},
+    {"hash", "listpackex", "listpack"},
 };
 
 constexpr std::string_view EncodingBefore72(std::string_view type, std::string_view current) {

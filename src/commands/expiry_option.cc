@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/numbers.h"
 #include "catalog/errors.h"
+#include "keyspace/entry.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -60,7 +62,7 @@ void ExpiryOption::Resolve(dispatch::Args& args, Millis now) {
   if (value > 0 && !too_large) {
     if (unit == Unit::kSeconds) value *= 1000;
     if (base == Base::kAbsolute || value <= kMost - now) {
-      at = base == Base::kRelative ? now + value : value;
+      at = std::min(base == Base::kRelative ? now + value : value, keyspace::kNever - 1);
       return;
     }
   }

@@ -1,17 +1,17 @@
 #include "commands/scan_options.h"
 
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <string>
 
+#include "base/ascii.h"
 #include "base/glob.h"
 
 namespace cinnabar::commands {
 
 std::optional<uint64_t> ParseScanCursor(std::string_view text) {
   const std::string copy(text);
-  if (!copy.empty() && std::isspace(static_cast<unsigned char>(copy[0]))) return std::nullopt;
+  if (!copy.empty() && IsSpace(copy[0])) return std::nullopt;
   errno = 0;
   char* end = nullptr;
   const uint64_t value = std::strtoull(copy.c_str(), &end, 10);

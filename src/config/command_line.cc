@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/quote.h"
 #include "config/line.h"
 
 namespace cinnabar::config {
@@ -26,7 +27,7 @@ std::string OptionLines(std::span<const std::string> words, CommandLine& line) {
     const std::string& word = words[i];
     if (!option_may_follow || !IsOption(word)) {
       if (!text.empty() && text.back() != '\n') text += ' ';
-      text += QuoteArgument(word);
+      text += Quoted(word);
       option_may_follow = true;
       continue;
     }

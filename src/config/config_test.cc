@@ -5,6 +5,8 @@
 #include <map>
 
 #include "config/internal/fake_files.h"
+#include "config/internal/foreign_directives.h"
+#include "config/internal/lookup.h"
 
 namespace cinnabar::config {
 namespace {
@@ -123,6 +125,47 @@ TEST_F(ConfigTest, NotActedOnListsWhatIsGivenAndNotDefault) {
   EXPECT_EQ(config_.NotActedOn(),
             (std::vector<std::string>{"user", "mod.x", "replicaof", "cluster-node-timeout"}));
   EXPECT_TRUE(Config(files_).NotActedOn().empty());
+}
+
+TEST_F(ConfigTest, DirectivesOfOtherVersionsAreAcceptedAndReported) {
+  ASSERT_TRUE(Load(
+      "gopher-enabled no\nExtended-Redis-Compatibility yes\nprefetch-batch-max-size 16\n"
+      "cluster-announce-client-ipv4 10.0.0.1\navailability-zone \"zone a\"\nrdma-bind 1.1.1.1 1.1.1.2\n"
+      "commandlog-reply-larger-than 1048576\nsearch-workers 4\nsearch-workers 5\nlua-replicate-commands yes\n"
+      "lookahead 16 # a comment\n"));
+  EXPECT_EQ(
+      config_.NotActedOn(),
+      (std::vector<std::string>{"gopher-enabled", "extended-redis-compatibility", "prefetch-batch-max-size",
+                                "cluster-announce-client-ipv4", "availability-zone", "rdma-bind",
+                                "commandlog-reply-larger-than", "search-workers", "lookahead"}));
+  EXPECT_EQ(Get("lookahead"), "(unknown)");
+}
+
+TEST_F(ConfigTest, DirectivesOfOtherVersionsStillNeedAValue) {
+  EXPECT_FALSE(Load("gopher-enabled\n"));
+}
+
+TEST_F(ConfigTest, DirectivesWithAnotherNameElsewhereActUnderIt) {
+  ASSERT_TRUE(
+      Load("commandlog-execution-slower-than 77\ncommandlog-slow-execution-max-len 5\nprimaryauth x\n"));
+  EXPECT_EQ(Get("slowlog-log-slower-than"), "77");
+  EXPECT_EQ(Get("commandlog-execution-slower-than"), "77");
+  EXPECT_EQ(Get("slowlog-max-len"), "5");
+  EXPECT_EQ(config_.NotActedOn(), std::vector<std::string>{"masterauth"});
+  EXPECT_EQ(Set({{"slowlog-log-slower-than", "10000"}}), "OK");
+  ASSERT_TRUE(config_.Rewrite());
+  EXPECT_TRUE(files_.files[kPath].starts_with(
+      "commandlog-execution-slower-than 10000\ncommandlog-slow-execution-max-len 5\nprimaryauth \"x\"\n"))
+      << files_.files[kPath];
+}
+
+TEST_F(ConfigTest, DirectivesOfOtherVersionsAreNotOurs) {
+  for (const ForeignDirective& foreign : ForeignDirectives()) {
+    const Param* param = FindParam(foreign.name);
+    EXPECT_EQ(param != nullptr, foreign.effect == ForeignEffect::kSame) << foreign.name;
+    EXPECT_EQ(param == nullptr ? "" : param->name, foreign.ours);
+    EXPECT_EQ(FindFileDirective(foreign.name), nullptr) << foreign.name;
+  }
 }
 
 TEST_F(ConfigTest, IncludesWithWildcards) {

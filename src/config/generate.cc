@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "config/config.h"
+#include "config/internal/foreign_directives.h"
 #include "config/internal/lookup.h"
 #include "config/internal/param.h"
 #include "config/internal/values.h"
@@ -98,6 +99,23 @@ constexpr std::string_view kLines =
     "their "
     "comments go on a line of their own.\n";
 
+std::string ForeignSection() {
+  std::string text =
+      "\n## Directives of other versions\n\n"
+      "Config files of other versions of Redis and of Valkey may hold these. They are accepted, so that a "
+      "file needs no "
+      "edit; those without another name for them have no effect, and the server logs a warning at start for "
+      "each.\n\n"
+      "| Directive | Known from | Here |\n|---|---|---|\n";
+  for (const ForeignDirective& foreign : ForeignDirectives()) {
+    std::string here = "no effect";
+    if (foreign.effect == ForeignEffect::kForgotten) here = "no effect, and no warning";
+    if (foreign.effect == ForeignEffect::kSame) here = fmt::format("`{}`", foreign.ours);
+    text += fmt::format("| `{}` | {} | {} |\n", foreign.name, foreign.from, here);
+  }
+  return text;
+}
+
 std::string NotYetSection() {
   std::string text =
       "\n## Accepted, but not acted on yet\n\n"
@@ -172,7 +190,7 @@ std::string GenerateReference() {
     text += fmt::format("\n## {}\n", chapter.title);
     for (const Param& param : chapter.params) text += ReferenceEntry(param, defaults);
   }
-  return text + NotYetSection();
+  return text + NotYetSection() + ForeignSection();
 }
 
 }  // namespace cinnabar::config

@@ -1,11 +1,4 @@
-// Lines of a config file as words, and back.
-//
-//   maxmemory 100mb              -> maxmemory | 100mb
-//   requirepass "a b\x01"        -> requirepass | a b\1
-//   logfile ''                   -> logfile | (empty)
-//
-// Words are separated by white space. Inside double quotes \n \r \t \a \b, \xHH and \<any character> are
-// understood; inside single quotes only \'. A closing quote must end its word. A zero byte ends the line.
+// Lines of a config file as words (base/words.h), and back. A zero byte ends the line.
 //
 // Redis knows no comment behind a directive: # is a character like any other. Where that makes a line an
 // error, the loader takes the line without its comment, which begins at the first bare word "#":
@@ -28,10 +21,8 @@ std::optional<std::vector<std::string>> SplitLine(std::string_view line);
 // there is none.
 std::optional<std::string_view> TextBeforeComment(std::string_view line);
 
-// The text in double quotes, such that SplitLine gives it back whatever bytes it holds.
-std::string QuoteArgument(std::string_view text);
-
-// The same, but bare when no quotes are needed.
+// The text in double quotes (Quoted), such that SplitLine gives it back whatever bytes it holds; bare when no
+// quotes are needed.
 std::string QuoteArgumentIfNeeded(std::string_view text);
 
 }  // namespace cinnabar::config

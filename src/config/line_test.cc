@@ -1,4 +1,5 @@
 #include "config/line.h"
+#include "base/quote.h"
 
 #include <gtest/gtest.h>
 
@@ -52,8 +53,8 @@ TEST(TextBeforeComment, NothingElseIsAComment) {
 }
 
 TEST(QuoteArgument, Examples) {
-  EXPECT_EQ(QuoteArgument("a b"), "\"a b\"");
-  EXPECT_EQ(QuoteArgument("\x01\"\\\n\x7f\xff"), R"("\x01\"\\\n\x7f\xff")");
+  EXPECT_EQ(Quoted("a b"), "\"a b\"");
+  EXPECT_EQ(Quoted("\x01\"\\\n\x7f\xff"), R"("\x01\"\\\n\x7f\xff")");
   EXPECT_EQ(QuoteArgumentIfNeeded("abc"), "abc");
   EXPECT_EQ(QuoteArgumentIfNeeded(""), "\"\"");
   EXPECT_EQ(QuoteArgumentIfNeeded("a'b"), "\"a'b\"");
@@ -69,7 +70,7 @@ TEST(QuoteArgument, RoundTripsAnyBytes) {
     for (std::string& word : words) {
       word.resize(random() % 20);
       for (char& c : word) c = static_cast<char>(random());
-      line += (random() % 2 ? QuoteArgument(word) : QuoteArgumentIfNeeded(word)) + " ";
+      line += (random() % 2 ? Quoted(word) : QuoteArgumentIfNeeded(word)) + " ";
     }
     ASSERT_EQ(SplitLine(line), words) << line;
   }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/ascii.h"
 #include "config/config.h"
+#include "config/internal/foreign_directives.h"
 #include "config/internal/lookup.h"
 #include "config/internal/param.h"
 #include "config/internal/values.h"
@@ -67,6 +69,10 @@ std::vector<std::string> Config::NotActedOn() const {
   for (const FileDirective& directive : FileDirectives()) {
     if (directive.not_yet && !Directives(directive.name).empty()) names.emplace_back(directive.name);
   }
+  for (const Directive& line : directives_) {
+    const bool new_name = std::ranges::find(names, line.name) == names.end();
+    if (new_name && FindForeignDirective(line.name) != nullptr) names.push_back(line.name);
+  }
   for (const Directive& setting : Directives(kModuleSetting)) names.push_back(setting.arguments.front());
   for (const Chapter& chapter : Chapters()) {
     for (const Param& param : chapter.params) {
@@ -111,7 +117,13 @@ Status Config::LoadWords(Directive line, std::string_view text, int include_dept
 
 Status Config::LoadLine(const Directive& line, int include_depth) {
   if (const Param* param = FindParam(line.name)) return LoadParam(*param, line);
-  if (IsForgotten(line.name) && line.arguments.size() == 1) return {};
+  if (const ForeignDirective* foreign = FindForeignDirective(line.name)) {
+    const bool silent = foreign->effect == ForeignEffect::kForgotten;
+    if (line.arguments.empty() || (silent && line.arguments.size() > 1))
+      return Fail(FatalText(line, kBadDirective));
+    if (!silent) directives_.push_back(line);
+    return {};
+  }
   if (line.name.find('.') != std::string::npos) {
     if (line.arguments.empty()) return Fail(FatalText(line, "Module config specified without value"));
     Directive setting = line;

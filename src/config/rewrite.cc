@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <map>
 
+#include "base/ascii.h"
 #include "config/config.h"
+#include "config/internal/foreign_directives.h"
 #include "config/internal/param.h"
 #include "config/internal/values.h"
 #include "config/line.h"
@@ -138,6 +140,9 @@ std::vector<std::string_view> NamesForFile(const Param& param, CompatVersion ver
     if (!alias.empty()) names.push_back(alias);
   }
   if (param.Has(kNewer) && version == CompatVersion::k70 && names.size() > 1) std::swap(names[0], names[1]);
+  for (const ForeignDirective& foreign : ForeignDirectives()) {
+    if (foreign.ours == param.name) names.push_back(foreign.name);
+  }
   return names;
 }
 

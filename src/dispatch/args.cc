@@ -1,5 +1,6 @@
 #include "dispatch/args.h"
 
+#include "base/ascii.h"
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "dispatch/call.h"
@@ -7,13 +8,7 @@
 namespace cinnabar::dispatch {
 
 bool SameWord(std::string_view word, std::string_view upper) {
-  if (word.size() != upper.size()) return false;
-  for (size_t i = 0; i < word.size(); ++i) {
-    char c = word[i];
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    if (c != upper[i]) return false;
-  }
-  return true;
+  return cinnabar::SameWord(word, upper);
 }
 
 Args::Args(const Call& call, size_t next)

@@ -10,7 +10,12 @@
 #include "dispatch/blocking.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/numbers.h"
@@ -72,9 +77,7 @@ void Dispatcher::ServeCopyWaiters() {
 void Dispatcher::OnAwaited(int database, const Key& key) {
   if (run_.serving != nullptr && run_.serving->database == database && run_.serving->name == key.bytes)
     return;
-  ReadyKey ready{database, std::string(key.bytes), key.hash};
-  if (std::find(run_.ready.begin(), run_.ready.end(), ready) == run_.ready.end())
-    run_.ready.push_back(std::move(ready));
+  run_.ready.Add({database, std::string(key.bytes), key.hash});
 }
 
 void Dispatcher::SignalAllAwaited(int database) {
@@ -89,8 +92,7 @@ void Dispatcher::SignalAllAwaited(int database) {
 // Serving one key may make others ready (BLMOVE), which are served in turn.
 void Dispatcher::ServeReady() {
   while (!run_.ready.empty()) {
-    const ReadyKey ready = std::move(run_.ready.front());
-    run_.ready.erase(run_.ready.begin());
+    const ReadyKey ready = run_.ready.TakeFirst();
     run_.serving = &ready;
     ServeKey(ready);
     run_.serving = nullptr;
@@ -160,10 +162,8 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
   }
   if (locked) {
     // What became ready in this shard has to be served with it held.
-    const auto stays = [shard](const ReadyKey& key) { return Keyspace::ShardOf(key.hash) != shard; };
-    const auto first = std::stable_partition(run_.ready.begin(), run_.ready.end(), stays);
-    deferred_.insert(deferred_.end(), first, run_.ready.end());
-    run_.ready.erase(first, run_.ready.end());
+    const auto here = [shard](const ReadyKey& key) { return Keyspace::ShardOf(key.hash) == shard; };
+    for (ReadyKey& key : run_.ready.TakeIf(here)) deferred_.push_back(std::move(key));
     keyspace.Unlock(shard);
   }
   return served ? Service::kServed : Service::kNothing;
@@ -214,7 +214,7 @@ void Dispatcher::ServeDeferred() {
     shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
     for (uint32_t shard : shards) keyspace.Lock(shard);
     run_.serving_held = &shards;
-    run_.ready.push_back(std::move(ready));
+    run_.ready.Add(std::move(ready));
     ServeReady();
     run_.serving_held = nullptr;
     NoteShards(shards);
@@ -305,10 +305,26 @@ Millis DeadlineAfter(Args& args, Millis now, Millis wait) {
 
 }  // namespace
 
+namespace {
+
+// Numbers that only a long double can hold are numbers as well: infinite ones.
+std::optional<double> ParseSeconds(std::string_view text) {
+  if (const auto seconds = ParseDouble(text)) return seconds;
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) return std::nullopt;
+  const std::string copy(text);
+  errno = 0;
+  char* end = nullptr;
+  const long double value = std::strtold(copy.c_str(), &end);
+  if (end != copy.c_str() + copy.size() || errno == ERANGE || std::isnan(value)) return std::nullopt;
+  return static_cast<double>(value);
+}
+
+}  // namespace
+
 Millis TakeTimeoutSeconds(Args& args, Millis now) {
   const std::string_view text = args.Next();
   if (args.failed()) return keyspace::kNever;
-  const auto seconds = ParseDouble(text);
+  const auto seconds = ParseSeconds(text);
   if (!seconds) {
     args.Fail("ERR timeout is not a float or out of range");
     return keyspace::kNever;

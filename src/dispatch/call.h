@@ -84,8 +84,6 @@ class Call {
   // Suspends the session until one of the keys has something for it, or until `deadline` (keyspace::kNever:
   // for ever); see blocking.h. The reply comes later. REQUIRES: may_block(), and the keys' shards are held.
   void Block(std::unique_ptr<Waiting> waiting, std::span<const keyspace::Key> keys, Millis deadline);
-  // Serves those who wait for a key when something happened to it that Changed does not tell.
-  void SignalReady(const keyspace::Key& key) { database_.SignalAwaited(key); }
   // False inside a transaction: the command answers as if its time were up.
   bool may_block() const { return !in_transaction(); }
 

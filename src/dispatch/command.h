@@ -113,7 +113,7 @@ struct CommandSpec {
   bool for_system_only = false;  // COMMAND DOCS flags it "syscmd": not meant for applications
   // What is done to the keys of a specification with kVariableFlags, given the arguments.
   uint16_t (*actual_use)(std::span<const std::string_view> argv) = nullptr;
-  // The position of the key that the last specification stands for, if that is a kUnknown one; 0: none.
+  // The position of a key that no specification finds, with the use that the last one states; 0: none.
   size_t (*hidden_key)(std::span<const std::string_view> argv) = nullptr;
   // Whether with these arguments the command touches more than its keys, so that it runs with the world
   // stopped, as if it had kWorld.

@@ -54,6 +54,8 @@ void Dispatcher::SettingsChanged() {
   const uint32_t events = services_.notifier == nullptr ? 0 : settings.observation.notify_keyspace_events;
   core_.tells_new = (events & config::kNotifyNew) != 0;
   core_.tells_missed = (events & config::kNotifyMiss) != 0;
+  core_.hands_over_expired = settings.memory.lazyfree_lazy_expire;
+  core_.hands_over_replaced = settings.memory.lazyfree_lazy_server_del;
   core_.access.lfu_log_factor = settings.memory.lfu_log_factor;
   core_.access.lfu_decay_minutes = settings.memory.lfu_decay_time_minutes;
 }
@@ -519,6 +521,10 @@ void Dispatcher::OnExpired(int database, std::string_view key) {
   }
 }
 
+void Dispatcher::OnSlowToFree(keyspace::Entry* gone) {
+  services_.control.Defer([gone] { keyspace::Entry::Destroy(gone); });
+}
+
 void Dispatcher::OnNew(int database, std::string_view key) {
   services_.notifier->OnKeyspaceEvent(config::kNotifyNew, "new", database, key);
 }
@@ -556,7 +562,7 @@ void Dispatcher::ResetStatistics() {
   counters_.millis_over_memory.Set(0);
   counters_.expiry_micros.Set(0);
   counters_.expiry_cut_short.Set(0);
-  core_.hits = core_.misses = core_.expired = 0;
+  core_.hits = core_.misses = core_.expired = core_.expired_fields = 0;
 }
 
 bool Dispatcher::Step(Session& session) {

@@ -22,6 +22,7 @@
 #include "dispatch/call.h"
 #include "dispatch/execution.h"
 #include "dispatch/keys.h"
+#include "dispatch/ready_keys.h"
 #include "dispatch/registry.h"
 #include "dispatch/services.h"
 #include "dispatch/session.h"
@@ -193,6 +194,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override;
   void OnLastFieldExpired(int database, std::string_view key) override;
   void OnAwaited(int database, const keyspace::Key& key) override;
+  void OnSlowToFree(keyspace::Entry* gone) override;
 
   // Blocking; see blocking.cc.
   void Block(Session& session, std::shared_ptr<BlockedCall> call);

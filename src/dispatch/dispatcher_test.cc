@@ -304,6 +304,75 @@ TEST_F(DispatcherTest, ExpiredFieldsGoByThemselvesAndAreJournaled) {
   EXPECT_EQ(dispatcher_->NextExpiry(), keyspace::kNever);
 }
 
+// With no time to spend a sweep holds a shard once.
+TEST_F(DispatcherTest, AShardIsHeldForALimitedNumberOfExpiredKeys) {
+  constexpr size_t kKeys = 3000, kMostAtOnce = 256 + 64;
+  keyspace::Database database(dispatcher_->core(), 0);
+  const Millis later = dispatcher_->core().now + 1000000;
+  size_t made = 0;
+  for (int i = 0; made < 2 * kKeys; ++i) {
+    const std::string name = std::to_string(i);
+    const keyspace::Key key = keyspace_.KeyOf(name);
+    if (keyspace::Keyspace::ShardOf(key.hash) % 512 != 77) continue;
+    database.Create(key, keyspace::StringPayload("v"), made++ % 2 == 0 ? 1 : later);
+  }
+  uint64_t removed = 0;
+  for (int i = 0; i < 100000 && dispatcher_->NextExpiry() != later; ++i) {
+    const uint64_t at_once = dispatcher_->ExpireSome(0);
+    ASSERT_LE(at_once, kMostAtOnce);
+    removed += at_once;
+  }
+  EXPECT_EQ(removed, kKeys);
+  EXPECT_EQ(keyspace_.Size(0), kKeys);
+  EXPECT_EQ(dispatcher_->NextExpiry(), later);
+}
+
+// With time to spend it comes back to a shard at once, and knows then when the next key expires.
+TEST_F(DispatcherTest, ASweepRemovesAllExpiredKeysOfAShard) {
+  constexpr size_t kKeys = 3000;
+  keyspace::Database database(dispatcher_->core(), 0);
+  const Millis later = dispatcher_->core().now + 1000000;
+  size_t made = 0;
+  for (int i = 0; made < 2 * kKeys; ++i) {
+    const std::string name = std::to_string(i);
+    const keyspace::Key key = keyspace_.KeyOf(name);
+    if (keyspace::Keyspace::ShardOf(key.hash) != 77) continue;
+    database.Create(key, keyspace::StringPayload("v"), made++ % 2 == 0 ? 1 : later);
+  }
+  EXPECT_EQ(dispatcher_->ExpireSome(100'000'000), kKeys);
+  EXPECT_EQ(dispatcher_->NextExpiry(), later);
+}
+
+TEST_F(DispatcherTest, AShardIsHeldForALimitedNumberOfExpiredFields) {
+  constexpr size_t kHashes = 300, kFields = 20;
+  keyspace::Database database(dispatcher_->core(), 0);
+  size_t made = 0;
+  for (int i = 0; made < kHashes; ++i) {
+    const std::string name = std::to_string(i);
+    const keyspace::Key key = keyspace_.KeyOf(name);
+    if (keyspace::Keyspace::ShardOf(key.hash) % 512 != 77) continue;
+    ++made;
+    keyspace::EntryHolder holder(database.Create(
+        key,
+        {.type = types::Type::kHash, .place = keyspace::Place::kInline, .bytes = types::Hash::kEmptyPacked}));
+    types::Hash hash(holder);
+    for (size_t f = 0; f < kFields; ++f) {
+      const std::string field = std::to_string(f);
+      hash.Set(field, "v", {});
+      hash.SetExpiry(hash.Find(field), field, 1);
+    }
+    database.NoteFieldExpiry(key, *holder.entry());
+  }
+  uint64_t removed = 0;
+  for (int i = 0; i < 100000 && dispatcher_->NextExpiry() != keyspace::kNever; ++i) {
+    const uint64_t at_once = dispatcher_->ExpireSome(0);
+    ASSERT_LE(at_once, 256u);
+    removed += at_once;
+  }
+  EXPECT_EQ(removed, kHashes * kFields);
+  EXPECT_EQ(keyspace_.Size(0), 0u);
+}
+
 TEST_F(DispatcherTest, MonitorsSeeQuotedAndRedactedArguments) {
   monitors_ = 1;
   Run({"put", "k", "a\n\"b\""});

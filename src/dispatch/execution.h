@@ -7,26 +7,16 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "dispatch/ready_keys.h"
 #include "journal/journal.h"
-#include "keyspace/keyspace.h"
 
 namespace cinnabar::dispatch {
 
 struct LockPlan {
   bool world = false;
   std::vector<uint32_t> shards;
-};
-
-// A key that somebody waits for, and that has changed.
-struct ReadyKey {
-  int database;
-  std::string name;
-  uint64_t hash;
-  keyspace::Key key() const { return {name, hash}; }
-  bool operator==(const ReadyKey&) const = default;
 };
 
 struct Execution {
@@ -40,7 +30,7 @@ struct Execution {
   bool hides_expired = false;   // reads beside a long command: expired keys are hidden and stay
   bool spares_clocks = false;   // uses of keys leave no trace (CLIENT NO-TOUCH)
   bool yielded = false;         // has given others a turn
-  std::vector<ReadyKey> ready;  // changed under the locks that are held now
+  ReadyKeys ready;              // changed under the locks that are held now
   const ReadyKey* serving = nullptr;                    // the ready key whose waiters are served
   const std::vector<uint32_t>* serving_held = nullptr;  // shards taken for deferred service
 };

@@ -4,9 +4,12 @@
 // expires, so that a sweep skips the quiet ones without reading them; within a shard the marks in the buckets
 // name the entries that can expire. One shard is held at a time, outside any command.
 //
+// While a shard is held a limited number of keys and fields goes; in between the shard is free. A pass over
+// the shard goes on where the last hold ended. Only a pass that met every entry in one hold says when the
+// next expires: until then the old bound, which is past, keeps the shard due.
+//
 // Fields of hashes expire in the same sweep: a shard's TimedHashes names the hashes to look at, and their
-// moments lower the same bound. A hash loses a limited number of fields at a time, between which the shard is
-// free.
+// moments lower the same bound.
 #include <algorithm>
 
 #include "dispatch/dispatcher.h"
@@ -18,8 +21,12 @@ using keyspace::Keyspace;
 
 namespace {
 
-// At most this many fields of one hash are removed while a shard is held, which takes some 100 us.
+// At most this many fields, and about this many keys, are removed while a shard is held, which takes some
+// 100 us.
 constexpr size_t kFieldsAtOnce = 256;
+constexpr size_t kKeysAtOnce = 256;
+// Hashes that are looked at while a shard is held.
+constexpr size_t kHashesAtOnce = 256;
 // A sweep comes back to a shard so often before it goes on to the next.
 constexpr int kRoundsPerShard = 64;
 
@@ -29,37 +36,52 @@ uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace
   Keyspace& keyspace = database.keyspace();
   keyspace::TimedHashes* timed = keyspace.timed_hashes(database.index(), shard_index);
   if (timed == nullptr || timed->empty()) return 0;
-  uint64_t removed = 0;
-  if (database.core().may_expire) {
-    for (const std::string& name : timed->TakeDue(database.now())) {
-      const keyspace::Key key = keyspace.KeyOf(name);
-      keyspace::EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
-      if (!entry) continue;
-      removed += database.RemoveExpiredFields(key, entry, kFieldsAtOnce);
-      if (entry) database.NoteFieldExpiry(key, *entry);
+  size_t left = kFieldsAtOnce;
+  for (const std::string& name : timed->TakeDue(database.now(), kHashesAtOnce)) {
+    if (left == 0) {
+      timed->Note(name, database.now());
+      continue;
     }
+    const keyspace::Key key = keyspace.KeyOf(name);
+    keyspace::EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
+    if (!entry) continue;
+    left -= database.RemoveExpiredFields(key, entry, left);
+    if (entry) database.NoteFieldExpiry(key, *entry);
   }
-  shard.next_expiry = std::min(shard.next_expiry, timed->NextAfter(database.now()));
-  return removed;
+  shard.next_expiry = std::min(shard.next_expiry, timed->Next());
+  return kFieldsAtOnce - left;
 }
 
-// Erases what has expired in one shard. REQUIRES: the shard is held.
-uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard) {
+// Erases what has expired in one shard from bucket `bucket` on, until enough has gone, and leaves there where
+// to go on: 0 at the end. REQUIRES: the shard is held.
+uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard, size_t& bucket) {
   const Millis now = database.now();
+  const bool from_start = bucket == 0;
   std::vector<Entry*> expired;
+  size_t effort = 0;
+  bool cut = false;
   Millis next = keyspace::kNever;
-  for (size_t bucket = 0; bucket < shard.entries.bucket_count(); ++bucket) {
+  for (; bucket < shard.entries.bucket_count() && effort < kKeysAtOnce; ++bucket) {
     shard.entries.VisitBucket(bucket, [&](TableSlot& slot) {
       if (!slot.marked()) return;
       Entry* entry = slot.entry<Entry>();
       if (entry->expired(now)) {
+        cut = cut || effort >= kKeysAtOnce;
+        if (cut) return;
         expired.push_back(entry);
+        // What may be freed here and now is enough for once.
+        effort += entry->slow_to_free() && !database.core().hands_over_expired ? kKeysAtOnce : 1;
       } else {
         next = std::min(next, entry->expiry());
       }
     });
   }
-  shard.next_expiry = next;
+  if (cut) {
+    --bucket;  // not all of the last one
+  } else if (bucket >= shard.entries.bucket_count()) {
+    bucket = 0;
+    if (from_start) shard.next_expiry = next;
+  }
   // A look-up removes what has expired, with all that follows from it.
   for (Entry* entry : expired) {
     const std::string name(entry->key());
@@ -114,13 +136,14 @@ uint64_t Dispatcher::SweepShards(Ticks deadline) {
     sweep_.shard += static_cast<size_t>(keyspace.gate().cores());
     Millis next = keyspace::kNever;
     const uint64_t removed_before = removed;
+    size_t bucket = 0;
     for (int round = 0; round < kRoundsPerShard; ++round) {
       keyspace.Lock(shard);
       keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
-      const bool due = table.next_expiry <= core_.now;
+      const bool due = core_.may_expire && table.next_expiry <= core_.now;
       if (due) {
         keyspace::Database database(core_, sweep_.database);
-        removed += ExpireShard(database, table);
+        removed += ExpireShard(database, table, bucket);
         removed += ExpireFields(database, shard, table);
         EndChanges(shard);
       }

@@ -4,28 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace cinnabar::dispatch {
 namespace {
-
-char Lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
-
-std::string Lowered(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered) c = Lower(c);
-  return lowered;
-}
-
-bool SameName(std::string_view word, std::string_view lower) {
-  if (word.size() != lower.size()) return false;
-  for (size_t i = 0; i < word.size(); ++i) {
-    if (Lower(word[i]) != lower[i]) return false;
-  }
-  return true;
-}
 
 template <size_t kSize>
 uint64_t LoadFolded(const char* p) {
@@ -265,14 +248,15 @@ const Command* Registry::Find(std::string_view name) const {
   const uint64_t hash = NameHash(name);
   for (size_t at = hash & (index_.size() - 1); index_[at].command != nullptr;
        at = (at + 1) & (index_.size() - 1)) {
-    if (index_[at].hash == hash && SameName(name, called_[index_[at].command->id])) return index_[at].command;
+    if (index_[at].hash == hash && cinnabar::SameWord(name, called_[index_[at].command->id]))
+      return index_[at].command;
   }
   return nullptr;
 }
 
 const Command* Registry::FindSubcommand(const Command& container, std::string_view name) const {
   for (const Command* sub : container.subcommands) {
-    if (SameName(name, ShortName(*sub))) return sub;
+    if (cinnabar::SameWord(name, ShortName(*sub))) return sub;
   }
   return nullptr;
 }
@@ -301,7 +285,7 @@ Status Registry::Rename(std::string_view name, std::string_view new_name) {
   if (new_name.empty()) {
     std::erase(top_, command);
   } else {
-    called_[command->id] = Lowered(new_name);
+    called_[command->id] = LowerCase(new_name);
   }
   Index();
   return {};

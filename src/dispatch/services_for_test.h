@@ -107,7 +107,7 @@ class DispatchTest : public testing::Test {
 
   std::unique_ptr<config::ConfigFiles> files_ = config::MakeSystemConfigFiles();
   config::Config config_{*files_};
-  keyspace::Keyspace keyspace_{4, 1, 1};
+  keyspace::Keyspace keyspace_{4, HashKey(1), 1};
   journal::Journal journal_;
   JournalText written_;
   std::vector<std::span<const CommandSpec>> tables_;

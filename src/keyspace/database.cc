@@ -46,9 +46,10 @@ void Database::NoteFieldExpiry(const Key& key, const Entry& entry) {
 
 size_t Database::RemoveExpiredFields(const Key& key, EntryRef& entry, size_t limit) {
   types::LargeHash* hash = LargeHashOf(*entry);
-  if (hash == nullptr || hash->next_expiry() > core_->now) return 0;
-  const std::vector<std::string> fields = hash->TakeExpired(core_->now, limit);
+  if (hash == nullptr || hash->next_expiry() > core_->expiry_clock) return 0;
+  const std::vector<std::string> fields = hash->TakeExpired(core_->expiry_clock, limit);
   if (fields.empty()) return 0;
+  core_->expired_fields += fields.size();
   MarkChanged(key);
   if (core_->events != nullptr) core_->events->OnFieldsExpired(index_, key.bytes, fields);
   if (hash->size() == 0) {
@@ -68,6 +69,7 @@ void Database::RemoveExpired(const Key& key, EntryRef entry) {
   Entry* gone = Take(key, entry);
   ++core_->expired;
   if (core_->events != nullptr) core_->events->OnExpired(index_, gone->key());
+  if (core_->hands_over_expired && gone->slow_to_free()) return core_->events->OnSlowToFree(gone);
   Entry::Destroy(gone);
 }
 

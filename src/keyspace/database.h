@@ -31,6 +31,9 @@ class KeyspaceEvents {
   virtual void OnLastFieldExpired(int database, std::string_view key) = 0;
   // A key changed for which somebody waits.
   virtual void OnAwaited(int database, const Key& key) = 0;
+  // An entry that is in no table any more, and takes long to free: the listener's now, who frees it at any
+  // time, on any thread. Told when CoreState asks for it.
+  virtual void OnSlowToFree(Entry* gone) = 0;
 };
 
 // What commands on one core share. Owned by the core; read by others only while the world is stopped.
@@ -45,9 +48,13 @@ struct CoreState {
   bool may_expire = true;
   bool tells_new = false;     // events->OnNew is wanted
   bool tells_missed = false;  // events->OnMissed is wanted
+  // Large values are given to events->OnSlowToFree instead of being freed at once.
+  bool hands_over_expired = false;
+  bool hands_over_replaced = false;
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
+  uint64_t expired_fields = 0;
 
   // What has expired by this moment is gone: `now`, or 0 while a journal is replayed, which says itself what
   // expired.
@@ -124,6 +131,8 @@ class Database {
     return Insert(key, NewEntry(key, payload, expiry));
   }
   void Replace(EntryRef& entry, const Entry::Payload& payload) {
+    if (core_->hands_over_replaced && entry->slow_to_free()) [[unlikely]]
+      core_->events->OnSlowToFree(Entry::TakeValue(*entry));
     entry.Moved(Entry::Replace(entry.get(), payload));
     Touch(*entry);
   }
@@ -152,9 +161,6 @@ class Database {
   void SignalAwaited(const Key& key) {
     if (ShardTableOf(key).waits != nullptr && core_->events != nullptr) core_->events->OnAwaited(index_, key);
   }
-
-  // REQUIRES: the shard is held. Whether the slot's entry has expired.
-  bool Expired(const Entry& entry) const { return entry.expired(core_->expiry_clock); }
 
   ShardTable& ShardTableOf(const Key& key) const {
     const size_t shard = Keyspace::ShardOf(key.hash);

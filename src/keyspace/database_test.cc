@@ -27,12 +27,18 @@ class RecordedEvents final : public KeyspaceEvents {
   }
   void OnFieldsExpired(int, std::string_view, std::span<const std::string>) override {}
   void OnLastFieldExpired(int, std::string_view) override {}
+  void OnSlowToFree(Entry* gone) override {
+    ++handed_over;
+    Entry::Destroy(gone);
+  }
   std::multiset<std::pair<int, std::string>> expired;
+  int handed_over = 0;
 };
 
 class DatabaseModel {
  public:
-  explicit DatabaseModel(uint64_t seed) : random_(seed), keyspace_(2, seed, 1), core_{.keyspace = keyspace_} {
+  explicit DatabaseModel(uint64_t seed)
+      : random_(seed), keyspace_(2, HashKey(seed), 1), core_{.keyspace = keyspace_} {
     core_.events = &events_;
     core_.now = now_ = 1000;
   }
@@ -228,7 +234,7 @@ TEST(Database, BehavesLikeAMap) {
 
 class OneCore : public testing::Test {
  protected:
-  Keyspace keyspace_{2, 7, 1};
+  Keyspace keyspace_{2, HashKey(7), 1};
   CoreState core_{.keyspace = keyspace_};
   Database database_{core_, 0};
 
@@ -283,6 +289,48 @@ TEST_F(OneCore, ExpiredKeysAreOnlyHiddenFromWhoMayNotChange) {
   EXPECT_FALSE(database_.FindRead(keyspace_.KeyOf("k")));
   EXPECT_EQ(keyspace_.Size(0), 0u);
   EXPECT_EQ(core_.expired, 1u);
+}
+
+TEST_F(OneCore, LargeValuesAreHandedOverWhenThatIsAskedFor) {
+  RecordedEvents events;
+  core_.events = &events;
+  const std::string large(1'000'000, 'x');
+  const Key key = keyspace_.KeyOf("k");
+  const auto replace = [&](std::string_view value) {
+    EntryRef entry = database_.FindWrite(key);
+    database_.Replace(entry, StringPayload(value));
+  };
+  const auto expire = [&] {
+    core_.SetNow(core_.now + 100);
+    EXPECT_FALSE(database_.FindRead(key));
+  };
+  Put("k", large, 10);
+  replace(large);
+  expire();
+  EXPECT_EQ(events.handed_over, 0) << "not asked for";
+
+  core_.hands_over_replaced = true;
+  Put("k", large, core_.now + 10);
+  replace("small");
+  EXPECT_EQ(events.handed_over, 1);
+  DigitScratch scratch;
+  const EntryRef entry = database_.FindRead(key);
+  EXPECT_EQ(StringBytes(*entry, scratch), "small");
+  EXPECT_EQ(entry->key(), "k");
+  EXPECT_EQ(entry->expiry(), core_.now + 10);
+  replace(large);
+  EXPECT_EQ(events.handed_over, 1) << "what is small is freed at once";
+  expire();
+  EXPECT_EQ(events.handed_over, 1);
+
+  core_.hands_over_expired = true;
+  Put("k", large, core_.now + 10);
+  expire();
+  EXPECT_EQ(events.handed_over, 2);
+  Put("k", "small", core_.now + 10);
+  expire();
+  EXPECT_EQ(events.handed_over, 2);
+  EXPECT_EQ(events.expired.size(), 4u);
 }
 
 TEST_F(OneCore, CountsHitsAndMisses) {

@@ -104,7 +104,7 @@ class DefragmentationTest : public ::testing::Test {
 
   uint64_t seed_;
   Random random_{1};
-  Keyspace keyspace_{2, 17, 1};
+  Keyspace keyspace_{2, HashKey(17), 1};
   CoreState core_{.keyspace = keyspace_};
   std::map<std::pair<int, std::string>, std::pair<std::string, Millis>> strings_;
   std::map<int, std::set<std::string>> members_;

@@ -74,6 +74,20 @@ void Entry::Release(Entry* entry) {
   std::free(entry);
 }
 
+namespace {
+Entry::Payload PayloadOf(const Entry& entry) {
+  Entry::Payload payload;
+  payload.type = entry.type();
+  payload.place = entry.place();
+  if (payload.place == Place::kInline) {
+    payload.bytes = entry.inline_bytes();
+  } else {
+    payload.word = entry.word();
+  }
+  return payload;
+}
+}  // namespace
+
 Entry* Entry::Replace(Entry* entry, const Payload& payload) {
   FreeValue(entry);
   const size_t value_bytes = payload.place == Place::kInline ? payload.bytes.size() : 8;
@@ -85,6 +99,13 @@ Entry* Entry::Replace(Entry* entry, const Payload& payload) {
   entry->set_raw(false);
   entry->StorePayload(payload);
   return entry;
+}
+
+Entry* Entry::TakeValue(Entry& entry) {
+  DCHECK(entry.place() != Place::kInline);
+  Entry* taken = Create({}, PayloadOf(entry), kNever);
+  entry.SetKind(types::Type::kString, Place::kInteger);
+  return taken;
 }
 
 Entry* Entry::ResizeInline(Entry* entry, size_t size) {
@@ -123,20 +144,6 @@ Entry* Entry::Relocate(Entry* entry, Relocation& relocation) {
   }
   return relocation.Move(entry);
 }
-
-namespace {
-Entry::Payload PayloadOf(const Entry& entry) {
-  Entry::Payload payload;
-  payload.type = entry.type();
-  payload.place = entry.place();
-  if (payload.place == Place::kInline) {
-    payload.bytes = entry.inline_bytes();
-  } else {
-    payload.word = entry.word();
-  }
-  return payload;
-}
-}  // namespace
 
 Entry* Entry::Clone(const Entry& entry, std::string_view key) {
   Payload payload = PayloadOf(entry);

@@ -58,6 +58,9 @@ class Entry {
   // Puts a new value in place of the old one (which is freed) and returns the entry, perhaps at a new
   // address. The key and the expiry stay.
   [[nodiscard]] static Entry* Replace(Entry* entry, const Payload& payload);
+  // Takes the value out, into an entry without a name. The other keeps its key and expiry, and has any value
+  // that is cheap to free. REQUIRES: the value is not inline.
+  [[nodiscard]] static Entry* TakeValue(Entry& entry);
   // Changes the length of an inline value; new bytes are zero.
   [[nodiscard]] static Entry* ResizeInline(Entry* entry, size_t size);
   [[nodiscard]] static Entry* SetExpiry(Entry* entry, Millis expiry);

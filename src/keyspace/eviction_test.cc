@@ -45,7 +45,7 @@ TEST(AccessClockTest, LfuLosesOneForEachMinute) {
 
 class EvictionTest : public testing::Test {
  protected:
-  EvictionTest() : keyspace_(2, 1, 1), core_{.keyspace = keyspace_} { core_.SetNow(kStart); }
+  EvictionTest() : keyspace_(2, HashKey(1), 1), core_{.keyspace = keyspace_} { core_.SetNow(kStart); }
 
   void Put(std::string_view name, Millis expiry = kNever) {
     Database database(core_, 0);

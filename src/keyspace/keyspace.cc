@@ -27,10 +27,9 @@ void TouchWatchers(Keyspace& keyspace, ShardTable& watched, ShardTable& table) {
 
 }  // namespace
 
-Keyspace::Keyspace(int databases, uint64_t seed, int cores)
-    : seed_(seed),
+Keyspace::Keyspace(int databases, const HashKey& hash_key, int cores)
+    : hash_key_(hash_key),
       gate_(cores),
-      locks_(cores > 1 ? std::make_unique<ShardLock[]>(kShards) : nullptr),
       databases_(databases),
       timed_(static_cast<size_t>(databases)),
       earliest_(static_cast<size_t>(databases) * static_cast<size_t>(cores)) {

@@ -36,7 +36,7 @@ struct Watcher {
   std::atomic<bool> dirty{false};
 };
 
-using WatchList = std::unordered_map<std::string, std::vector<Watcher*>>;
+using WatchList = std::unordered_map<std::string, std::vector<Watcher*>, HashOfName, std::equal_to<>>;
 
 // The part of one database that one shard guards. One cache line.
 struct alignas(64) ShardTable {
@@ -47,15 +47,23 @@ struct alignas(64) ShardTable {
 };
 static_assert(sizeof(ShardTable) == 64);
 
+// The lock of one shard, with what its holder reads and writes anyway. One cache line: cores that work on
+// different shards do not meet.
+struct alignas(64) GuardedShard {
+  ShardLock lock;
+  uint64_t journal_offset = 0;
+};
+static_assert(sizeof(GuardedShard) == 64);
+
 class Keyspace {
  public:
   static constexpr size_t kShards = 1 << Table<Entry>::kHashSkip;
 
-  // `seed` keys the hash. With one core nothing is ever locked.
-  Keyspace(int databases, uint64_t seed, int cores);
+  // With one core nothing is ever locked.
+  Keyspace(int databases, const HashKey& hash_key, int cores);
   ~Keyspace();
 
-  uint64_t HashOf(std::string_view key) const { return HashBytes(key, seed_); }
+  uint64_t HashOf(std::string_view key) const { return HashBytes(key, hash_key_); }
   Key KeyOf(std::string_view bytes) const { return {bytes, HashOf(bytes)}; }
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
 
@@ -64,22 +72,22 @@ class Keyspace {
   bool locking() const { return gate_.cores() > 1; }
 
   void Lock(size_t shard) {
-    if (locking()) locks_[shard].Lock();
+    if (locking()) shards_[shard].lock.Lock();
   }
   void Unlock(size_t shard) {
-    if (locking()) locks_[shard].Unlock();
+    if (locking()) shards_[shard].lock.Unlock();
   }
-  bool TryLock(size_t shard) { return !locking() || locks_[shard].TryLock(); }
+  bool TryLock(size_t shard) { return !locking() || shards_[shard].lock.TryLock(); }
   // See ShardLock.
-  bool TryBriefly(size_t shard) { return !locking() || locks_[shard].TryBriefly(); }
-  bool LockUnlessLong(size_t shard) { return !locking() || locks_[shard].LockUnlessLong(); }
+  bool TryBriefly(size_t shard) { return !locking() || shards_[shard].lock.TryBriefly(); }
+  bool LockUnlessLong(size_t shard) { return !locking() || shards_[shard].lock.LockUnlessLong(); }
   void MarkLong(size_t shard) {
-    if (locking()) locks_[shard].MarkLong();
+    if (locking()) shards_[shard].lock.MarkLong();
   }
   // Debug builds refuse a look-up without the shard (DESIGN §5).
   void CheckHeld([[maybe_unused]] size_t shard) const {
 #ifndef NDEBUG
-    DCHECK(!locking() || gate_.HeldByCaller() || locks_[shard].HeldByCaller());
+    DCHECK(!locking() || gate_.HeldByCaller() || shards_[shard].lock.HeldByCaller());
 #endif
   }
 
@@ -102,10 +110,10 @@ class Keyspace {
 
   // The journal offset behind the last change in a shard. REQUIRES: the shard is held.
   uint64_t journal_offset(size_t shard) const {
-    return journal_offsets_[shard];
+    return shards_[shard].journal_offset;
   }
   void set_journal_offset(size_t shard, uint64_t offset) {
-    journal_offsets_[shard] = offset;
+    shards_[shard].journal_offset = offset;
   }
 
   // Adding and removing the watch of one key. REQUIRES: the key's shard is held.
@@ -160,10 +168,9 @@ class Keyspace {
   ShardTable* MakeTables(int database);
   TimedHashes& MakeTimedHashes(int database, size_t shard);
 
-  const uint64_t seed_;
+  const HashKey hash_key_;
   WorldGate gate_;
-  std::unique_ptr<ShardLock[]> locks_;
-  std::vector<uint64_t> journal_offsets_ = std::vector<uint64_t>(kShards);
+  std::unique_ptr<GuardedShard[]> shards_ = std::make_unique<GuardedShard[]>(kShards);
   std::vector<std::atomic<ShardTable*>> databases_;
   std::vector<std::atomic<TimedHashes*>> timed_;  // arrays of kShards, made when first used
   std::vector<std::atomic<Millis>> earliest_;     // by database and sweeper

@@ -109,7 +109,7 @@ TEST(WorldGate, SeesNoHalfDoneWork) {
   constexpr int64_t kTotal = 8000;
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  Keyspace keyspace(1, seed, kCores);
+  Keyspace keyspace(1, HashKey(seed), kCores);
   std::vector<int64_t> accounts(kAccounts, kTotal / kAccounts);
   std::atomic<int> audits{0};
   OnCores([&](int core) {
@@ -157,7 +157,7 @@ TEST(WorldGate, KnowsItsHolder) {
 // Tables of a database come into being when it is first used, whoever is first.
 TEST(Keyspace, TablesAppearOnce) {
   for (int round = 0; round < 20; ++round) {
-    Keyspace keyspace(4, 1, kCores);
+    Keyspace keyspace(4, HashKey(1), kCores);
     std::vector<ShardTable*> seen(kCores);
     OnCores([&](int core) { seen[core] = &keyspace.table(round % 4, 5); });
     for (ShardTable* table : seen) EXPECT_EQ(table, seen[0]);

@@ -1,4 +1,4 @@
-// ShardLock: the lock of one shard, a BriefLock in a cache line of its own (DESIGN §5).
+// ShardLock: the lock of one shard, a BriefLock (DESIGN §5). Keyspace puts each in a cache line of its own.
 //
 // A holder that takes long says so (MarkLong): whoever has something else to do need not sleep then.
 #pragma once
@@ -11,7 +11,7 @@
 
 namespace cinnabar::keyspace {
 
-class alignas(64) ShardLock : private BriefLock {
+class ShardLock : private BriefLock {
  public:
   void Lock() {
     if (!try_lock()) [[unlikely]]

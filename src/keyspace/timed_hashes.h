@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 namespace cinnabar::keyspace {
 
@@ -31,10 +32,10 @@ class TimedHashes {
     }
   }
 
-  // Takes out the names whose moment has come.
-  std::vector<std::string> TakeDue(Millis now) {
+  // Takes out up to `limit` names whose moment has come.
+  std::vector<std::string> TakeDue(Millis now, size_t limit) {
     std::vector<std::string> due;
-    for (auto it = moments_.begin(); it != moments_.end();) {
+    for (auto it = moments_.begin(); it != moments_.end() && due.size() < limit;) {
       if (it->second > now) {
         ++it;
         continue;
@@ -45,22 +46,25 @@ class TimedHashes {
     return due;
   }
 
-  // The first moment after `now`.
-  Millis NextAfter(Millis now) const {
+  // The first moment of all.
+  Millis Next() const {
     Millis next = std::numeric_limits<Millis>::max();
-    for (const auto& [name, at] : moments_) {
-      if (at > now) next = std::min(next, at);
-    }
+    for (const auto& [name, at] : moments_) next = std::min(next, at);
     return next;
+  }
+
+  // `bool visit(std::string_view name)` for the names, in no order, until one returns false.
+  template <typename Visit>
+  void ForEach(Visit&& visit) const {
+    for (const auto& [name, at] : moments_) {
+      if (!visit(std::string_view(name))) return;
+    }
   }
 
   bool empty() const { return moments_.empty(); }
   size_t size() const { return moments_.size(); }
 
  private:
-  struct HashOfName : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
   std::unordered_map<std::string, Millis, HashOfName, std::equal_to<>> moments_;
 };
 

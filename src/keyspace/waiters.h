@@ -11,10 +11,13 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <unordered_map>
+
+#include "base/hash.h"
 
 namespace cinnabar::keyspace {
 
@@ -46,6 +49,7 @@ class Waiter {
 };
 
 using WaitQueue = std::deque<std::shared_ptr<Waiter>>;
-using WaitQueues = std::unordered_map<std::string, WaitQueue>;  // by key, in one shard of one database
+// By key, in one shard of one database.
+using WaitQueues = std::unordered_map<std::string, WaitQueue, HashOfName, std::equal_to<>>;
 
 }  // namespace cinnabar::keyspace

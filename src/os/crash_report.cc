@@ -61,8 +61,7 @@ void WriteRegisters([[maybe_unused]] RawWriter& out, [[maybe_unused]] const void
 
 }  // namespace
 
-CrashReport::CrashReport(const Logger& log, Options options)
-    : log_(log), options_(options), on_check_failure_(options.on_check_failure) {
+CrashReport::CrashReport(const Logger& log, Options options) : log_(log), options_(options) {
   CHECK(installed.exchange(this) == nullptr);
   PrepareStackTraces();
   struct sigaction action {};
@@ -148,7 +147,7 @@ void CrashReport::HandleCheck(const char* file, int line, const char* condition)
     out.EndLine();
     self->Body(out, nullptr);
   }
-  if (self->on_check_failure_ == Options::OnCheckFailure::kExit) _exit(1);
+  if (self->options_.on_check_failure == Options::OnCheckFailure::kExit) _exit(1);
   DieOf(SIGABRT);
 }
 

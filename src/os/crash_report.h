@@ -33,8 +33,6 @@ class CrashReport {
   CrashReport(const CrashReport&) = delete;
   CrashReport& operator=(const CrashReport&) = delete;
 
-  void SetOnCheckFailure(Options::OnCheckFailure action) { on_check_failure_ = action; }
-
   // Writes a report without a signal, for a state that must not be: `reason` becomes its first line. The
   // caller decides how to end.
   void WriteFor(const char* reason);
@@ -49,7 +47,6 @@ class CrashReport {
 
   const Logger& log_;
   Options options_;
-  std::atomic<Options::OnCheckFailure> on_check_failure_;
   std::atomic<int> reporting_thread_{0};
 };
 

@@ -34,10 +34,14 @@ Status OomScore::Apply(OomScoreMode mode, const Values& values, OomScoreRole rol
 }
 
 Result<int> OomScore::Read() const {
-  const std::string text = TRY(ReadWholeFile(path_));
+  const auto text = ReadWholeFile(path_);
+  if (!text) {
+    const int code = text.error().code;
+    return Fail(fmt::format("Unable to read oom_score_adj: {}", std::strerror(code)), code);
+  }
   int score = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), score).ec != std::errc{}) {
-    return Fail(fmt::format("{} holds no number", path_));
+  if (std::from_chars(text->data(), text->data() + text->size(), score).ec != std::errc{}) {
+    return Fail("Unable to read oom_score_adj: there is no number");
   }
   return score;
 }
@@ -48,7 +52,7 @@ Status OomScore::Write(int score) const {
   const bool written = fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const int code = errno;
   if (fd >= 0) close(fd);
-  if (!written) return Fail(fmt::format("Unable to write {}: {}", path_, std::strerror(code)), code);
+  if (!written) return Fail(fmt::format("Unable to write oom_score_adj: {}", std::strerror(code)), code);
   return {};
 }
 

@@ -85,7 +85,9 @@ TEST(OomScore, FollowsModesAndRestores) {
 TEST(OomScore, AFailureChangesNothing) {
   TemporaryDirectory directory;
   OomScore score(directory.Path("score"));
-  EXPECT_FALSE(score.Apply(OomScoreMode::kRelative, {1, 2, 3}, OomScoreRole::kMaster));
+  const Status missing = score.Apply(OomScoreMode::kRelative, {1, 2, 3}, OomScoreRole::kMaster);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, "Unable to read oom_score_adj: No such file or directory");
   directory.Write("score", "5");
   ASSERT_TRUE(score.Apply(OomScoreMode::kNo, {1, 2, 3}, OomScoreRole::kMaster));
   EXPECT_EQ(directory.Read("score"), "5");

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <limits>
+
+#include "base/ascii.h"
 
 namespace cinnabar::persistence {
 namespace {
@@ -22,7 +22,7 @@ struct LeadingNumber {
 // Like strtol: blanks, a sign, digits; too large becomes the largest.
 LeadingNumber ReadLeadingNumber(std::string_view text) {
   size_t at = 0;
-  while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at]))) ++at;
+  while (at < text.size() && IsSpace(text[at])) ++at;
   bool negative = false;
   if (at < text.size() && (text[at] == '-' || text[at] == '+')) negative = text[at++] == '-';
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
@@ -34,12 +34,6 @@ LeadingNumber ReadLeadingNumber(std::string_view text) {
   }
   if (negative) number.value = -number.value;
   return number;
-}
-
-bool IsWord(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() &&
-         std::equal(text.begin(), text.end(), lower.begin(),
-                    [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
 }
 
 std::string_view LineAt(std::string_view bytes, size_t at, size_t size_max) {
@@ -104,10 +98,10 @@ bool AofCheck::Command() {
     std::string_view text;
     if (!Number('$', size) || !Bytes(size, text)) return false;
     if (i > 0) continue;
-    if (IsWord(text, "multi")) {
+    if (SameWord(text, "multi")) {
       if (in_transaction_) return Fault(fmt::format("Unexpected MULTI in AOF {}", name_));
       in_transaction_ = true;
-    } else if (IsWord(text, "exec")) {
+    } else if (SameWord(text, "exec")) {
       if (!in_transaction_) return Fault(fmt::format("Unexpected EXEC in AOF {}", name_));
       in_transaction_ = false;
     }

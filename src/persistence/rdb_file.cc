@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -63,6 +64,10 @@ bool IsValueType(uint8_t type) {
 }
 
 }  // namespace
+
+std::string DuplicatedKeyText(std::string_view key, int database) {
+  return fmt::format("RDB has duplicated key '{}' in DB {}", key, database);
+}
 
 void RdbFileWriter::SummingSink::Take(std::string_view piece) {
   if (checksum == Checksum::kWritten) sum = Crc64(sum, piece);
@@ -178,7 +183,7 @@ RdbFileReader::Item RdbFileReader::Next() {
         break;
       }
       case kExpiryMillis:
-        expiry_ = in_.Moment();
+        expiry_ = std::min(in_.Moment(), keyspace::kNever - 1);
         break;
       case kIdle:
         use_.idle_seconds = in_.Length();

@@ -22,6 +22,11 @@
 
 namespace cinnabar::persistence {
 
+// What whoever loads or checks a file says of what it may not hold.
+inline constexpr std::string_view kFunctionsRefused =
+    "The file holds functions, which this version does not have yet";
+std::string DuplicatedKeyText(std::string_view key, int database);
+
 enum class Checksum : uint8_t { kWritten, kOmitted };
 
 // What else is written with an entry: one or none of the two.

@@ -46,7 +46,7 @@ std::vector<Item> ReadAll(RdbFileReader& reader, std::map<std::string, std::stri
 }
 
 TEST(RdbFile, RoundTrip) {
-  Keyspace keyspace(16, 7, 1);
+  Keyspace keyspace(16, HashKey(7), 1);
   CoreState core{.keyspace = keyspace};
   SetString(core, 0, "a", "one");
   SetString(core, 0, "b", std::string(500, 'x'), 1'800'000'000'000);
@@ -62,7 +62,7 @@ TEST(RdbFile, RoundTrip) {
 }
 
 TEST(RdbFile, EveryChangedByteIsNoticed) {
-  Keyspace keyspace(16, 7, 1);
+  Keyspace keyspace(16, HashKey(7), 1);
   CoreState core{.keyspace = keyspace};
   SetString(core, 0, "key", "some value");
   const std::string file = Snapshot(keyspace);
@@ -76,7 +76,7 @@ TEST(RdbFile, EveryChangedByteIsNoticed) {
 }
 
 TEST(RdbFile, EveryCutIsTruncated) {
-  Keyspace keyspace(16, 7, 1);
+  Keyspace keyspace(16, HashKey(7), 1);
   CoreState core{.keyspace = keyspace};
   SetString(core, 0, "key", "some value", 1'800'000'000'000);
   const std::string file = Snapshot(keyspace);
@@ -98,6 +98,16 @@ TEST(RdbFile, OldHeadersAndOpcodes) {
   EXPECT_EQ(reader.expiry(), 16'000);
   EXPECT_EQ(reader.value().bytes, "v");
   EXPECT_EQ(reader.Next(), Item::kEnd);
+}
+
+// Which is how the keyspace says that a key never expires.
+TEST(RdbFile, TheLastMomentIsOne) {
+  const std::string file = std::string("REDIS0001\xfe\x00\xfc", 12) + std::string(7, '\xff') +
+                           std::string("\x7f\x00\x01k\x01v\xff", 7);
+  RdbFileReader reader(file, kLimits);
+  ASSERT_EQ(reader.Next(), Item::kDatabase);
+  ASSERT_EQ(reader.Next(), Item::kEntry) << reader.reason();
+  EXPECT_EQ(reader.expiry(), keyspace::kNever - 1);
 }
 
 TEST(RdbFile, WhatIsNoFile) {

@@ -105,6 +105,7 @@ bool ReadValue(RdbReader& in, uint8_t type_byte, const ValueLimits& limits, RdbV
   const auto type = static_cast<RdbType>(type_byte);
   value.bytes = {};
   value.object.reset();
+  value.mended = {};
   switch (type) {
     case RdbType::kString:
       value.type = Type::kString;

@@ -50,6 +50,8 @@ struct RdbValue {
   std::string_view bytes;
   // A large collection; null if it is packed.
   std::unique_ptr<types::Value> object;
+  // What was put right, in a few words that live for ever; empty if all was right.
+  std::string_view mended;
   RdbRoom room;
 
   // Takes a finished collection.

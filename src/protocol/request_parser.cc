@@ -5,6 +5,7 @@
 
 #include "base/numbers.h"
 #include "base/unaligned.h"
+#include "base/words.h"
 
 namespace cinnabar::protocol {
 namespace {
@@ -52,84 +53,25 @@ inline bool ReadSmallLength(const char*& p, const char* end, size_t& value) {
   return true;
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+// Where the line that begins at `from` has its `end`. A line with a NUL byte has none, like one that is cut
+// off: whoever sends one does not speak this protocol, and Redis, too, is silent until the line is too long.
+size_t FindLineEnd(std::string_view input, size_t from, char end) {
+  const size_t found = input.find(end, from);
+  if (found == std::string_view::npos) return found;
+  return input.substr(from, found - from).find('\0') == std::string_view::npos ? found
+                                                                               : std::string_view::npos;
 }
 
-bool IsSpace(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-// Reads one escape of a double-quoted word at `i` (on the backslash); returns the index after it.
-size_t ReadEscape(std::string_view line, size_t i, std::string& word) {
-  if (line[i + 1] == 'x' && i + 3 < line.size() && HexDigit(line[i + 2]) >= 0 && HexDigit(line[i + 3]) >= 0) {
-    word += static_cast<char>(HexDigit(line[i + 2]) * 16 + HexDigit(line[i + 3]));
-    return i + 4;
+// False when the quotes do not match.
+bool SplitWords(std::string_view line, std::deque<std::string>& words) {
+  WordReader reader(line);
+  while (!reader.AtEnd()) {
+    if (!reader.ReadWord(words.emplace_back())) return false;
   }
-  switch (line[i + 1]) {
-    case 'n':
-      word += '\n';
-      break;
-    case 'r':
-      word += '\r';
-      break;
-    case 't':
-      word += '\t';
-      break;
-    case 'b':
-      word += '\b';
-      break;
-    case 'a':
-      word += '\a';
-      break;
-    default:
-      word += line[i + 1];
-  }
-  return i + 2;
-}
-
-// Reads a quoted part that starts at `i`; npos when it is not closed properly.
-size_t ReadQuoted(std::string_view line, size_t i, std::string& word) {
-  const char quote = line[i++];
-  while (i < line.size()) {
-    if (line[i] == quote) {
-      if (i + 1 < line.size() && !IsSpace(line[i + 1])) return std::string_view::npos;
-      return i + 1;
-    }
-    if (line[i] == '\\' && quote == '"' && i + 1 < line.size()) {
-      i = ReadEscape(line, i, word);
-    } else if (line[i] == '\\' && i + 1 < line.size() && line[i + 1] == '\'') {
-      word += '\'';
-      i += 2;
-    } else {
-      word += line[i++];
-    }
-  }
-  return std::string_view::npos;
+  return true;
 }
 
 }  // namespace
-
-bool SplitWords(std::string_view line, std::deque<std::string>& words) {
-  size_t i = 0;
-  while (true) {
-    while (i < line.size() && IsSpace(line[i])) ++i;
-    if (i == line.size()) return true;
-    std::string word;
-    while (i < line.size() && !IsSpace(line[i])) {
-      if (line[i] == '"' || line[i] == '\'') {
-        i = ReadQuoted(line, i, word);
-        if (i == std::string_view::npos) return false;
-        break;
-      }
-      word += line[i++];
-    }
-    words.push_back(std::move(word));
-  }
-}
 
 RequestParser::Outcome RequestParser::Reject(std::string text) {
   error_ = "Protocol error: " + std::move(text);
@@ -184,10 +126,9 @@ void RequestParser::Reset() {
 
 RequestParser::Outcome RequestParser::ParseInline(std::string_view input, const ParseLimits& limits,
                                                   Sink sink) {
-  const size_t newline = input.find('\n');
+  const size_t newline = FindLineEnd(input, 0, '\n');
   if (newline == std::string_view::npos) {
     if (input.size() > limits.inline_bytes_max) return Reject("too big inline request");
-    wanted_ = input.size() + 1;
     return Outcome::kIncomplete;
   }
   std::string_view line = input.substr(0, newline);
@@ -203,10 +144,9 @@ RequestParser::Outcome RequestParser::ParseHeader(std::string_view input, const 
   int64_t count = 0;
   size_t used = ParseShortLength(input.data() + 1, input.data() + input.size(), count);
   if (used == 0) {
-    const size_t newline = input.find('\r');
+    const size_t newline = FindLineEnd(input, 0, '\r');
     if (newline == std::string_view::npos || newline + 1 >= input.size()) {
       if (input.size() > kLengthLineMax) return Reject("too big mbulk count string");
-      wanted_ = input.size() + 1;
       return Outcome::kIncomplete;
     }
     auto number = ParseInt64(input.substr(1, newline - 1));
@@ -227,7 +167,7 @@ RequestParser::Outcome RequestParser::ParseBulkLength(std::string_view input, co
     wanted_ = input.size() + 1;
     return Outcome::kIncomplete;
   }
-  const size_t newline = input.find('\r', position_);
+  const size_t newline = FindLineEnd(input, position_, '\r');
   if (newline == std::string_view::npos || newline + 1 >= input.size()) {
     if (input.size() - position_ > kLengthLineMax) return Reject("too big bulk count string");
     wanted_ = input.size() + 1;

@@ -59,8 +59,8 @@ class RequestParser {
   // Without the leading "ERR ".
   const std::string& error() const { return error_; }
   // While a request is cut off: how many bytes of it must be in the buffer before the next call can get
-  // further.
-  size_t wanted_bytes() const { return wanted_; }
+  // further. 0: as many as come.
+  size_t wanted_bytes() const { return in_request() ? wanted_ : 0; }
   // Whether a request has begun and is not complete.
   bool in_request() const { return state_ != State::kIdle; }
   // How much of a request that is cut off has been understood; it stays in the input.
@@ -97,9 +97,5 @@ class RequestParser {
   size_t wanted_ = 0;
   std::string error_;
 };
-
-// Splits a line into words as Redis does: "..." with \n \r \t \b \a \\ \" \xHH, '...' with \'. False when a
-// quote is not closed or is followed by something else than a space.
-bool SplitWords(std::string_view line, std::deque<std::string>& words);
 
 }  // namespace cinnabar::protocol

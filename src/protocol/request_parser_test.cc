@@ -65,6 +65,22 @@ TEST(RequestParser, InlineErrors) {
   ExpectError(std::string(65 * 1024, 'a'), "too big inline request");
 }
 
+// TLS, for one, on a port that does not speak it.
+TEST(RequestParser, LinesWithNulBytesAreNeverWhole) {
+  using namespace std::string_literals;
+  for (const std::string& input :
+       {"\0"s, "PI\0NG\r\n"s, "\0\r\nPING\r\n"s, "ECHO \"a\0b\"\r\n"s, "\x16\x03\x01\0\xf1\r\n\r\nPING\r\n"s,
+        "*1\0\r\n$4\r\nPING\r\n"s, "*1\r\n$4\0\r\nPING\r\n"s, "*1\r\n\0$4\r\nPING\r\n"s}) {
+    ExpectRequests(input, {}, input);
+  }
+  ExpectRequests("PING\r\n\0\nPING\r\n"s, {{"PING"}}, "\0\nPING\r\n"s);
+  ExpectError("\0"s + std::string(65 * 1024, '\n'), "too big inline request");
+  ExpectError("*1\0"s + std::string(65 * 1024, '\r'), "too big mbulk count string");
+  ExpectError("*1\r\n$1\0"s + std::string(65 * 1024, '\r'), "too big bulk count string");
+  // Arguments may hold anything.
+  ExpectRequests(Encode({"SET", "\0"s, "\r\n\0"s}), {{"SET", "\0"s, "\r\n\0"s}});
+}
+
 TEST(RequestParser, LengthErrors) {
   ExpectError("*3000000000\r\n", "invalid multibulk length");
   ExpectError("*blub\r\n", "invalid multibulk length");
@@ -143,14 +159,6 @@ TEST(RequestParser, SplitsChangeNothing) {
     ASSERT_EQ(pieces.error, whole.error) << "round " << round;
     ASSERT_EQ(pieces.rest, whole.rest) << "round " << round;
   }
-}
-
-TEST(SplitWords, RefusesUnclosedQuotes) {
-  std::deque<std::string> words;
-  EXPECT_TRUE(SplitWords("  a  'b c' \t", words));
-  EXPECT_EQ(words, (std::deque<std::string>{"a", "b c"}));
-  EXPECT_FALSE(SplitWords("\"", words));
-  EXPECT_FALSE(SplitWords("'a'b", words));
 }
 
 }  // namespace

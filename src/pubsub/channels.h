@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/shared_bytes.h"
 #include "pubsub/subscriber.h"
 
@@ -79,11 +80,7 @@ class Channels {
     std::shared_ptr<const std::string> name;
     std::unordered_map<uint64_t, Listener> listeners;  // by session
   };
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
-  };
-  using Audiences = std::unordered_map<std::string, Audience, NameHash, std::equal_to<>>;
+  using Audiences = std::unordered_map<std::string, Audience, HashOfName, std::equal_to<>>;
   using ByCore = std::map<int, std::vector<Recipient>>;
 
   const Audiences& of(Kind kind) const { return audiences_[static_cast<size_t>(kind)]; }

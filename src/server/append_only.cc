@@ -169,10 +169,9 @@ Status AppendOnly::OpenAfterLoading() {
   const std::string& stem = services_.settings.persistence.appendfilename;
   TRY_STATUS(MakeFolder(Folder()));
   if (manifest_.empty()) {
-    const bool snapshot = services_.settings.persistence.aof_use_rdb_preamble;
-    const AofFile& base = manifest_.AddBase(stem, snapshot ? BaseFormat::kSnapshot : BaseFormat::kCommands);
+    const AofFile& base = manifest_.AddBase(stem, FormatAsked());
     services_.log.Notice("Creating AOF base file {} on server start", base.name);
-    TRY_STATUS(WriteBase(BaseOptions(), TemporaryBase(getpid()), PathOf(base.name)));
+    TRY_STATUS(WriteBase(FormatAsked(), BaseOptions(), TemporaryBase(getpid()), PathOf(base.name)));
   }
   unlink(TemporaryIncrement().c_str());  // of a server that ended before it had a base
   const bool first = manifest_.increments.empty();
@@ -228,7 +227,7 @@ void AppendOnly::SettingsChanged() {
   const config::Persistence& settings = services_.settings.persistence;
   const SyncPolicy policy = PolicyOf(settings.appendfsync);
   // What came before is not on disk yet: replies will tell of it, or clients wait for it (WAITAOF).
-  if (std::exchange(policy_, policy) != policy && policy != SyncPolicy::kNo) log_->Flush(true);
+  if (policy_.exchange(policy) != policy && policy != SyncPolicy::kNo) log_->Flush(true);
   log_->SetPolicy(policy);
   log_->HoldSyncs(settings.no_appendfsync_on_rewrite && child_.running());
 }
@@ -276,7 +275,7 @@ void AppendOnly::OnBytes(uint64_t offset, std::string_view bytes) {
 }
 
 void AppendOnly::OnFailed(const Error& error) {
-  const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
+  const bool always = policy_.load() == SyncPolicy::kAlways;
   services_.log.Warning("Error writing to the AOF file: {}", error.message);
   if (always) {
     // Replies wait for the disk. Nothing that was acknowledged is lost by ending here.
@@ -306,6 +305,13 @@ bool AppendOnly::Flush() {
   return log_ == nullptr || log_->Flush(true);
 }
 
+std::string_view AppendOnly::WhyIncomplete() const {
+  if (state_ == State::kAwaitingBase) return "Writing initial AOF";
+  if (state_ == State::kOn && log_->doubtful())
+    return "A failed fsync leaves doubts about what is in the AOF";
+  return {};
+}
+
 const AppendOnly::Figures& AppendOnly::figures() {
   figures_.last_write_ok = Trouble().empty();
   if (log_ != nullptr) figures_.current_bytes = closed_bytes_ + log_->file_bytes() + log_->pending_bytes();
@@ -326,12 +332,16 @@ persistence::SnapshotOptions AppendOnly::BaseOptions() {
   return options;
 }
 
-Status AppendOnly::WriteBase(const persistence::SnapshotOptions& options, const std::string& temporary,
-                             const std::string& path) {
+BaseFormat AppendOnly::FormatAsked() const {
+  return services_.settings.persistence.aof_use_rdb_preamble ? BaseFormat::kSnapshot : BaseFormat::kCommands;
+}
+
+Status AppendOnly::WriteBase(BaseFormat format, const persistence::SnapshotOptions& options,
+                             const std::string& temporary, const std::string& path) {
   const config::Persistence& settings = services_.settings.persistence;
   const uint64_t sync_bytes = settings.aof_rewrite_incremental_fsync ? kSyncBytes : 0;
   const auto written =
-      settings.aof_use_rdb_preamble
+      format == BaseFormat::kSnapshot
           ? persistence::WriteSnapshotFile(services_.keyspace, options, path, temporary, sync_bytes)
           : persistence::WriteCommandsFile(services_.keyspace, options, path, temporary, sync_bytes);
   if (written) return {};
@@ -359,10 +369,11 @@ Status AppendOnly::BeginRewrite() {
   }
   // Asked for here: a lock that another thread holds while the process forks is held in the child for ever.
   const persistence::SnapshotOptions options = BaseOptions();
-  const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this, &options] {
+  const BaseFormat format = FormatAsked();
+  const Status begun = child_.Start(BackgroundChild::Purpose::kRewrite, [this, &options, format] {
     BindThisThread(services_.settings.general.aof_rewrite_cpulist, "aof-rewrite-cpulist", services_.log);
     const std::string temporary = TemporaryBase(getpid());
-    const Status written = WriteBase(options, temporary + ".part", temporary);
+    const Status written = WriteBase(format, options, temporary + ".part", temporary);
     if (!written)
       services_.log.Warning("Can't rewrite append only file in background: {}", written.error().message);
     return written.has_value();
@@ -373,6 +384,7 @@ Status AppendOnly::BeginRewrite() {
   }
   scheduled_ = false;
   writer_ = child_.pid();
+  rewrite_format_ = format;
   SettingsChanged();
   services_.log.Notice("Background append only file rewriting started by pid {}", child_.pid());
   return {};
@@ -381,8 +393,7 @@ Status AppendOnly::BeginRewrite() {
 Status AppendOnly::FinishRewrite(pid_t child) {
   const config::Persistence& settings = services_.settings.persistence;
   AofManifest next = manifest_;
-  const AofFile base = next.AddBase(
-      settings.appendfilename, settings.aof_use_rdb_preamble ? BaseFormat::kSnapshot : BaseFormat::kCommands);
+  const AofFile base = next.AddBase(settings.appendfilename, rewrite_format_);
   TRY_STATUS(Move(TemporaryBase(child), PathOf(base.name)));
   // A rewrite that began while the log was off has no increment, even if it was switched on since.
   const bool first = state_ == State::kAwaitingBase && log_ != nullptr;

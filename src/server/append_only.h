@@ -77,6 +77,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
     released_(services_.journal.offset());  // it is on, but its first base waits for another child
   }
 
+  // Why a restart would not find all that was acknowledged, even after a Flush; empty if it would.
+  std::string_view WhyIncomplete() const;
+
   bool on() const { return state_ != State::kOff; }
   bool rewriting() const {
     return child_.running() && child_.purpose() == BackgroundChild::Purpose::kRewrite;
@@ -114,8 +117,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   void AppendTo(int fd, uint64_t size);
   Status BeginIncrement();
   persistence::SnapshotOptions BaseOptions();
-  Status WriteBase(const persistence::SnapshotOptions& options, const std::string& temporary,
-                   const std::string& path);
+  persistence::BaseFormat FormatAsked() const;
+  Status WriteBase(persistence::BaseFormat format, const persistence::SnapshotOptions& options,
+                   const std::string& temporary, const std::string& path);
   Status BeginRewrite();
   Status FinishRewrite(pid_t child);
   void RemoveTemporaryBase();
@@ -134,8 +138,10 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   State state_ = State::kOff;
   persistence::AofManifest manifest_;
   std::unique_ptr<persistence::AppendLog> log_;
-  persistence::SyncPolicy policy_ = persistence::SyncPolicy::kEverySecond;
+  // The threads of the log read it: the settings may change under them.
+  std::atomic<persistence::SyncPolicy> policy_{persistence::SyncPolicy::kEverySecond};
   int64_t last_timestamp_ = 0;
+  persistence::BaseFormat rewrite_format_ = persistence::BaseFormat::kSnapshot;  // of what the child writes
   int64_t rewrite_from_ = 0;              // the first increment that the running rewrite keeps
   uint64_t rewrite_offset_ = 0;           // of the journal, where that increment begins
   uint64_t failures_before_rewrite_ = 0;  // of syncs

@@ -11,17 +11,17 @@ using config::Settings;
 void Server::RegisterAppliers() {
   config_.RegisterApplier({"port", "bind"},
                           [this](const Settings& old, Settings& now) { return ApplyListening(old, now); });
-  config_.RegisterApplier({"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
-                           "latency-tracking", "maxmemory", "maxmemory-policy", "lfu-log-factor",
-                           "lfu-decay-time", "min-replicas-to-write", "notify-keyspace-events"},
-                          [this](const Settings&, Settings& now) -> Status {
-                            slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
-                            slow_log_.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));
-                            latency_.SetThreshold(now.observation.latency_monitor_threshold_millis);
-                            for (dispatch::Dispatcher* dispatcher : dispatchers_)
-                              dispatcher->SettingsChanged();
-                            return {};
-                          });
+  config_.RegisterApplier(
+      {"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking",
+       "maxmemory", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "min-replicas-to-write",
+       "notify-keyspace-events", "lazyfree-lazy-expire", "lazyfree-lazy-server-del"},
+      [this](const Settings&, Settings& now) -> Status {
+        slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
+        slow_log_.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));
+        latency_.SetThreshold(now.observation.latency_monitor_threshold_millis);
+        for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->SettingsChanged();
+        return {};
+      });
   config_.RegisterApplier(
       {"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save",
        "aof-disable-auto-gc"},

@@ -7,14 +7,21 @@
 namespace cinnabar::server {
 
 void InputBuffer::Reserve(size_t capacity) {
-  if (capacity <= capacity_) return;
   data_ = static_cast<char*>(std::realloc(data_, capacity));
   CHECK(data_ != nullptr);
   capacity_ = capacity;
 }
 
-void InputBuffer::Append(std::string_view bytes) {
-  if (bytes.size() > room()) Reserve(std::max(size_ + bytes.size(), capacity_ * 2));
+// What is reserved for a request of a known size has kRoomMin bytes more than the request: it is never grown
+// again when its last bytes are still to come and leave little room.
+void InputBuffer::MakeRoom(size_t wanted) {
+  const size_t needed = std::max(size_, wanted) + kRoomMin;
+  if (capacity_ >= wanted && room() >= kRoomMin) return;
+  Reserve(std::max(needed, capacity_ * 2));
+}
+
+void InputBuffer::Append(std::string_view bytes, size_t wanted) {
+  MakeRoom(std::max(wanted, size_ + bytes.size()));
   std::memcpy(tail(), bytes.data(), bytes.size());
   Grown(bytes.size());
 }
@@ -22,6 +29,11 @@ void InputBuffer::Append(std::string_view bytes) {
 void InputBuffer::Consume(size_t count) {
   size_ -= count;
   if (size_ > 0 && count > 0) std::memmove(data_, data_ + count, size_);
+}
+
+void InputBuffer::Shrink() {
+  if (size_ == 0) return Release();
+  if (capacity_ > size_) Reserve(size_);
 }
 
 void InputBuffer::Release() {

@@ -13,7 +13,7 @@
 namespace cinnabar::server {
 
 // Bytes that were read and not consumed, kept between two turns. What it has allocated stays with it for the
-// next large request, until the core's cron finds it unused.
+// next large request, until the core's cron finds that the requests have become small or have stopped.
 class InputBuffer {
  public:
   InputBuffer() = default;
@@ -33,8 +33,13 @@ class InputBuffer {
   char* tail() { return data_ + size_; }
   size_t room() const { return capacity_ - size_; }
 
-  void Reserve(size_t capacity);
-  void Append(std::string_view bytes);
+  // Makes room for the next read: for all of a request of `wanted` bytes (0: its size is not known), and in
+  // any case for kRoomMin bytes, so that the system is asked rarely. It grows by doubling, so that a request
+  // of many small parts is copied a few times at most, whatever its size.
+  static constexpr size_t kRoomMin = 16 * 1024;
+  void MakeRoom(size_t wanted);
+  // Makes room for `bytes` and the next read, as above, and appends them.
+  void Append(std::string_view bytes, size_t wanted);
   void Grown(size_t count) {
     size_ += count;
     if (size_ > peak_) peak_ = size_;
@@ -43,6 +48,9 @@ class InputBuffer {
   void Consume(size_t count);
   // REQUIRES: size() == 0. Gives the memory back.
   void Release();
+  // Gives back the memory of all that is not filled. A request that is cut off gets its room again when more
+  // of it arrives.
+  void Shrink();
   // Forgets the bytes and gives the memory back.
   void Clear() {
     size_ = 0;
@@ -50,6 +58,8 @@ class InputBuffer {
   }
 
  private:
+  void Reserve(size_t capacity);
+
   char* data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/args.h"
 
 namespace cinnabar::server {
 
@@ -25,6 +27,17 @@ constexpr Micros kKickMicros = 1000;
 
 // How often the periodic work runs when there is nothing to do.
 constexpr Millis kQuietCronMillis = 1000;
+
+// Who has been idle for so long keeps no more room in the query buffer than this.
+constexpr Millis kInputIdleMillis = 2 * kMillisPerSecond;
+constexpr size_t kInputRoomKept = 4096;
+
+// Connections that speak HTTP are refused at any rate, and logged that often.
+constexpr Millis kHttpLogMillis = 60 * kMillisPerSecond;
+
+bool SpeaksHttp(std::string_view command) {
+  return dispatch::SameWord(command, "POST") || dispatch::SameWord(command, "HOST:");
+}
 
 }  // namespace
 
@@ -51,11 +64,19 @@ void Core::Stop() {
 }
 
 void Core::Post(std::function<void()> work) {
+  PostLetter({.at_end = std::move(work), .between = nullptr});
+}
+
+void Core::PostBetween(std::function<Handled()> work) {
+  PostLetter({.at_end = nullptr, .between = std::move(work)});
+}
+
+void Core::PostLetter(Letter letter) {
   bool first;
   {
     std::lock_guard lock(mailbox_mutex_);
     first = mailbox_.empty();
-    mailbox_.push_back(std::move(work));
+    mailbox_.push_back(std::move(letter));
   }
   // Whoever came first has woken the core, and the core has not looked yet.
   if (first) reactor_->Wake();
@@ -85,7 +106,9 @@ Millis Core::CronIntervalMillis() {
 
 void Core::ResetFigures() {
   for (telemetry::Counter* counter :
-       {&figures_.bytes_in, &figures_.bytes_out, &figures_.reads, &figures_.writes}) {
+       {&figures_.bytes_in, &figures_.bytes_out, &figures_.reads, &figures_.writes, &figures_.turns,
+        &figures_.turn_ticks, &figures_.turn_ticks_max, &figures_.turn_commands_max, &figures_.journal_ticks,
+        &figures_.cron_ticks}) {
     counter->Set(0);
   }
 }
@@ -95,6 +118,8 @@ void Core::Run() {
   while (!stop_.load(std::memory_order_acquire)) {
     std::span<net::Event> events = reactor_->Wait(WaitMillis(), {work_->events.get(), kEventsMax});
     gate.Enter(index_);
+    const Ticks began = dispatcher_.clock().Now();
+    const uint64_t commands_before = dispatcher_.counters().commands.Get();
     dispatcher_.UpdateTime();
     ProcessEvents(events);
     RunRunnable();
@@ -111,13 +136,27 @@ void Core::Run() {
     const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
     if (now >= next_cron_) {
       last_cron_ = now;
+      const Ticks cron_began = dispatcher_.clock().Now();
       Cron();
+      figures_.cron_ticks.Add(dispatcher_.clock().Now() - cron_began);
       KickJournal();
     }
     if (client_memory_.limited()) LimitClients();
     next_cron_ = last_cron_ + CronIntervalMillis();
+    CountTurn(began, commands_before);
     gate.Leave(index_);
   }
+}
+
+void Core::CountTurn(Ticks began, uint64_t commands_before) {
+  const Ticks spent = dispatcher_.clock().Now() - began;
+  figures_.turns.Add();
+  figures_.turn_ticks.Add(spent);
+  if (spent > figures_.turn_ticks_max.Get()) figures_.turn_ticks_max.Set(spent);
+  // In between the figures may have been set back.
+  const uint64_t now = dispatcher_.counters().commands.Get();
+  const uint64_t commands = now >= commands_before ? now - commands_before : now;
+  if (commands > figures_.turn_commands_max.Get()) figures_.turn_commands_max.Set(commands);
 }
 
 void Core::ProcessEvents(std::span<net::Event> events) {
@@ -156,6 +195,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       continue;
     if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
     if ((event.ready & net::kReadable) == 0) continue;
+    if (connection.runnable) [[unlikely]]
+      continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
     if (connection.reading) [[likely]] {
       ReadInto(connection, slot);
     } else if ((event.ready & net::kHungUp) != 0 &&
@@ -171,14 +212,11 @@ void Core::ProcessChunk(std::span<net::Event> events) {
 bool Core::ReadInto(Connection& connection, size_t slot) {
   Session& session = connection.session;
   InputBuffer& kept = connection.input;
-  const bool borrowed = kept.size() == 0;
+  const bool borrowed = kept.size() == 0 && kept.capacity() <= 2 * kScratchBytes;
   char* target = work_->scratch.get() + slot * kScratchBytes;
   size_t room = kScratchBytes;
   if (!borrowed) {
-    // The rest of a request: room for all of it when its size is known, and no more; in large steps when not.
-    const size_t wanted = connection.parser.wanted_bytes();
-    if (kept.room() == 0 || kept.capacity() < wanted)
-      kept.Reserve(std::max(wanted, kept.size() + kScratchBytes));
+    kept.MakeRoom(connection.parser.wanted_bytes());
     target = kept.tail();
     room = std::min(kept.room(), kReadLargeBytes);
   }
@@ -308,6 +346,7 @@ void Core::Serve() {
   if (gated()) FlushHeld();
   for (uint64_t id : std::exchange(try_again_, {})) ResumeOne(id);
   RunRunnable();
+  DrainMailbox();
   std::span<net::Event> events = reactor_->Wait(0, {work_->events.get(), kEventsMax});
   const Ticks limit = dispatcher_.clock().Now() + dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
   while (!events.empty() && dispatcher_.clock().Now() < limit) {
@@ -320,12 +359,32 @@ void Core::Serve() {
   dispatcher_.UpdateTime();
 }
 
+// A web page can make a browser send a POST to any address, whose body would be read as requests line by
+// line.
+void Core::RefuseHttp(Session& session) {
+  session.closing = Closing::kNow;
+  const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
+  if (http_logged_ != 0 && now - http_logged_ < kHttpLogMillis) return;
+  http_logged_ = now;
+  services_.log.Warning(
+      "Possible SECURITY ATTACK: the client at {} speaks HTTP (a command is called POST or Host:), as a "
+      "browser "
+      "does that a web page sends here to write keys. The connection was closed before anything behind it "
+      "ran.",
+      session.facts.peer);
+}
+
 void Core::ExecuteTurn(Workspace& space, Turn& turn) {
   Connection& connection = *turn.connection;
   Session& session = connection.session;
   for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
     if (session.closing != Closing::kNo) break;
-    const auto outcome = dispatcher_.Execute(session, space.batch, space.batch.requests[i]);
+    const dispatch::Request& request = space.batch.requests[i];
+    if (request.command == nullptr && SpeaksHttp(space.batch.argv(request)[0])) [[unlikely]] {
+      RefuseHttp(session);
+      return;
+    }
+    const auto outcome = dispatcher_.Execute(session, space.batch, request);
     if (client_memory_.limited()) [[unlikely]]
       LimitAfter(connection);
     if (outcome == Dispatcher::Outcome::kPostponed) {
@@ -334,7 +393,7 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
       turn.consumed = space.request_ends[i];
     }
     if (outcome == Dispatcher::Outcome::kDone) continue;
-    // A blocked session is resumed through the mailbox, which is not drained before this turn is over.
+    // A blocked session is resumed through the mailbox, but not before this turn is over.
     if (outcome == Dispatcher::Outcome::kSuspended) suspended_.push_back(session.id);
     connection.parser.Reset();
     turn.failed = turn.more = false;
@@ -380,12 +439,11 @@ void Core::KeepRest(Turn& turn) {
   if (connection.doomed) return;
   if (turn.borrowed) {
     std::string_view rest = turn.input.substr(turn.consumed);
-    if (!rest.empty()) connection.input.Append(rest);
+    if (!rest.empty()) connection.input.Append(rest, connection.parser.wanted_bytes());
   } else {
     connection.input.Consume(turn.consumed);
+    if (connection.parser.in_request()) connection.input.MakeRoom(connection.parser.wanted_bytes());
   }
-  // Room for all of a request whose size is known.
-  if (connection.parser.in_request()) connection.input.Reserve(connection.parser.wanted_bytes());
 }
 
 void Core::StopReading(Connection& connection) {
@@ -411,18 +469,25 @@ void Core::Close(Connection& connection) {
     if (!std::exchange(connection.close_later, true)) close_later_.push_back(session.id);
     return;
   }
-  owner_.OnClosed(session);
-  dispatcher_.Unwatch(session, Dispatcher::Held::kNo);
+  LetGo(connection);
   dispatcher_.AbandonBlocked(session);
   if (session.postponed) --postponed_count_;
-  if (session.monitor) services_.monitors.fetch_sub(1);
   std::erase(suspended_, session.id);
   ForgetHeld(connection);
   reactor_->Remove(session.facts.fd);
-  close(session.facts.fd);
   Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
+  close(session.facts.fd);
   connections_.erase(session.id);
+}
+
+// Gives up what others can see of what it holds; again has no effect. In the middle of a long command watches
+// stay until Close: they need shards.
+void Core::LetGo(Connection& connection) {
+  Session& session = connection.session;
+  owner_.OnClosed(session);
+  if (depth_ == 0) dispatcher_.Unwatch(session, Dispatcher::Held::kNo);
+  if (std::exchange(session.monitor, false)) services_.monitors.fetch_sub(1);
 }
 
 void Core::CloseDelayed() {
@@ -571,13 +636,27 @@ void Core::StepContinuations() {
   }
 }
 
+// In the middle of a long command, what cannot be done there is kept, before all that comes later.
 void Core::DrainMailbox() {
-  std::vector<std::function<void()>> work;
+  std::vector<Letter> letters = std::exchange(kept_letters_, {});
   {
     std::lock_guard lock(mailbox_mutex_);
-    work.swap(mailbox_);
+    if (letters.empty()) {
+      letters.swap(mailbox_);
+    } else {
+      std::move(mailbox_.begin(), mailbox_.end(), std::back_inserter(letters));
+      mailbox_.clear();
+    }
   }
-  for (auto& item : work) item();
+  for (Letter& letter : letters) {
+    if (letter.between != nullptr) {
+      if (letter.between() == Handled::kLater) kept_letters_.push_back(std::move(letter));
+    } else if (depth_ > 0) {
+      kept_letters_.push_back(std::move(letter));
+    } else {
+      letter.at_end();
+    }
+  }
   const std::vector<uint64_t> ids = std::exchange(attended_soon_, {});
   for (uint64_t id : ids) {
     if (Connection* connection = Find(id); connection != nullptr) connection->attended_soon = false;
@@ -597,6 +676,17 @@ void Core::Cron() {
   for (Connection* connection : all) CronConnection(*connection, now);
 }
 
+// Requests that fit into the scratch of a turn need no buffer of their own; who is idle in the middle of a
+// large one keeps what has arrived of it, and not the room for the rest.
+void Core::ShrinkInput(Connection& connection, Millis now) {
+  InputBuffer& input = connection.input;
+  if (input.capacity() == 0) return;
+  const size_t peak = input.TakePeak();
+  if (peak <= kScratchBytes && input.size() == 0) return input.Release();
+  if (now - connection.session.last_active > kInputIdleMillis && input.room() > kInputRoomKept)
+    input.Shrink();
+}
+
 void Core::CronConnection(Connection& connection, Millis now) {
   Session& session = connection.session;
   const int64_t timeout = services_.settings.network.timeout_seconds;
@@ -605,7 +695,7 @@ void Core::CronConnection(Connection& connection, Millis now) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }
-  if (connection.input.TakePeak() == 0 && connection.input.capacity() > 0) connection.input.Release();
+  ShrinkInput(connection, now);
   // The reply buffer follows the largest reply of the last seconds, between 1 and 16 kB.
   const Millis remember = services_.debug.reply_buffer_peak_reset;
   if (services_.debug.reply_buffer_resizing && session.output.empty()) {

@@ -60,6 +60,13 @@ struct CoreFigures {
   telemetry::Counter bytes_out;
   telemetry::Counter reads;
   telemetry::Counter writes;
+  // Turns of the loop, and what they took without the wait for events. The maxima are of one turn.
+  telemetry::Counter turns;
+  telemetry::Counter turn_ticks;
+  telemetry::Counter turn_ticks_max;
+  telemetry::Counter turn_commands_max;
+  telemetry::Counter journal_ticks;
+  telemetry::Counter cron_ticks;
 };
 
 class Core final : public dispatch::Bystanders {
@@ -72,7 +79,13 @@ class Core final : public dispatch::Bystanders {
   void Run();
   // Any thread.
   void Stop();
+  // Done at the end of a turn, when no command is in the middle.
   void Post(std::function<void()> work);
+  // Whether work of the mailbox is done; kLater: a connection that it needs is in the middle of a command.
+  enum class Handled : uint8_t { kYes, kLater };
+  // Any thread. Done between two steps of a long command as well, and then again while it says kLater, in the
+  // order of the calls. REQUIRES: it takes no lock that a command may hold.
+  void PostBetween(std::function<Handled()> work);
 
   // A listener whose readiness goes to the owner. `token` must not be a Connection.
   Status AddListener(int fd, void* token);
@@ -165,12 +178,19 @@ class Core final : public dispatch::Bystanders {
     }
   };
 
+  // One of the two.
+  struct Letter {
+    std::function<void()> at_end;
+    std::function<Handled()> between;
+  };
+
   void ProcessEvents(std::span<net::Event> events);
   void ProcessChunk(std::span<net::Event> events);
   bool ReadInto(Connection& connection, size_t slot);
   void BeginTurn(Connection& connection, std::string_view input, bool borrowed);
   void ParseTurn(Turn& turn);
   void ExecuteTurn(Workspace& space, Turn& turn);
+  void RefuseHttp(dispatch::Session& session);
   void ExecuteRest(Workspace& space);
   void FinishRest(Workspace& space);
   void Postpone(Connection& connection);
@@ -202,11 +222,15 @@ class Core final : public dispatch::Bystanders {
     return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
   }
   void Close(Connection& connection);
+  void LetGo(Connection& connection);
   void CloseDelayed();
   void RunRunnable();
   void StepContinuations();
+  void PostLetter(Letter letter);
   void DrainMailbox();
   void Cron();
+  void CountTurn(Ticks began, uint64_t commands_before);
+  void ShrinkInput(Connection& connection, Millis now);
   void CronConnection(Connection& connection, Millis now);
   int WaitMillis();
   Millis CronIntervalMillis();
@@ -228,6 +252,7 @@ class Core final : public dispatch::Bystanders {
   std::vector<uint64_t> runnable_;
   std::vector<uint64_t> suspended_;
   std::vector<uint64_t> attended_soon_;
+  std::vector<Letter> kept_letters_;  // taken out of the mailbox, and to be handled later
   std::vector<Held> held_;
   std::vector<Held> flushing_;         // of FlushHeld, while it is at it
   std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
@@ -237,12 +262,13 @@ class Core final : public dispatch::Bystanders {
   bool more_chunks_ = false;   // of connections that are ready, in this turn
   bool kick_put_off_ = false;  // to the end of ProcessEvents; replies are held until then
   CoreFigures figures_;
+  Millis http_logged_ = 0;
   Millis next_work_ = 0;  // in so many milliseconds from the end of the turn
   Millis last_cron_ = 0;
   Millis next_cron_ = 0;
 
   std::mutex mailbox_mutex_;
-  std::vector<std::function<void()>> mailbox_;
+  std::vector<Letter> mailbox_;
   std::atomic<bool> stop_{false};
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/output_limits.h"
 #include "server/core.h"
 
 namespace cinnabar::server {
@@ -79,8 +80,10 @@ bool Core::HoldReplies(Connection& connection) {
 
 void Core::KickJournal() {
   if (!gated()) return;
+  const Ticks began = dispatcher_.clock().Now();
   services_.files->Kick();
   kicked_at_ = dispatcher_.clock().Now();
+  figures_.journal_ticks.Add(kicked_at_ - began);
 }
 
 void Core::ForgetHeld(Connection& connection) {
@@ -135,6 +138,8 @@ bool Core::Flush(Connection& connection) {
     Close(connection);
     return false;
   }
+  if (session.closing == Closing::kAfterReply) [[unlikely]]
+    LetGo(connection);  // who has the last reply may ask on another core at once
   if (!session.output.empty()) {
     if (!WriteSome(connection)) {
       Close(connection);
@@ -161,21 +166,7 @@ bool Core::Flush(Connection& connection) {
 // Whether the client has kept too much unread for too long.
 bool Core::OverOutputLimits(Connection& connection) {
   Session& session = connection.session;
-  const config::BufferLimit& limit =
-      services_.settings.clients
-          .output_buffer_limit[session.subscribed() ? config::kPubsubClient : config::kNormalClient];
-  const auto held = static_cast<int64_t>(session.output.chunk_memory());
-  bool over = limit.hard_bytes > 0 && held >= limit.hard_bytes;
-  // Strangers cannot make the server keep more than the fixed part of a buffer for them.
-  if (!session.authenticated && held > 0) over = true;
-  if (limit.soft_bytes > 0 && held >= limit.soft_bytes) {
-    const Millis now = dispatcher_.core().now;
-    if (session.soft_limit_since == 0) session.soft_limit_since = now;
-    if (now - session.soft_limit_since > limit.soft_seconds * kMillisPerSecond) over = true;
-  } else {
-    session.soft_limit_since = 0;
-  }
-  if (!over) return false;
+  if (!dispatch::OverOutputLimits(session, services_.settings, dispatcher_.core().now)) return false;
   services_.log.Warning(
       "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
       session.facts.peer);

@@ -163,6 +163,10 @@ void ServerDataFiles::TellCopyWaiters() {
 }
 
 Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request) {
+  if (const std::string_view why = append_only_.WhyIncomplete(); !why.empty()) {
+    services_.log.Warning("{}{}", why, request.force ? ". Exit anyway." : ", can't exit.");
+    if (!request.force) return Fail("the append-only file does not hold the whole data set");
+  }
   if (child_.running()) {
     const std::string_view work = append_only_.rewriting() ? "rewriting the AOF" : "saving an .rdb";
     services_.log.Warning("There is a child {}. Killing it!", work);

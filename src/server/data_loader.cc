@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/numbers.h"
 #include "base/quote.h"
@@ -133,8 +134,9 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
       TakeSizes();
       return Progress::kMore;
     case Item::kFunction:
-      return Fail("The file holds functions, which this version does not have yet");
+      return Fail(std::string(persistence::kFunctionsRefused));
     case Item::kEntry:
+      TellOfMended();
       TakeEntry();
       return Progress::kMore;
     case Item::kNothing:
@@ -160,6 +162,15 @@ void DataLoader::SkipEmpty() {
   if (++figures_.keys_empty > kToldEmptyMax) return;
   services_.log.Notice("Loading the data set: skipping empty key: {}",
                        snapshot_->name().substr(0, kShownBytes));
+}
+
+// Of the first: a file that has one may have many.
+void DataLoader::TellOfMended() {
+  const std::string_view how = snapshot_->value().mended;
+  if (how.empty() || std::exchange(told_of_mended_, true)) return;
+  services_.log.Notice(
+      "Loading the data set: the value of key {} in DB {} is put right: {}. More may follow.",
+      Quoted(snapshot_->name().substr(0, kShownBytes)), snapshot_->database(), how);
 }
 
 DataLoader::Progress DataLoader::EndOfSnapshot() {
@@ -224,7 +235,7 @@ bool DataLoader::Insert(const NewEntry& made) {
   }
   if (!old) database.Insert(key, made.entry);
   keyspace.Unlock(shard);
-  if (old) Fail(fmt::format("RDB has duplicated key '{}' in DB {}", key.bytes, database_));
+  if (old) Fail(persistence::DuplicatedKeyText(key.bytes, database_));
   return !old;
 }
 
@@ -329,7 +340,6 @@ DataLoader::Progress DataLoader::EndOfCommands(persistence::AofReader::Outcome o
     if (truncate(part.path.c_str(), static_cast<off_t>(whole)) != 0) {
       return Fail(fmt::format("Error truncating the AOF file {}: {}", part.name, strerror(errno)));
     }
-    truncated_to_ = whole;
     return Progress::kDone;
   }
   return Fail(

@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,8 +54,6 @@ class DataLoader {
 
   const Error& error() const { return error_; }
   const Figures& figures() const { return figures_; }
-  // Bytes that the last part was shortened to, because it was cut off within a command.
-  std::optional<uint64_t> truncated_to() const { return truncated_to_; }
 
  private:
   struct NewEntry {
@@ -72,6 +69,7 @@ class DataLoader {
   Progress StepCommands();
   persistence::AofReader::Outcome ParseCommands();
   void SkipEmpty();
+  void TellOfMended();
   Progress EndOfCommands(persistence::AofReader::Outcome outcome);
   void TakeSizes();
   // Makes an entry of what the snapshot holds next.
@@ -99,10 +97,10 @@ class DataLoader {
   size_t transaction_at_ = 0;        // where an open MULTI begins
   std::unique_ptr<dispatch::Session> session_;
   Figures figures_;
+  bool told_of_mended_ = false;
   uint64_t items_ = 0;         // keys and commands, for the delay that tests ask for
   uint64_t bytes_before_ = 0;  // of the parts that are done
   Error error_;
-  std::optional<uint64_t> truncated_to_;
 };
 
 }  // namespace cinnabar::server

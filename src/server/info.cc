@@ -21,6 +21,7 @@ const InfoReport::Section InfoReport::kSections[] = {
     {"latencystats", "Latencystats", Shown::kOnRequest, &InfoReport::LatencyStatsSection},
     {"cluster", "Cluster", Shown::kByDefault, &InfoReport::ClusterSection},
     {"keyspace", "Keyspace", Shown::kByDefault, &InfoReport::KeyspaceSection},
+    {"debug", "Debug", Shown::kByItsNameOnly, &InfoReport::DebugSection},
 };
 
 std::string InfoReport::Text(const std::vector<std::string>& names) {
@@ -30,7 +31,9 @@ std::string InfoReport::Text(const std::vector<std::string>& names) {
   const bool all = named("all") || named("everything");
   const bool usual = names.empty() || named("default");
   for (const Section& section : kSections) {
-    if (!all && !(usual && section.shown == Shown::kByDefault) && !named(section.name)) continue;
+    const bool wanted = (all && section.shown != Shown::kByItsNameOnly) ||
+                        (usual && section.shown == Shown::kByDefault) || named(section.name);
+    if (!wanted) continue;
     if (!out_.empty()) out_ += "\r\n";
     fmt::format_to(std::back_inserter(out_), "# {}\r\n", section.title);
     (this->*section.write)();

@@ -19,12 +19,12 @@ class InfoReport {
   explicit InfoReport(Server& server) : server_(server) {}
 
   // The named sections (lower case) in the order of the report, whatever the order of the names. Without
-  // names, or with `default`: the usual ones. `all` and `everything` are understood; unknown names are not an
-  // error.
+  // names, or with `default`: the usual ones. `all` and `everything` are all but `debug`; unknown names are
+  // not an error.
   std::string Text(const std::vector<std::string>& names);
 
  private:
-  enum class Shown : uint8_t { kByDefault, kOnRequest };
+  enum class Shown : uint8_t { kByDefault, kOnRequest, kByItsNameOnly };
   struct Section {
     std::string_view name;
     std::string_view title;
@@ -55,6 +55,7 @@ class InfoReport {
   void StatsSection();
   void StatsOfNetwork();
   void StatsOfDefragmentation();
+  void StatsOfTurns();
   void ReplicationSection();
   void CpuSection();
   void ModulesSection() {}
@@ -63,6 +64,7 @@ class InfoReport {
   void LatencyStatsSection();
   void ClusterSection();
   void KeyspaceSection();
+  void DebugSection();
 
   Server& server_;
   std::string out_;

@@ -1,9 +1,11 @@
 // The sections of INFO about what was done: totals of all cores, per command, per error, per database.
+#include <algorithm>
 #include <memory>
 
 #include "server/info.h"
 #include "server/server.h"
 #include "telemetry/error_stats.h"
+#include "types/large_hash.h"
 
 namespace cinnabar::server {
 namespace {
@@ -36,9 +38,37 @@ Millis MeanTimeToLive(keyspace::Keyspace& keyspace, int database, Millis now) {
   return samples == 0 ? 0 : sum / static_cast<Millis>(samples);
 }
 
+// How many hashes have fields that expire. Beyond kTimedHashesMost of them it is an estimate: those that were
+// looked at stand for the rest.
+constexpr size_t kTimedHashesMost = 16384;
+
+size_t CountTimedHashes(keyspace::Keyspace& keyspace, int database) {
+  size_t noted = 0, seen = 0, timed = 0;
+  for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
+    const keyspace::TimedHashes* hashes = keyspace.timed_hashes(database, shard);
+    if (hashes == nullptr) break;
+    noted += hashes->size();
+    hashes->ForEach([&](std::string_view name) {
+      if (seen == kTimedHashesMost) return false;
+      ++seen;
+      const TableSlot* slot =
+          keyspace.table(database, shard).entries.Find(keyspace.KeyOf(name).hash, [&](const Entry& entry) {
+            return entry.key() == name;
+          });
+      if (slot == nullptr || slot->entry<Entry>()->type() != types::Type::kHash) return true;
+      const Entry& entry = *slot->entry<Entry>();
+      if (entry.place() == keyspace::Place::kObject)
+        timed += static_cast<const types::LargeHash*>(entry.object())->timed() != 0;
+      return true;
+    });
+  }
+  return seen == 0 ? 0 : timed * noted / seen;
+}
+
 }  // namespace
 
 void InfoReport::StatsSection() {
+  uint64_t fields = 0;
   uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
   uint64_t expiry_micros = 0, expiry_cut_short = 0, millis_over = 0;
   for (Dispatcher* dispatcher : server_.dispatchers_) {
@@ -46,6 +76,7 @@ void InfoReport::StatsSection() {
     hits += dispatcher->core().hits;
     misses += dispatcher->core().misses;
     expired += dispatcher->core().expired;
+    fields += dispatcher->core().expired_fields;
     evicted += dispatcher->counters().evicted.Get();
     expiry_micros += dispatcher->counters().expiry_micros.Get();
     expiry_cut_short += dispatcher->counters().expiry_cut_short.Get();
@@ -58,6 +89,7 @@ void InfoReport::StatsSection() {
   StatsOfNetwork();
   Field("rejected_connections", server_.connections_rejected_);
   Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
+  Field("expired_subkeys", fields);
   Field("expired_keys", expired);
   Field("expired_stale_perc", "0.00");
   Field("expired_time_cap_reached_count", expiry_cut_short);
@@ -90,8 +122,51 @@ void InfoReport::StatsSection() {
   Field("total_reads_processed", reads);
   Field("total_writes_processed", writes);
   Zeros({"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
-         "reply_buffer_expands", "acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key",
+         "reply_buffer_expands"});
+  StatsOfTurns();
+  Zeros({"acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key",
          "acl_access_denied_channel"});
+}
+
+// Redis has one event loop; here the cores' are taken together.
+void InfoReport::StatsOfTurns() {
+  const TickClock& clock = server_.dispatchers_[0]->clock();
+  uint64_t turns = 0;
+  Ticks spent = 0, in_commands = 0;
+  for (auto& core : server_.cores_) {
+    turns += core->figures().turns.Get();
+    spent += core->figures().turn_ticks.Get();
+  }
+  for (const Command* command : server_.registry_.all()) {
+    // The time of a transaction is counted with its commands.
+    if (command->Is(dispatch::Flag::kRunsTransaction)) continue;
+    for (Dispatcher* dispatcher : server_.dispatchers_)
+      in_commands += dispatcher->command_stats().Read(command->id).ticks;
+  }
+  const uint64_t per_second = server_.turns_rate_.PerSecond();
+  Field("eventloop_cycles", turns);
+  Field("eventloop_duration_sum", clock.ToMicros(spent));
+  Field("eventloop_duration_cmd_sum", clock.ToMicros(in_commands));
+  Field("instantaneous_eventloop_cycles_per_sec", per_second);
+  Field("instantaneous_eventloop_duration_usec",
+        per_second == 0 ? 0 : server_.turn_micros_rate_.PerSecond() / per_second);
+}
+
+void InfoReport::DebugSection() {
+  const TickClock& clock = server_.dispatchers_[0]->clock();
+  Ticks journal = 0, cron = 0, longest = 0;
+  uint64_t commands_max = 0;
+  for (auto& core : server_.cores_) {
+    const CoreFigures& figures = core->figures();
+    journal += figures.journal_ticks.Get();
+    cron += figures.cron_ticks.Get();
+    longest = std::max(longest, figures.turn_ticks_max.Get());
+    commands_max = std::max(commands_max, figures.turn_commands_max.Get());
+  }
+  Field("eventloop_duration_aof_sum", clock.ToMicros(journal));
+  Field("eventloop_duration_cron_sum", clock.ToMicros(cron));
+  Field("eventloop_duration_max", clock.ToMicros(longest));
+  Field("eventloop_cmd_per_cycle_max", commands_max);
 }
 
 void InfoReport::StatsOfDefragmentation() {
@@ -168,9 +243,11 @@ void InfoReport::KeyspaceSection() {
     if (keyspace.tables_if_any(database) == nullptr) continue;
     const size_t keys = keyspace.Size(database);
     if (keys == 0) continue;
-    Field(fmt::format("db{}", database),
-          fmt::format("keys={},expires={},avg_ttl={}", keys, keyspace.VolatileSize(database),
-                      MeanTimeToLive(keyspace, database, now)));
+    std::string figures = fmt::format("keys={},expires={},avg_ttl={}", keys, keyspace.VolatileSize(database),
+                                      MeanTimeToLive(keyspace, database, now));
+    if (server_.settings_.general.compat_version != config::CompatVersion::k70)
+      figures += fmt::format(",subexpiry={}", CountTimedHashes(keyspace, database));
+    Field(fmt::format("db{}", database), figures);
   }
 }
 

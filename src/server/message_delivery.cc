@@ -29,17 +29,20 @@ void Write(protocol::ReplyWriter& reply, const Message& message, const Recipient
   }
 }
 
-void Hand(Core& core, const Message& message, const Recipient& recipient) {
+Core::Handled Hand(Core& core, const Message& message, const Recipient& recipient) {
+  using Handled = Core::Handled;
   Connection* connection = core.Find(recipient.session);
-  if (connection == nullptr) return;
+  if (connection == nullptr) return Handled::kYes;
+  if (connection->in_turn) return Handled::kLater;  // its own reply may be half written
   dispatch::Session& session = connection->session;
-  if (!session.subscribed() || session.closing != dispatch::Closing::kNo) return;
+  if (!session.subscribed() || session.closing != dispatch::Closing::kNo) return Handled::kYes;
   const bool held = recipient.pattern != nullptr
                         ? session.subscriber->Holds(Kind::kPattern, *recipient.pattern, recipient.ticket)
                         : session.subscriber->Holds(message.kind, message.channel, recipient.ticket);
-  if (!held) return;
+  if (!held) return Handled::kYes;
   Write(session.reply, message, recipient);
   core.AttendSoon(*connection);
+  return Handled::kYes;
 }
 
 }  // namespace
@@ -47,8 +50,11 @@ void Hand(Core& core, const Message& message, const Recipient& recipient) {
 void MessageDelivery::Deliver(int core, std::shared_ptr<const Message> message,
                               std::vector<Recipient> recipients) {
   Core* target = cores_[static_cast<size_t>(core)].get();
-  target->Post([target, message = std::move(message), recipients = std::move(recipients)] {
-    for (const Recipient& recipient : recipients) Hand(*target, *message, recipient);
+  target->PostBetween([target, message = std::move(message), recipients = std::move(recipients)]() mutable {
+    std::erase_if(recipients, [&](const Recipient& recipient) {
+      return Hand(*target, *message, recipient) == Core::Handled::kYes;
+    });
+    return recipients.empty() ? Core::Handled::kYes : Core::Handled::kLater;
   });
 }
 

@@ -54,7 +54,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       main_thread_memory_(meter_),
       registry_(commands::CommandTables()),
       keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases),
-                                                     RandomSeed(), CoreCount(settings_))),
+                                                     HashKey::OfProcess(), CoreCount(settings_))),
       slow_log_(settings_.observation.slowlog_log_slower_than_micros,
                 static_cast<size_t>(settings_.observation.slowlog_max_len)),
       services_{.config = config_,
@@ -250,8 +250,10 @@ void Server::AcceptSome(Listener& listener) {
     if (target == cores_[0].get()) {
       target->Adopt(std::move(*accepted));
     } else {
-      target->Post(
-          [target, connection = std::move(*accepted)]() mutable { target->Adopt(std::move(connection)); });
+      target->PostBetween([target, connection = std::move(*accepted)]() mutable {
+        target->Adopt(std::move(connection));
+        return Core::Handled::kYes;
+      });
     }
   }
 }
@@ -302,7 +304,10 @@ void Server::OnReleased(uint64_t offset) {
 
 void Server::OnLongCommandEnded() {
   for (auto& core : cores_) {
-    core->Post([target = core.get()] { target->ResumePostponed(); });
+    core->PostBetween([target = core.get()] {
+      target->ResumePostponed();
+      return Core::Handled::kYes;
+    });
   }
 }
 
@@ -367,7 +372,11 @@ void Server::FeedMonitors(std::string line) {
   auto shared = std::make_shared<const std::string>(std::move(line));
   for (auto& core : cores_) {
     Core* target = core.get();
-    target->Post([target, shared] {
+    target->PostBetween([target, shared] {
+      bool busy = false;
+      target->ForEachConnection(
+          [&](Connection& connection) { busy = busy || (connection.session.monitor && connection.in_turn); });
+      if (busy) return Core::Handled::kLater;
       std::vector<uint64_t> fed;
       target->ForEachConnection([&](Connection& connection) {
         if (!connection.session.monitor) return;
@@ -375,6 +384,7 @@ void Server::FeedMonitors(std::string line) {
         fed.push_back(connection.session.id);
       });
       for (uint64_t id : fed) target->Attend(id);
+      return Core::Handled::kYes;
     });
   }
 }
@@ -385,7 +395,10 @@ void Server::PauseChanged() {
     Core* target = core.get();
     target->dispatcher().SetPaused(paused);
     if (paused) continue;
-    target->Post([target] { target->ResumePostponed(); });
+    target->Post([target] {
+      target->ResumePostponed();
+      target->dispatcher().EvictSoon();
+    });
   }
 }
 
@@ -410,6 +423,8 @@ void Server::ResetStatistics() {
   commands_rate_.Reset();
   input_rate_.Reset();
   output_rate_.Reset();
+  turns_rate_.Reset();
+  turn_micros_rate_.Reset();
   peak_memory_ = meter_.Used();
   lazyfreed_ = 0;
   client_memory_.ResetStatistics();
@@ -434,16 +449,21 @@ void Server::OnCron(int core) {
 
 void Server::ServerCron() {
   const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
-  uint64_t commands = 0, in = 0, out = 0;
+  uint64_t commands = 0, in = 0, out = 0, turns = 0;
+  Ticks turn_ticks = 0;
   // Read while the other cores count: a figure may be a moment old, which a rate can bear.
   for (auto& core : cores_) {
     commands += core->dispatcher().counters().commands.Get();
     in += core->figures().bytes_in.Get();
     out += core->figures().bytes_out.Get();
+    turns += core->figures().turns.Get();
+    turn_ticks += core->figures().turn_ticks.Get();
   }
   commands_rate_.Sample(now, commands);
   input_rate_.Sample(now, in);
   output_rate_.Sample(now, out);
+  turns_rate_.Sample(now, turns);
+  turn_micros_rate_.Sample(now, static_cast<uint64_t>(dispatchers_[0]->clock().ToMicros(turn_ticks)));
   peak_memory_ = std::max(peak_memory_, meter_.Used());
   if (!stopping_.load() && !debug_.pause_cron) EndAsAsked();
   if (!stopping_.load()) files_->Cron();

@@ -186,6 +186,8 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   telemetry::RateSampler commands_rate_;
   telemetry::RateSampler input_rate_;
   telemetry::RateSampler output_rate_;
+  telemetry::RateSampler turns_rate_;
+  telemetry::RateSampler turn_micros_rate_;
 };
 
 }  // namespace cinnabar::server

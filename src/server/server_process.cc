@@ -67,8 +67,8 @@ Status Server::ApplyOomScore(const config::Settings& settings) {
   Status applied =
       oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values, os::OomScoreRole::kMaster);
   if (applied) return {};
-  log_.Warning("Unable to write oom_score_adj: {}", applied.error().message);
-  return Fail("Failed to apply new oom_score_adj configuration, check server logs.");
+  log_.Warning("{}", applied.error().message);
+  return Fail("Failed to set current oom_score_adj. Check server logs.");
 }
 
 void Server::RegisterProcessAppliers() {

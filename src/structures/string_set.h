@@ -114,8 +114,6 @@ class StringSet {
   size_t memory() const { return table_.memory() + heap_bytes_; }
 
   bool Contains(std::string_view member) const { return FindSlot(HashOf(member), member) != nullptr; }
-  // Starts fetching what Contains(member) will read first.
-  void PrefetchMember(std::string_view member) const { table_.PrefetchBucket(HashOf(member)); }
 
   // False when the member was there already.
   bool Insert(std::string_view member) {

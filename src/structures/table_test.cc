@@ -19,7 +19,8 @@ struct Item {
 };
 
 uint64_t HashOfKey(uint64_t key) {
-  return HashBytes(std::string_view(reinterpret_cast<const char*>(&key), sizeof key), 42);
+  static const HashKey hash_key(42);
+  return HashBytes(std::string_view(reinterpret_cast<const char*>(&key), sizeof key), hash_key);
 }
 uint64_t HashOfItem(const Item& item) {
   return HashOfKey(item.key);

@@ -110,12 +110,14 @@ class Hash {
   Pair Sample(Random& random) const;
   // `count` different ones. REQUIRES: count <= size().
   std::vector<Pair> SampleDistinct(Random& random, size_t count) const;
-  // `visit(const Pair&)` for any field, `count` times. REQUIRES: size() > 0.
+  // `bool visit(const Pair&)` for any field, `count` times or until one returns false. REQUIRES: size() > 0.
   template <typename Visit>
   void SampleRepeatedly(Random& random, uint64_t count, Visit&& visit) const {
     // Packed pairs are walked once instead of each time.
     const std::vector<Pair> pairs = holder_.packed() ? All() : std::vector<Pair>();
-    for (; count > 0; --count) visit(pairs.empty() ? Sample(random) : pairs[random.Uniform(pairs.size())]);
+    for (; count > 0; --count) {
+      if (!visit(pairs.empty() ? Sample(random) : pairs[random.Uniform(pairs.size())])) return;
+    }
   }
 
  private:

@@ -191,7 +191,10 @@ class HashModel {
     }
     ASSERT_EQ(seen.size(), count);
     uint64_t drawn = 0;
-    hash.SampleRepeatedly(random_, 7, [&](const Hash::Pair& pair) { drawn += Visible(Text(pair.field)); });
+    hash.SampleRepeatedly(random_, 7, [&](const Hash::Pair& pair) {
+      drawn += Visible(Text(pair.field));
+      return true;
+    });
     ASSERT_EQ(drawn, 7u);
   }
 

@@ -21,10 +21,7 @@ enum class Growth : uint8_t { kStaysPacked, kListpackByRule, kBeyond };
 Growth GrowthOf(size_t bytes, size_t count, std::span<const std::string_view> values,
                 const ListOptions& options) {
   size_t added = 0;
-  for (std::string_view value : values) {
-    if (options.plain_from != 0 && value.size() >= options.plain_from) return Growth::kBeyond;
-    added += value.size();
-  }
+  for (std::string_view value : values) added += value.size();
   if (!options.limit().Allows(bytes + added, count + values.size())) return Growth::kBeyond;
   const size_t most = bytes + added + kElementOverhead * values.size();
   return most <= kInOwnerBytesMax ? Growth::kStaysPacked : Growth::kListpackByRule;

@@ -79,7 +79,8 @@ class Set {
   // Calls `visit(member)` with one member, which then is removed.
   template <typename Visit>
   void Pop(Random& random, Visit&& visit);
-  // Calls `visit(member)` `count` times, with members drawn independently.
+  // Calls `visit(member)` `count` times, with members drawn independently; a visit that returns bool ends it
+  // with false.
   template <typename Visit>
   void Draw(uint64_t count, Random& random, Visit&& visit) const;
   // Calls `visit(member)` for `count` different members. REQUIRES: count <= size().
@@ -93,13 +94,10 @@ class Set {
   bool AddToListpack(std::string_view member, const SetLimits& limits);
   void BecomeListpack();
   void BecomeTable(size_t expected);
-  // Calls `visit(member)` with the member that stands at an index (intset) or position (listpack).
+  // Calls `visit(member)` with the member that stands at an index (intset) or position (listpack). Whether
+  // the visit wants more.
   template <typename Visit>
-  static void VisitAt(std::string_view bytes, size_t place, Visit&& visit) {
-    listpack::Digits scratch;
-    visit(IsIntset(bytes) ? listpack::Element{true, intset::At(bytes, place), {}}.Text(scratch)
-                          : listpack::Get(bytes, place).Text(scratch));
-  }
+  static bool VisitAt(std::string_view bytes, size_t place, Visit&& visit);
   static size_t PlaceOf(std::string_view bytes, size_t index) {
     return IsIntset(bytes) ? index : listpack::At(bytes, static_cast<int64_t>(index));
   }

@@ -109,6 +109,13 @@ void Stream::AppendNode(StreamId id, std::string_view bytes) {
   length_ += static_cast<uint64_t>(stream_node::CountsOf(bytes).live);
 }
 
+void Stream::ForgetDeletedAtEnd() {
+  if (!has_tail() || !Reader(tail_).Last().deleted) return;
+  const StreamNode kept = stream_node::WithoutDeleted(tail_);
+  stream_node::Destroy(tail_);
+  tail_ = kept;
+}
+
 const StreamNode* Stream::NodeOf(StreamId id) const {
   if (!has_tail()) return nullptr;
   if (tail_.id <= id) return &tail_;
@@ -239,9 +246,12 @@ bool Stream::MayHaveGapAfter(StreamId id) const {
 }
 
 std::optional<int64_t> Stream::LagOf(const StreamGroup& group) const {
-  if (entries_added == 0) return 0;
+  if (entries_added == 0 || empty() || group.last_id >= LastId()) return 0;
+  if (group.last_id < FirstId() && !MayHaveGapAfter(group.last_id)) return static_cast<int64_t>(length_);
   const auto added = static_cast<int64_t>(entries_added);
-  if (group.entries_read != StreamGroup::kReadUnknown && !MayHaveGapAfter(group.last_id))
+  // Clients may have set either number to anything.
+  if (group.entries_read != StreamGroup::kReadUnknown && group.entries_read <= added &&
+      !MayHaveGapAfter(group.last_id))
     return added - group.entries_read;
   const int64_t read = CountUpTo(group.last_id);
   if (read == StreamGroup::kReadUnknown) return std::nullopt;

@@ -64,8 +64,10 @@ class Stream final : public Value {
 
   // `pairs` are field, value, field, value ... REQUIRES: id > last_id.
   void Append(StreamId id, std::span<const std::string_view> pairs, const stream_node::Limits& limits);
-  // Appends a node as a file holds it. REQUIRES: stream_node::Valid(id, bytes), and its ids are greater than
-  // all here. Changes none of the counters but the length.
+  // Lets ids begin anew behind the last entry that there is: takes away what deleted entries behind it keep.
+  void ForgetDeletedAtEnd();
+  // Appends a node as a file holds it. REQUIRES: stream_node::Valid(id, bytes), with live entries and in
+  // order, and its ids are greater than all here. Changes none of the counters but the length.
   void AppendNode(StreamId id, std::string_view bytes);
   // False when there is no such entry.
   bool Erase(StreamId id);
@@ -84,7 +86,7 @@ class Stream final : public Value {
   int64_t CountUpTo(StreamId id) const;
   // Whether an entry above `id` may have been deleted.
   bool MayHaveGapAfter(StreamId id) const;
-  // How many entries the group has not read; nothing when that is unknowable.
+  // How many entries the group has not read, never less than 0; nothing when that is unknowable.
   std::optional<int64_t> LagOf(const StreamGroup& group) const;
 
   // Null while there never was a group.

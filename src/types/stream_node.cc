@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <vector>
 
 namespace cinnabar::types::stream_node {
 namespace {
@@ -111,6 +113,28 @@ StreamNode FromBytes(StreamId id, std::string_view bytes) {
 
 StreamNode Clone(const StreamNode& node) {
   return FromBytes(node.id, node.view());
+}
+
+StreamNode WithoutDeleted(const StreamNode& node) {
+  StreamNode made;
+  const Reader reader(node);
+  StreamEntry entry = reader.First();
+  do {
+    if (entry.deleted) continue;
+    std::vector<std::string> texts;
+    entry.ForEachPair([&](std::string_view field, std::string_view value) {
+      texts.emplace_back(field);
+      texts.emplace_back(value);
+    });
+    const std::vector<std::string_view> pairs(texts.begin(), texts.end());
+    if (made.bytes == nullptr) {
+      made = Create(entry.id, pairs);
+    } else {
+      Append(made, entry.id, pairs, {.bytes = 0, .entries = 0});
+    }
+  } while (reader.Next(entry));
+  CHECK(made.bytes != nullptr);
+  return made;
 }
 
 void Destroy(StreamNode& node) {
@@ -232,9 +256,10 @@ class Checker {
   bool ok_ = true;
 };
 
-// Reads an entry; its id must follow `previous`, which it becomes.
+// Reads an entry. If it is live its id must follow that of the last live one. `newest` is the greatest id so
+// far.
 bool CheckEntry(Checker& in, StreamId base, int64_t master_fields, int64_t most,
-                std::optional<StreamId>& previous, Counts& found) {
+                std::optional<StreamId>& newest, Contents& found) {
   const size_t begin = in.read();
   const int64_t flags = in.IntegerFrom(0, kDeleted | kSameFields);
   StreamId id;
@@ -245,15 +270,22 @@ bool CheckEntry(Checker& in, StreamId base, int64_t master_fields, int64_t most,
   for (; elements > 0 && in.ok(); --elements) in.Skip();
   const auto length = static_cast<int64_t>(in.read() - begin);
   in.IntegerFrom(length, length);
-  if (!in.ok() || id < base || (previous && id <= *previous)) return false;
-  previous = id;
-  ++((flags & kDeleted) != 0 ? found.deleted : found.live);
+  if (!in.ok() || id < base) return false;
+  if (newest && id <= *newest) found.ordered = false;
+  newest = newest ? std::max(*newest, id) : id;
+  if ((flags & kDeleted) != 0) {
+    ++found.counts.deleted;
+    return true;
+  }
+  if (found.counts.live > 0 && id <= found.last_live) return false;
+  if (found.counts.live++ == 0) found.first_live = id;
+  found.last_live = id;
   return true;
 }
 
 }  // namespace
 
-std::optional<Counts> Valid(StreamId id, std::string_view bytes) {
+std::optional<Contents> Valid(StreamId id, std::string_view bytes) {
   if (!listpack::Valid(bytes)) return std::nullopt;
   const auto most = static_cast<int64_t>(bytes.size());  // no count of anything is greater
   Checker in(bytes);
@@ -264,12 +296,12 @@ std::optional<Counts> Valid(StreamId id, std::string_view bytes) {
   for (int64_t i = 0; i < fields && in.ok(); ++i) in.Skip();
   in.IntegerFrom(0, 0);
   if (!in.ok()) return std::nullopt;
-  Counts found;
-  std::optional<StreamId> previous;
+  Contents found;
+  std::optional<StreamId> newest;
   while (!in.at_end()) {
-    if (!CheckEntry(in, id, fields, most, previous, found)) return std::nullopt;
+    if (!CheckEntry(in, id, fields, most, newest, found)) return std::nullopt;
   }
-  if (found.live != said.live || found.deleted != said.deleted || found.live == 0) return std::nullopt;
+  if (found.counts.live != said.live || found.counts.deleted != said.deleted) return std::nullopt;
   return found;
 }
 

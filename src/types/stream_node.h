@@ -143,9 +143,23 @@ class Reader {
 // Marks a live entry as deleted. Entries behind it may move.
 void MarkDeleted(StreamNode& node, const StreamEntry& entry);
 
-// Whether these bytes from outside are a node: a listpack that holds exactly what its master says, at least
-// one entry, ids that grow. Gives the counts.
-std::optional<Counts> Valid(StreamId id, std::string_view bytes);
+// The node again, without its deleted entries. The id becomes that of the first live one. REQUIRES: there is
+// one.
+StreamNode WithoutDeleted(const StreamNode& node);
+
+// What Valid finds in a node.
+struct Contents {
+  Counts counts;
+  // Of live entries. Redis lets XSETID go back behind deleted entries at the end of a stream: what is added
+  // next has a smaller id than those, or the same one.
+  StreamId first_live, last_live;
+  bool ordered = true;  // the ids grow even where entries are deleted
+};
+
+// Whether these bytes from outside are a node: a listpack that holds exactly what its master says, live
+// entries whose ids grow. A node without live entries is one, too, but no stream may have it: Redis leaves
+// them behind when it trims.
+std::optional<Contents> Valid(StreamId id, std::string_view bytes);
 
 }  // namespace stream_node
 }  // namespace cinnabar::types

@@ -43,9 +43,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     bytes[4] = bytes[5] = static_cast<char>(0xff);
     bytes.back() = static_cast<char>(0xff);
   }
-  if (!cinnabar::types::stream_node::Valid(id, bytes)) return 0;
+  const auto contents = cinnabar::types::stream_node::Valid(id, bytes);
+  if (!contents || contents->counts.live == 0) return 0;
   Stream stream;
-  stream.AppendNode(id, bytes);
+  if (contents->ordered) {
+    stream.AppendNode(id, bytes);
+  } else {
+    cinnabar::types::StreamNode all = cinnabar::types::stream_node::FromBytes(id, bytes);
+    cinnabar::types::StreamNode live = cinnabar::types::stream_node::WithoutDeleted(all);
+    stream.AppendNode(live.id, live.view());
+    cinnabar::types::stream_node::Destroy(all);
+    cinnabar::types::stream_node::Destroy(live);
+  }
+  CHECK(stream.FirstId() == contents->first_live && stream.LastId() == contents->last_live);
   const uint64_t count = Walk(stream, StreamCursor::Direction::kForward);
   CHECK(Walk(stream, StreamCursor::Direction::kBackward) == count);
   stream.last_id = stream.LastId();

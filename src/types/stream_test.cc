@@ -228,7 +228,7 @@ TEST(StreamTest, LagIsKnownUntilSomethingIsDeletedInTheMiddle) {
   stream.Erase({4, 0});
   EXPECT_EQ(stream.LagOf(group), std::nullopt);
   stream.Trim({.max_length = 1});
-  EXPECT_EQ(stream.LagOf(group), 2);
+  EXPECT_EQ(stream.LagOf(group), 1);
 }
 
 TEST(StreamNodeTest, RefusesWhatIsNotANode) {
@@ -243,6 +243,44 @@ TEST(StreamNodeTest, RefusesWhatIsNotANode) {
   EXPECT_FALSE(stream_node::Valid(kStreamIdMax, bytes).has_value());  // the ids would overflow
   for (size_t cut = 1; cut < bytes.size(); ++cut)
     EXPECT_FALSE(stream_node::Valid({5, 1}, std::string_view(bytes).substr(0, cut)).has_value());
+}
+
+// XADD 1-0 .. 3-0, XDEL 3-0, XSETID 2-0, XADD 2-5.
+TEST(StreamTest, IdsMayGoBackBehindDeletedEntries) {
+  const std::string_view pairs[] = {"f", "v"};
+  Stream stream;
+  for (uint64_t millis : {1, 2, 3}) stream.Append({millis, 0}, pairs, {});
+  ASSERT_TRUE(stream.Erase({3, 0}));
+  stream.ForgetDeletedAtEnd();
+  stream.Append({2, 5}, pairs, {});
+  EXPECT_TRUE(stream.Contains({2, 5}));
+  EXPECT_TRUE(stream.Contains({1, 0}));
+  EXPECT_EQ(stream.LastId(), (StreamId{2, 5}));
+  EXPECT_EQ(stream.length(), 3u);
+}
+
+TEST(StreamNodeTest, DeletedEntriesMayBeOutOfOrder) {
+  const std::string_view pairs[] = {"f", "v"};
+  StreamNode node = stream_node::Create({1, 0}, pairs);
+  stream_node::Append(node, {3, 0}, pairs, {});
+  stream_node::Append(node, {2, 5}, pairs, {});
+  EXPECT_FALSE(stream_node::Valid({1, 0}, node.view()).has_value());
+  const stream_node::Reader reader(node);
+  StreamEntry entry = reader.First();
+  ASSERT_TRUE(reader.Next(entry));
+  stream_node::MarkDeleted(node, entry);
+  const auto contents = stream_node::Valid({1, 0}, node.view());
+  ASSERT_TRUE(contents.has_value());
+  EXPECT_FALSE(contents->ordered);
+  EXPECT_EQ(contents->last_live, (StreamId{2, 5}));
+  StreamNode live = stream_node::WithoutDeleted(node);
+  const auto rest = stream_node::Valid(live.id, live.view());
+  ASSERT_TRUE(rest.has_value());
+  EXPECT_TRUE(rest->ordered);
+  EXPECT_EQ(rest->counts.live, 2);
+  EXPECT_EQ(rest->counts.deleted, 0);
+  stream_node::Destroy(node);
+  stream_node::Destroy(live);
 }
 
 TEST(StreamIdTest, IsReadAsRedisReadsIt) {

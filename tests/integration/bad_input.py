@@ -135,6 +135,42 @@ def wrong_commands(checks):
         checks.equal("still served", client.call("PING"), b"PONG")
 
 
+def other_protocols(checks):
+    """A web page that makes a browser speak to the server changes nothing, and TLS on the plain port gets no reply."""
+    with Server(threads=2) as server, server.client() as control:
+        write = encode(["SET", "k", "v"])
+        requests = {
+            "a POST": b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET k v\r\n",
+            "a GET with its Host header": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nSET k v\r\n",
+            "as an array": encode(["pOsT"]) + write,
+            "behind what is good": encode(["PING"]) + encode(["hOST:", "x"]) + write,
+            "in a transaction": encode(["MULTI"]) + encode(["POST"]) + write + encode(["EXEC"]),
+            "of a client without replies": encode(["CLIENT", "REPLY", "OFF"]) + encode(["POST"]) + write,
+            "of a client that listens": encode(["SUBSCRIBE", "x"]) + encode(["POST"]) + write,
+        }
+        for name, request in requests.items():
+            with server.client() as client:
+                client.send_raw(request)
+                try:
+                    got = client.read_until_closed()
+                except ConnectionError:  # what was not read ends the connection the hard way
+                    got = b""
+                checks.equal(f"{name}: closed without a word", got, b"")
+            checks.equal(f"{name}: nothing behind it runs", control.call("EXISTS", "k"), 0)
+        log = server.log_text()
+        # Each of the two cores says it once, however often it happens.
+        checks.true("log", 1 <= log.count("Possible SECURITY ATTACK") <= 2, log)
+        checks.equal("other names are other commands", control.call("POSTS"),
+                     b"ERR unknown command 'POSTS', with args beginning with: ")
+        with server.client() as client:
+            client.send_raw(encode(["PING"]) + b"\x16\x03\x01\0\xee\x01\0\0\xea\x03\x03\r\n\r\nPING\r\n" + b"x\n" * 100)
+            client.socket.shutdown(socket.SHUT_WR)
+            checks.equal("TLS behind a request", client.read_until_closed(), b"+PONG\r\n")
+    with Server(["--requirepass", "secret"]) as server, server.client() as client:
+        client.send_raw(encode(["POST"]))
+        checks.equal("a stranger", client.read_until_closed(), b"")
+
+
 def strangers(checks):
     """Before AUTH, little is accepted."""
     with Server(["--requirepass", "secret"]) as server:
@@ -241,5 +277,5 @@ def occupied_addresses(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([malformed_requests, requests_cut_off, empty_lines, cut_anywhere, random_bytes, wrong_commands, strangers,
+    sys.exit(run_parts([malformed_requests, requests_cut_off, empty_lines, cut_anywhere, random_bytes, wrong_commands, other_protocols, strangers,
                         too_many_clients, query_buffer_limit, bulk_limit, bad_configuration, occupied_addresses]))

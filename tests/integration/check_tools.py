@@ -19,8 +19,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
-from rdb_payloads import sample_commands  # noqa: E402
-from server_process import Server, program, wait_until  # noqa: E402
+from rdb_payloads import flagged_node, sample_commands, stream  # noqa: E402
+from server_process import Server, program, run_to_exit, wait_until  # noqa: E402
 
 SECONDS_MAX = 60
 RDB, AOF = "redis-check-rdb", "redis-check-aof"
@@ -106,7 +106,7 @@ def odd_snapshots():
     yield "no checksum", first + entry() + end
     yield "expired", first + past + entry() + end
     yield "expired, in seconds", first + b"\xfd" + struct.pack("<i", 1) + entry() + end
-    yield "expires", first + future + entry() + entry() + end
+    yield "expires", first + future + entry() + entry(b"\x01l") + end
     yield "cut in an expiry", first + b"\xfc\0\0"
     yield "cut in an expiry in seconds", first + b"\xfd\0\0"
     yield "cut behind an expiry", first + future
@@ -134,6 +134,34 @@ def check_odd_snapshots(checks):
         compare(checks, name, RDB, ["dump.rdb"], {"dump.rdb": data})
 
 
+def check_what_loading_refuses(checks):
+    """Redis knows functions, and its tool does not look for keys that are there twice. Loading is the judge."""
+    head, end = b"REDIS0010\xfe\x00", b"\xff" + bytes(8)
+    past = b"\xfc" + struct.pack("<q", 1)
+    twice = "RDB has duplicated key 'k' in DB 0"
+    dead = stream(2, [flagged_node((5, 0), (0, 1), [(3, 5, 0)])], 0, (5, 0), added=1)
+    for name, data, fault in [
+            ("a function", head + b"\xf5\x05hello" + entry() + end, "The file holds functions"),
+            ("a key twice", head + entry() + entry(b"\x01l") + entry() + end, twice),
+            ("a key twice, once expired", head + past + entry() + entry() + end, None),
+            ("a key in two databases", head + entry() + b"\xfe\x01" + entry() + end, None),
+            ("a node without live entries", head + b"\x13\x01k" + dead + end, None)]:
+        with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+            pathlib.Path(folder, "dump.rdb").write_bytes(data)
+            run = Run(RDB, ["dump.rdb"], folder)
+            checks.equal(f"{name}: exit code", run.code, 1 if fault else 0)
+            if fault is None:
+                with Server(options=["--save", ""], folder=folder) as server, server.client() as client:
+                    checks.true(f"{name}: is loaded", client.call("EXISTS", "k") == 1)
+                continue
+            checks.contains(f"{name}: the tool", run.text, fault)
+            code, log = run_to_exit(["--save", "", "--dir", folder])
+            checks.true(f"{name}: the server", code != 0 and fault in log, log)
+            with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as parts:
+                write_files(pathlib.Path(parts), {"a.manifest": manifest(("b", 1, "b")), "b": data})
+                checks.equal(f"{name}: as a base", Run(AOF, ["a.manifest"], parts).code, 1)
+
+
 def check_arguments(checks):
     for tool, arguments in [(RDB, []), (RDB, ["a", "b"]), (AOF, []), (AOF, ["--foo", "a"]), (AOF, ["a", "--fix"]),
                             (AOF, ["--fix"]), (AOF, ["nofile"]), (AOF, ["."]), (AOF, ["a", "b", "c", "d"]),
@@ -144,6 +172,15 @@ def check_arguments(checks):
         checks.equal("no file", run.code, 1)
         checks.contains("no file", run.text, "No such file or directory")
         checks.contains("version", Run(RDB, ["--version"], folder).text, "redis-check-rdb 7.")
+        for family in ("redis", "valkey"):
+            for tool, arguments, says in [(f"{family}-check-rdb", [], f"Usage: {family}-check-rdb"),
+                                          (f"{family}-check-aof", [], f"Usage: {family}-check-aof"),
+                                          (f"{family}-sentinel", [], f"{family}-sentinel: this part of Cinnabar"),
+                                          (f"/opt/{family}-check-rdb-8", [], f"Usage: /opt/{family}-check-rdb-8")]:
+                run = Run(tool, arguments, folder)
+                checks.equal(tool, run.code, 1)
+                checks.contains(tool, run.text, says)
+            checks.contains("the server", Run(f"{family}-server", ["--version"], folder).text, "Redis server v=7.")
 
 
 def fill(client):
@@ -344,6 +381,6 @@ def check_their_append_only(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([check_arguments, check_odd_snapshots, check_our_snapshot, check_their_snapshot,
+    sys.exit(run_parts([check_arguments, check_odd_snapshots, check_what_loading_refuses, check_our_snapshot, check_their_snapshot,
                         check_odd_commands, check_moments, check_parts, check_our_append_only,
                         check_their_append_only]))

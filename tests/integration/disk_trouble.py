@@ -113,8 +113,11 @@ def failing_sync_every_second(checks):
             return
         checks.true("writes are refused", refused_soon(client), "they are not")
         checks.equal("reads go on", client.call("GET", "k"), b"v")
+        client.call("CONFIG", "SET", "rdb-key-save-delay", "1000000")  # the rewrite takes longer than what comes now
         detach(tracer)
         checks.equal("recovery", wait_until(lambda: client.call("SET", "after", "1") == b"OK", 10), True)
+        checks.contains("SHUTDOWN is refused", client.call("SHUTDOWN"), b"Errors trying to SHUTDOWN. Check logs.")
+        checks.contains("log", server.log_text(), "A failed fsync leaves doubts about what is in the AOF, can't exit.")
         # What the failed sync was for may be gone from the page cache: it is written once more, to another file.
         checks.equal("WAITAOF", client.call("WAITAOF", 1, 0, 30000), [1, 0])
         checks.true("it was rewritten", int(figure(client, "aof_rewrites")) > 0, "it was not")

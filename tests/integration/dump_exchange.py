@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
 from key_content import content, without_times  # noqa: E402
-from rdb_payloads import bad_payloads, new_payloads, old_payloads, payload, sample_commands, string  # noqa: E402
+from rdb_payloads import bad_payloads, contradicting_streams, new_payloads, old_payloads, payload, sample_commands, string  # noqa: E402
 from resp_client import ErrorReply  # noqa: E402
 from server_process import Server  # noqa: E402
 
@@ -106,7 +106,7 @@ def old_forms(checks):
 
 def new_forms(checks):
     with Server(options=["--save", ""]) as ours, ours.client() as our:
-        for name, data, questions in new_payloads():
+        for name, data, questions in new_payloads() + contradicting_streams():
             with checks.part(f"new_forms: {name}"):
                 our.call("FLUSHALL")
                 checks.equal("RESTORE", our.call("RESTORE", "k", 0, data), b"OK")

@@ -159,6 +159,89 @@ def hang_ups(checks):
             checks.true("still there", server.alive(), "gone")
 
 
+def during(one, step):
+    """Takes steps while `one` has a long command that is not answered: the results of those that ended before it was."""
+    results = []
+    one.send("SUNIONSTORE", "result", "a", "b")
+    while not answered(one):
+        result = step(len(results))
+        if not answered(one):
+            results.append(result)
+    one.read()
+    return results
+
+
+def messages_arrive(checks):
+    """Messages, and lines for MONITOR, reach their clients during a long command of the core, and count there for the limits."""
+    with Server(threads=1, options=["--save", ""]) as server, server.client() as one, server.client() as publisher, \
+            server.client() as listener, server.client() as monitor, server.client(resp=3) as self_listener:
+        fill_sets(one)
+        listener.call("SUBSCRIBE", "channel")
+
+        def message(number):
+            publisher.call("PUBLISH", "channel", number)
+            return listener.read()
+        checks.true("messages arrive", len(during(one, message)) > 3, "they do not")
+
+        monitor.call("MONITOR")
+
+        def line(number):
+            publisher.call("GET", f"key{number}")
+            while f"key{number}".encode() not in monitor.read():
+                pass
+        checks.true("lines of MONITOR arrive", len(during(one, line)) > 3, "they do not")
+        monitor.close()
+
+        # A client that runs the long command itself has its messages behind the whole reply.
+        self_listener.send("SUBSCRIBE", "self")
+        self_listener.read()
+        self_listener.send("SDIFF", "a", "b")
+        sent = 0
+        while not answered(self_listener):
+            publisher.call("PUBLISH", "self", sent)
+            sent += 1
+        checks.true("the reply is whole", len(self_listener.read()) == MEMBERS, "it is not")
+        checks.true("messages meanwhile", sent > 3, f"{sent}")
+        got = [self_listener.read() for _ in range(sent)]
+        checks.true("all messages, in order", [int(each[2]) for each in got] == list(range(sent)), f"{got[:5]}")
+
+        publisher.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
+
+        def too_much(_):
+            publisher.call("PUBLISH", "channel", b"x" * 4_000_000)
+            return "overcoming of output buffer limits" in server.log_text()
+        checks.true("who reads nothing is let go meanwhile", any(during(one, too_much)), server.log_text())
+
+
+def quit_lets_go(checks):
+    """The OK of QUIT says that nobody listens any more, whatever the core has to do."""
+    with Server(threads=2, options=["--save", ""]) as server, server.client() as one, server.client() as other:
+        fill_sets(one)
+        for _ in range(3):
+            leaving = [server.client() for _ in range(6)]  # on both cores
+            for i, client in enumerate(leaving):
+                client.call("SUBSCRIBE", f"channel{i}")
+
+            def leave(number):
+                client = leaving[number]
+                client.call("QUIT")
+                return other.call("PUBSUB", "NUMSUB", f"channel{number}")[1]
+            one.send("SUNIONSTORE", "result", "a", "b")
+            left = [leave(i) for i in range(len(leaving))]
+            one.read()
+            checks.equal("subscribers after QUIT", left, [0] * len(leaving))
+            for client in leaving:
+                client.close()
+        for i in range(300):
+            with server.client() as client:
+                client.call("SUBSCRIBE", *[f"name{n}" for n in range(10)])
+                for _ in range(9):
+                    client.read()
+                client.call("QUIT")
+                if other.call("PUBSUB", "NUMSUB", "name9")[1] != 0:
+                    checks.true("nobody listens", False, f"round {i}")
+
+
 BIG = ["big:a", "big:b", "big:c", "big:d"]
 
 
@@ -225,4 +308,5 @@ def storm(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([others_have_their_turn, who_needs_its_keys_waits, nobody_is_dropped, expired_keys_are_replaced, hang_ups, storm]))
+    sys.exit(run_parts([others_have_their_turn, who_needs_its_keys_waits, nobody_is_dropped, expired_keys_are_replaced,
+                        hang_ups, messages_arrive, quit_lets_go, storm]))

@@ -310,6 +310,47 @@ def lazy_eviction_takes_no_more(checks):
         checks.equal("it was freed in the background", number(client, "lazyfreed_objects"), 1)
 
 
+def a_pause_keeps_all_keys(checks):
+    """What nobody asked for, eviction and expiry, waits for the end of CLIENT PAUSE like what clients ask for."""
+    for words in ([("CLIENT", "PAUSE", "100000", "WRITE")],
+                  [("MULTI",), ("CLIENT", "PAUSE", "100000", "WRITE"), ("EXEC",)]):
+        with Server(["--maxmemory-policy", "allkeys-random", "--save", ""], threads=2) as server, server.client() as client:
+            fill(client, [("SET", f"key:{i}", "x" * 1000) for i in range(1000)])
+            client.call("SET", "brief", "x", "PX", 1)
+            for command in words:
+                client.call(*command)
+            client.call("CONFIG", "SET", "maxmemory", number(client, "used_memory") // 2)
+            for _ in range(20):
+                client.call("PING")
+                client.call("GET", "brief")
+            checks.equal("evicted in the pause", number(client, "evicted_keys", "stats"), 0)
+            client.call("CLIENT", "UNPAUSE")
+            checks.true("afterwards", wait_until(lambda: number(client, "evicted_keys", "stats") > 100), "nothing goes")
+
+
+def large_values_are_freed_in_the_background(checks):
+    """Whatever takes a large value away: a moment that has come, a command that meets it, another value."""
+    removals = {
+        "lazyfree-lazy-expire": (("PEXPIRE", "large", "1"), ("GETEX", "text", "PXAT", "1")),
+        "lazyfree-lazy-server-del": (("SET", "large", "v"), ("MSET", "large", "v"), ("BITOP", "AND", "large", "none"),
+                                     ("RENAME", "small", "large"), ("SET", "text", "v"), ("GETSET", "text", "v")),
+    }
+    with Server() as server, server.client() as client:
+        for directive, commands in removals.items():
+            for value, expected in (("no", 0), ("yes", 1)):
+                client.call("CONFIG", "SET", directive, value)
+                for command in commands:
+                    fill(client, [("SADD", "large", *range(first, first + 1000)) for first in range(0, 10_000, 1000)])
+                    fill(client, [("SADD", "large", "word"), ("SET", "text", "x" * 1_000_000), ("SET", "small", "v")])
+                    client.call("CONFIG", "RESETSTAT")
+                    client.call(*command)
+                    if command[0] == "PEXPIRE":
+                        wait_until(lambda: client.call("EXISTS", "large") == 0)
+                    wait_until(lambda: number(client, "lazyfree_pending_objects") == 0)
+                    checks.equal(f"{directive} {value}: {command}", number(client, "lazyfreed_objects"), expected)
+                    client.call("FLUSHALL", "SYNC")
+
+
 def effort_of_expiry(checks):
     """More effort spends more of each cycle: the same keys are gone in fewer of them."""
     cut_short = {}
@@ -371,4 +412,5 @@ def purge_and_doctor(checks):
 if __name__ == "__main__":
     sys.exit(run_parts([the_largest_client_goes, no_more_clients_go_than_must, unread_replies_count, figures_add_up,
                         oom_only_when_nothing_can_go, parallel_writers_stay_below, replay_gives_the_same,
-                        buffers_of_the_file_are_not_counted, lazy_eviction_takes_no_more, effort_of_expiry, tenacity, purge_and_doctor]))
+                        buffers_of_the_file_are_not_counted, lazy_eviction_takes_no_more, a_pause_keeps_all_keys,
+                        large_values_are_freed_in_the_background, effort_of_expiry, tenacity, purge_and_doctor]))

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import threading
@@ -30,6 +31,35 @@ def rewritten(client):
 
 def manifest(folder):
     return (pathlib.Path(folder) / "appendonlydir" / "appendonly.aof.manifest").read_text()
+
+
+def fields_that_expired_meanwhile(checks):
+    """Records were made while fields of hashes were alive: a replay after their time does the same to them."""
+    options = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]
+    with Server(options) as server, server.client() as client:
+        for words in (("DEBUG", "SET-ACTIVE-EXPIRE", 0),
+                      ("HSET", "all", "field", 1, "other", 1), ("HSET", "none", "field", 1), ("HSET", "sum", "field", 1),
+                      ("HSET", "only", "field", 1), ("HSET", "kept", "field", 1, "other", 1), ("HSET", "later", "field", 1)):
+            client.call(*words)
+        now = client.call("TIME")
+        moment = int(now[0]) * 1000 + int(now[1]) // 1000 + 300
+        for key in ("all", "none", "sum", "only", "kept", "later"):
+            checks.equal(f"{key} gets a time", client.call("HPEXPIREAT", key, moment, "FIELDS", 1, "field"), [1])
+        checks.equal("HSETEX FXX", client.call("HSETEX", "all", "FXX", "FIELDS", 2, "field", 2, "other", 2), 1)
+        checks.equal("HSETEX FNX", client.call("HSETEX", "none", "FNX", "FIELDS", 1, "new", 2), 1)
+        checks.equal("HSETNX", client.call("HSETNX", "only", "field", 2), 0)
+        checks.equal("HINCRBY", client.call("HINCRBY", "sum", "field", 1), 2)
+        checks.equal("HSET", client.call("HSET", "only", "other", 2), 1)
+        checks.equal("HPERSIST", client.call("HPERSIST", "kept", "FIELDS", 1, "field"), [1])
+        checks.equal("a later time", client.call("HEXPIRE", "later", 1000, "FIELDS", 1, "field"), [1])
+        client.call("DEBUG", "SLEEP", 0.4)
+        for when in ("before", "after"):
+            for key, fields in {"all": {b"field": b"2", b"other": b"2"}, "none": {b"new": b"2"}, "sum": {},
+                                "only": {b"other": b"2"}, "kept": {b"field": b"1", b"other": b"1"},
+                                "later": {b"field": b"1"}}.items():
+                found = client.call("HGETALL", key)
+                checks.equal(f"{key} {when} the replay", dict(zip(found[::2], found[1::2])), fields)
+            checks.equal("the replay", client.call("DEBUG", "LOADAOF"), b"OK")
 
 
 def acknowledged_is_durable(checks):
@@ -88,6 +118,60 @@ def switched_on_during_a_rewrite(checks):
             server.process.kill()
         with Server([*options, "--appendonly", "yes"]) as server, server.client() as client:
             checks.equal("keys", client.call("DBSIZE"), 53)
+
+
+def no_end_before_the_first_base(checks):
+    """What is acknowledged while the first append-only file is written is in no file: only FORCE lets the server end."""
+    refusal = b"ERR Errors trying to SHUTDOWN. Check logs."
+    waits_for_another_child = ("BGSAVE",)
+    for prepare in ((), waits_for_another_child):
+        with checks.part(f"after {prepare or 'nothing'}"), Server(["--save", ""]) as server, server.client() as client:
+            client.call("SET", "k", "v")
+            client.call("CONFIG", "SET", "rdb-key-save-delay", "10000000")
+            if prepare:
+                client.call(*prepare)
+            client.call("CONFIG", "SET", "appendonly", "yes")
+            told = 0
+            for words in ((), ("NOSAVE",), ("SAVE",), ("NOW",)):
+                checks.equal(f"SHUTDOWN {words}", client.call("SHUTDOWN", *words), refusal)
+                told += 1
+                checks.true("log", wait_until(lambda: server.log_text().count("Writing initial AOF, can't exit") == told))
+            server.process.send_signal(signal.SIGTERM)
+            checks.true("SIGTERM", wait_until(lambda: "SIGTERM received but errors" in server.log_text()))
+            child = "rdb_bgsave_in_progress" if prepare else "aof_rewrite_in_progress"
+            checks.equal("the child goes on", info(client)[child], "1")
+            checks.equal("the server, too", client.call("GET", "k"), b"v")
+            client.send("SHUTDOWN", "FORCE")
+            checks.equal("SHUTDOWN FORCE", client.read_until_closed(), b"")
+            checks.equal("exit code", server.wait_exit(), 0)
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--save", "", "--dir", folder]
+        with Server(options) as server, server.client() as client:
+            client.call("SET", "k", "v")
+            client.call("CONFIG", "SET", "appendonly", "yes")
+            checks.true("the base is made", rewritten(client))
+            client.send("SHUTDOWN")
+            checks.equal("SHUTDOWN afterwards", client.read_until_closed(), b"")
+            checks.equal("exit code", server.wait_exit(), 0)
+        with Server([*options, "--appendonly", "yes"]) as server, server.client() as client:
+            checks.equal("the key", client.call("GET", "k"), b"v")
+
+
+def the_name_of_a_base_tells_what_is_in_it(checks):
+    """aof-use-rdb-preamble decides when the rewrite begins; a change while it goes on is for the next."""
+    for at_first, then, ending in (("yes", "no", "base.rdb"), ("no", "yes", "base.aof")):
+        with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+            options = ["--save", "", "--dir", folder, "--appendonly", "yes", "--aof-use-rdb-preamble", at_first]
+            with checks.part(f"{at_first}, then {then}"), Server(options) as server, server.client() as client:
+                client.call("MSET", *(word for i in range(50) for word in (f"k{i}", "v")))
+                client.call("CONFIG", "SET", "rdb-key-save-delay", "10000")
+                client.call("BGREWRITEAOF")
+                client.call("CONFIG", "SET", "aof-use-rdb-preamble", then)
+                checks.equal("it goes on", info(client)["aof_rewrite_in_progress"], "1")
+                checks.true("rewritten", rewritten(client))
+                checks.contains("name", manifest(folder), f"appendonly.aof.2.{ending}")
+                begins = (pathlib.Path(folder, "appendonlydir") / f"appendonly.aof.2.{ending}").read_bytes()[:5]
+                checks.equal("content", begins == b"REDIS", ending.endswith("rdb"))
 
 
 def history_keeps_its_names(checks):
@@ -227,5 +311,6 @@ def uses_leave_no_trace_beside_a_child(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([uses_leave_no_trace_beside_a_child, acknowledged_is_durable, switched_on_during_a_rewrite,
+    sys.exit(run_parts([fields_that_expired_meanwhile, uses_leave_no_trace_beside_a_child, acknowledged_is_durable,
+                        switched_on_during_a_rewrite, no_end_before_the_first_base, the_name_of_a_base_tells_what_is_in_it,
                         history_keeps_its_names, a_tail_of_zeros, records_are_canonical, transactions_in_a_reload, flushall_in_a_replay]))

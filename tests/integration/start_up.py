@@ -134,5 +134,37 @@ def damaged_value(checks):
         checks.contains("the end", output, "Terminating server after rdb file reading failure.")
 
 
+def directives_of_other_versions(checks):
+    config = "gopher-enabled no\ncommandlog-request-larger-than 1048576\ncommandlog-execution-slower-than 77\nrdma-port 1\n"
+    with Server(config=config) as server, server.client() as client:
+        checks.equal("one under its name elsewhere", client.call("CONFIG", "GET", "slowlog-log-slower-than")[1], b"77")
+        for name in ("gopher-enabled", "commandlog-request-larger-than", "rdma-port"):
+            checks.contains("the log", server.log_text(), f"'{name}' in the configuration is accepted, but")
+        checks.true("no word about what is acted on", "execution-slower" not in server.log_text())
+
+
+def log_of_the_start(checks):
+    """Harnesses wait for these lines."""
+    with Server(["--save", ""]) as server, server.client() as client:
+        lines = [line for line in server.log_text().splitlines() if "Server initialized" in line or "eady to accept" in line]
+        checks.contains("before the data is loaded", lines[0], " * Server initialized")
+        client.call("CONFIG", "RESETSTAT")
+        client.call("PING")
+        stats = dict(line.split(":", 1) for line in client.call("INFO", "stats", "debug").decode().splitlines() if ":" in line)
+        checks.true("turns are counted", int(stats["eventloop_cycles"]) >= 1, stats)
+        checks.equal("commands of one turn", stats["eventloop_cmd_per_cycle_max"], "1")
+
+
+def oom_score(checks):
+    with Server(["--save", ""]) as server, server.client() as client:
+        reply = client.call("CONFIG", "SET", "oom-score-adj-values", "-1000 0 0", "oom-score-adj", "absolute")
+        if reply == b"OK":
+            print("    (privileged: left out)")
+            return
+        checks.contains("the reply", str(reply), "Failed to set current oom_score_adj. Check server logs.")
+        checks.true("the log", wait_until(lambda: "# Unable to write oom_score_adj: Permission denied" in server.log_text()))
+
+
 if __name__ == "__main__":
-    sys.exit(run_parts([leftovers, cpu_lists, later_versions, empty_keys, damaged_value]))
+    sys.exit(run_parts([leftovers, cpu_lists, later_versions, empty_keys, damaged_value, directives_of_other_versions,
+                        log_of_the_start, oom_score]))

@@ -252,6 +252,42 @@ def new_payloads():
     ]
 
 
+def flagged_node(first, counts, entries):
+    """`counts` are what the node says of live and deleted entries; `entries` are (flags, millis, sequence)."""
+    elements = [*counts, 1, b"f", 0]
+    for flags, millis, sequence in entries:
+        elements += [flags, millis - first[0], sequence - first[1], b"v", 4]
+    return string(raw_id(*first)) + string(listpack(*elements))
+
+
+def contradicting_streams():
+    """(name, payload, commands and replies): Redis writes or has written such streams, and reads them."""
+    live, gone = 2, 3
+    one = flagged_node((5, 0), (1, 0), [(live, 5, 0)])
+    empty = flagged_node((5, 0), (0, 2), [(gone, 5, 0), (gone, 6, 0)])
+    after = flagged_node((7, 0), (1, 1), [(gone, 7, 0), (live, 8, 0)])
+    back = flagged_node((5, 0), (2, 1), [(live, 5, 0), (gone, 9, 0), (live, 6, 0)])
+    ends_above = flagged_node((5, 0), (1, 1), [(live, 5, 0), (gone, 9, 0)])
+    pair = [b"f", b"v"]
+    return [
+        ("a length that is too great", payload("stream2", stream(2, [one], 7, (5, 0))), [(("XLEN", "k"), 1)]),
+        ("a length that is too small", payload("stream2", stream(2, [one, after], 1, (8, 0))), [(("XLEN", "k"), 2)]),
+        ("a length that is too great, old", payload("stream", stream(1, [one], 7, (5, 0))), [(("XLEN", "k"), 1)]),
+        ("fewer were added than there are", payload("stream2", stream(2, [one], 1, (5, 0), added=0)),
+         [(("XLEN", "k"), 1)]),
+        ("a node without live entries", payload("stream2", stream(2, [empty], 0, (6, 0), added=2)),
+         [(("XLEN", "k"), 0), (("XRANGE", "k", "-", "+"), []), (("XREVRANGE", "k", "+", "-"), [])]),
+        ("a node without live entries, and another", payload("stream2", stream(2, [empty, after], 3, (8, 0), added=4)),
+         [(("XLEN", "k"), 1), (("XRANGE", "k", "-", "+"), [[b"8-0", pair]])]),
+        ("ids that went back behind a deleted entry", payload("stream2", stream(2, [back], 2, (6, 0), added=3)),
+         [(("XRANGE", "k", "6", "6"), [[b"6-0", pair]]), (("XREVRANGE", "k", "6", "-"), [[b"6-0", pair], [b"5-0", pair]])]),
+        ("ids that went back in the next node", payload("stream2", stream(2, [ends_above, after], 2, (8, 0), added=4)),
+         [(("XRANGE", "k", "8", "8"), [[b"8-0", pair]]), (("XRANGE", "k", "6", "8"), [[b"8-0", pair]])]),
+        ("a last id that went back", payload("stream2", stream(2, [ends_above], 1, (5, 0), added=2)),
+         [(("XRANGE", "k", "-", "+"), [[b"5-0", pair]])]),
+    ]
+
+
 def bad_payloads():
     """(name, payload): intact, but no value."""
     node = stream_node((5, 0), [(5, 0, [b"a"])])
@@ -260,7 +296,14 @@ def bad_payloads():
     lost = length(1) + group(2, b"g", (5, 0), [(5, 0, 1, 1)], [])
     nan = struct.pack("<d", float("nan"))
     twice = listpack(b"a", 1, b"a", 2)
+    far = 4102444800000
+    late_first = listpack(b"f", b"v", far + 1, b"g", b"w", far)
+    untimed_first = listpack(b"f", b"v", 0, b"g", b"w", far)
+    said_wrong = flagged_node((5, 0), (2, 0), [(2, 5, 0)])
     bodies = [
+        ("a stream node with a wrong count", "stream2", stream(2, [said_wrong], 1, (5, 0))),
+        ("a stream node whose ids go back", "stream2",
+         stream(2, [flagged_node((5, 0), (2, 0), [(2, 6, 0), (2, 5, 0)])], 2, (6, 0))),
         ("a string cut short", "string", length(5) + b"abc"),
         ("a string with a huge length", "string", b"\x81" + b"\x7f" * 8),
         ("an unknown encoding", "string", b"\xc4aa"),
@@ -275,6 +318,10 @@ def bad_payloads():
         ("a text score that is no number", "zset", length(1) + string(b"a") + b"\xfd"),
         ("a member with two scores", "zset2", length(2) + 2 * (string(b"a") + struct.pack("<d", 1))),
         ("a field twice", "hash", length(2) + 2 * (string(b"f") + string(b"v"))),
+        ("fields out of the order in which they expire", "hash_listpack_ex", moment(far) + string(late_first)),
+        ("a field that stays before one that expires", "hash_listpack_ex", moment(far) + string(untimed_first)),
+        ("fields out of order, before the release", "hash_listpack_ex_pre_ga", string(late_first)),
+        ("a field that stays first, before the release", "hash_listpack_ex_pre_ga", string(untimed_first)),
         ("a field without value", "hash_listpack", string(listpack(b"f", b"v", b"g"))),
         ("a packed field twice", "hash_listpack", string(twice)),
         ("a packed field twice, once as text", "hash_listpack", string(listpack(12, 1, b"12", 2))),
@@ -294,7 +341,7 @@ def bad_payloads():
         ("a zipmap with a field twice", "zipmap", string(zipmap((b"f", b"v"), (b"f", b"w")))),
         ("a list node of an unknown form", "quicklist2", length(1) + length(3) + string(b"a")),
         ("a list of empty nodes", "quicklist2", length(1) + length(2) + string(listpack())),
-        ("a stream with a wrong length", "stream2", stream(2, [node], 2, (5, 0))),
+        ("a stream with a length and no nodes", "stream2", stream(2, [], 2, (5, 0))),
         ("a stream whose last id is too small", "stream2", stream(2, [node], 1, (4, 0))),
         ("a stream with a node twice", "stream2", stream(2, [node, second], 2, (5, 0))),
         ("a consumer with what is not pending", "stream2", stream(2, [node], 1, (5, 0), stray)),

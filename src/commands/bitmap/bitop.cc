@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catalog/errors.h"
+#include "commands/generic/removal.h"
 #include "commands/string/string_edit.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
@@ -77,7 +78,8 @@ void BitOp(Call& call) {
     call.db().SetExpiry(target, entry, keyspace::kNever);
     call.Changed(kNotifyString, "set", target);
   } else if (entry) {
-    call.db().Erase(target, entry);
+    const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
+    Remove(call, call.db(), target, entry, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
     call.Changed(config::kNotifyGeneric, "del", target);
   }
   call.reply().Integer(static_cast<int64_t>(result.size()));

@@ -42,19 +42,10 @@ void ReadUnit(Args& args, WantedRange& range) {
   if (args.more()) args.FailSyntax();
 }
 
-// Up to 7.0 a missing key was answered before the range was looked at.
-bool MissingKeyExcusesBadRange(const Call& call) {
-  return call.settings().general.compat_version == config::CompatVersion::k70;
-}
-
-// The string's bytes, in the second step of both commands. Nothing when the reply has been written.
+// The string's bytes, in the second step of both commands: a missing key is answered before the range is
+// looked at. Nothing when the reply has been written.
 std::optional<std::string_view> Open(Call& call, const Args& args, int64_t reply_if_missing,
                                      keyspace::DigitScratch& scratch) {
-  const bool lookup_first = MissingKeyExcusesBadRange(call);
-  if (args.failed() && !lookup_first) {
-    args.Reply(call);
-    return std::nullopt;
-  }
   EntryRef entry = call.db().FindRead(call.key(1));
   if (!call.Expect(entry, types::Type::kString)) return std::nullopt;
   if (!entry) {

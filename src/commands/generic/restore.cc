@@ -123,6 +123,7 @@ void Restore(Call& call) {
                                 payload.size(), read.error().message);
     return call.reply().Error(kBadFormat);
   }
+  if (!value.mended.empty()) call.services().log.Notice("RESTORE: a value was put right: {}.", value.mended);
 
   const bool removed = options.replace && RemoveOld(call, key);
   call.reply().Ok();

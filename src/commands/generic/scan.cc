@@ -4,11 +4,11 @@
 //
 // Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
 // what is there all the time is returned. A key never changes its shard.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/ascii.h"
 #include "commands/generic/held_shard.h"
 #include "commands/scan_options.h"
 #include "dispatch/args.h"
@@ -45,9 +45,7 @@ KeyScanOptions ParseOptions(Args& args) {
 }
 
 bool SameType(types::Type type, std::string_view wanted) {
-  const std::string_view name = types::TypeName(type);
-  return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
-                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + ('a' - 'A') : b); });
+  return cinnabar::SameWord(types::TypeName(type), wanted);
 }
 
 class Scanner {

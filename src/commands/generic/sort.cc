@@ -11,6 +11,7 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/generic/sort_elements.h"
+#include "dispatch/output_limits.h"
 #include "types/list.h"
 
 namespace cinnabar::commands {
@@ -154,13 +155,18 @@ void ReplySorted(Call& call, const SortOptions& options, const std::vector<std::
   protocol::ReplyWriter& reply = call.reply();
   if (options.get.empty()) {
     reply.Array(elements.size());
-    for (std::string_view element : elements) reply.Bulk(element);
+    for (std::string_view element : elements) {
+      reply.Bulk(element);
+      call.Yield();
+    }
     return;
   }
   reply.Array(elements.size() * options.get.size());
   PatternValues values(call);
   for (std::string_view element : elements) {
     for (const SortPattern& pattern : options.get) {
+      call.Yield();
+      if (!dispatch::TakesReply(call)) return;
       bool found = false;
       values.Find(pattern, element, [&](std::string_view text) {
         reply.Bulk(text);

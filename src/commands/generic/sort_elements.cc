@@ -41,13 +41,17 @@ std::vector<std::string_view> SortSource::Elements(size_t first, size_t count, O
   elements.reserve(count);
   auto keep = [&](std::string_view text) { elements.push_back(texts.Keep(text)); };
   switch (type_) {
-    case Type::kList:
-      types::List(holder_, {})
-          .VisitRange(first, count, types::ListEnd::kTail, [&](const listpack::Element& element) {
-            listpack::Digits digits;
-            keep(element.Text(digits));
-          });
+    case Type::kList: {
+      const types::List list(holder_, {});
+      const bool up = order == Order::kAscending;
+      list.VisitRange(up ? first : list.size() - 1 - first, count,
+                      up ? types::ListEnd::kTail : types::ListEnd::kHead,
+                      [&](const listpack::Element& element) {
+                        listpack::Digits digits;
+                        keep(element.Text(digits));
+                      });
       break;
+    }
     case Type::kSet:
       types::Set(holder_).ForEach([&](std::string_view member) {
         if (first > 0) return --first, true;
@@ -68,7 +72,7 @@ std::vector<std::string_view> SortSource::Elements(size_t first, size_t count, O
 
 bool PatternValues::FindField(keyspace::EntryRef entry, std::string_view field, std::string_view& value) {
   keyspace::EntryHolder holder(entry);
-  const types::Hash::Spot spot = types::Hash(holder, call_->now()).Find(field);
+  const types::Hash::Spot spot = types::Hash(holder, call_->core().expiry_clock).Find(field);
   if (!spot.found) return false;
   value = spot.value.Text(digits_);
   return true;

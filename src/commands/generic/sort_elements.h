@@ -48,8 +48,8 @@ class SortSource {
 
   size_t size();
   bool is_set() const { return type_ == types::Type::kSet; }
-  // `count` elements from `first` on, copied to `texts`, in the order of the collection itself. Only sorted
-  // sets know a descending one. REQUIRES: they are there.
+  // `count` elements from `first` on, copied to `texts`, in the order of the collection itself. Sets know no
+  // descending one. REQUIRES: they are there.
   enum class Order : uint8_t { kAscending, kDescending };
   std::vector<std::string_view> Elements(size_t first, size_t count, Order order, TextStore& texts);
 

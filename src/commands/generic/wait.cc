@@ -84,7 +84,7 @@ class WaitingForCopies final : public dispatch::Waiting {
 
 void WaitAof(Call& call) {
   Args args(call);
-  const int64_t local = args.Int(0, 1, "ERR value is out of range, must be between 0 and 1");
+  const int64_t local = args.Int(0, 1, "ERR value is out of range, value must between 0 and 1");
   const int64_t replicas =
       args.Int(0, std::numeric_limits<int64_t>::max(), "ERR value is out of range, must be positive");
   const Millis deadline = dispatch::TakeTimeoutMillis(args, call.now());

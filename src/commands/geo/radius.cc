@@ -51,6 +51,33 @@ void GeoRadiusByMemberRo(Call& call) {
   AroundMember(call, Search::Style::kRadiusReadOnly);
 }
 
+constexpr size_t kOptionsOfPoint = 6;
+constexpr size_t kOptionsOfMember = 5;
+
+// The destination that counts, the last one, when the key specifications do not find it: they find the
+// argument behind the first such word of each kind, whatever the word stands for. 0: they do.
+size_t HiddenDestination(std::span<const std::string_view> argv, size_t options) {
+  size_t last = 0;
+  size_t first_store = 0;
+  size_t first_distances = 0;
+  for (size_t i = options; i + 1 < argv.size(); ++i) {
+    if (first_store == 0 && dispatch::SameWord(argv[i], "STORE")) first_store = i + 1;
+    if (first_distances == 0 && dispatch::SameWord(argv[i], "STOREDIST")) first_distances = i + 1;
+  }
+  for (size_t i = options; i + 1 < argv.size(); ++i) {
+    const bool stores = dispatch::SameWord(argv[i], "STORE") || dispatch::SameWord(argv[i], "STOREDIST");
+    if (stores) last = i + 1;
+    if (stores || dispatch::SameWord(argv[i], "COUNT")) ++i;
+  }
+  return last == first_store || last == first_distances ? 0 : last;
+}
+size_t HiddenDestinationOfPoint(std::span<const std::string_view> argv) {
+  return HiddenDestination(argv, kOptionsOfPoint);
+}
+size_t HiddenDestinationOfMember(std::span<const std::string_view> argv) {
+  return HiddenDestination(argv, kOptionsOfMember);
+}
+
 // The word is searched for among the options.
 constexpr dispatch::KeySpec Destination(std::string_view word, int8_t options) {
   return {.use = KeyUse::kOw | KeyUse::kUpdate, .first = options, .keyword = word};
@@ -65,19 +92,20 @@ constexpr CommandSpec kTable[] = {
         .name = "georadius",
         .synopsis = "key longitude:double latitude:double radius:double unit:(M|KM|FT|MI) [WITHCOORD] "
                     "[WITHDIST] [WITHHASH] count:[COUNT:integer count [ANY]@6.2.0] order:[ASC|DESC] "
-                    "[STORE:key key] [STOREDIST:key key]",
+                    "store:[STORE:key key|STOREDIST:key key]",
         .summary = "Finds the members within a circle around a place, and may store them.",
         .since = "3.2.0",
         .group = "geo",
         .complexity = kComplexity,
         .arity = -6,
         .flags = kStoring,
-        .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess), Destination("STORE", 6),
-                 Destination("STOREDIST", 6)},
+        .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess), Destination("STORE", kOptionsOfPoint),
+                 Destination("STOREDIST", kOptionsOfPoint)},
         .history =
             "6.2.0: Added the `ANY` option for `COUNT`.|7.0.0: Added support for uppercase unit names.",
         .replaced_by = "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
         .deprecated_since = "6.2.0",
+        .hidden_key = HiddenDestinationOfPoint,
         .run = GeoRadius,
     },
     {
@@ -98,19 +126,21 @@ constexpr CommandSpec kTable[] = {
     },
     {
         .name = "georadiusbymember",
-        .synopsis = "key member radius:double unit:(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
-                    "count:[COUNT:integer count [ANY]] order:[ASC|DESC] [STORE:key key] [STOREDIST:key key]",
+        .synopsis =
+            "key member radius:double unit:(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
+            "count:[COUNT:integer count [ANY]] order:[ASC|DESC] store:[STORE:key key|STOREDIST:key key]",
         .summary = "Finds the members within a circle around a member, and may store them.",
         .since = "3.2.0",
         .group = "geo",
         .complexity = kComplexity,
         .arity = -5,
         .flags = kStoring,
-        .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess), Destination("STORE", 5),
-                 Destination("STOREDIST", 5)},
+        .keys = {dispatch::OneKey(KeyUse::kRo | KeyUse::kAccess), Destination("STORE", kOptionsOfMember),
+                 Destination("STOREDIST", kOptionsOfMember)},
         .history = "7.0.0: Added support for uppercase unit names.",
         .replaced_by = "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
         .deprecated_since = "6.2.0",
+        .hidden_key = HiddenDestinationOfMember,
         .run = GeoRadiusByMember,
     },
     {

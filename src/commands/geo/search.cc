@@ -104,26 +104,17 @@ bool Search::TakeDestination(Args& args) {
   if (style_ == Style::kAreaStored && args.Take("STOREDIST")) {
     store_distances_ = true;
   } else if (style_ == Style::kRadius && args.TakeWith("STORE")) {
-    TakeDestinationAfter(args, "STORE");
+    destination_ = args.position();
+    args.Skip(1);
     store_distances_ = false;
   } else if (style_ == Style::kRadius && args.TakeWith("STOREDIST")) {
-    TakeDestinationAfter(args, "STOREDIST");
+    destination_ = args.position();
+    args.Skip(1);
     store_distances_ = true;
   } else {
     return false;
   }
   return true;
-}
-
-// The key specifications find the key behind the first such word, and only that one is locked: the word must
-// not stand before, neither as an option nor as the name of another destination.
-void Search::TakeDestinationAfter(Args& args, std::string_view keyword) {
-  const size_t first = static_cast<size_t>(call_.command().spec->keys[1].first);
-  for (size_t i = first; i + 1 < args.position(); ++i) {
-    if (dispatch::SameWord(call_.arg(i), keyword)) return args.FailSyntax();
-  }
-  destination_ = args.position();
-  args.Next();
 }
 
 void Search::CheckOptions(Args& args) const {

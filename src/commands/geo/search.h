@@ -43,7 +43,6 @@ class Search {
   void TakeOption(dispatch::Args& args);
   bool TakeArea(dispatch::Args& args);
   bool TakeDestination(dispatch::Args& args);
-  void TakeDestinationAfter(dispatch::Args& args, std::string_view keyword);
   void CheckOptions(dispatch::Args& args) const;
   bool of_area() const { return style_ == Style::kArea || style_ == Style::kAreaStored; }
   bool shows_more() const { return with_distance_ || with_hash_ || with_coordinates_; }

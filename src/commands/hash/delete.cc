@@ -21,7 +21,7 @@ void HDel(Call& call) {
   EntryHolder holder;
   if (!OpenHashToWrite(call, key, holder)) return;
   if (!holder.exists()) return call.reply().Integer(0);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   int64_t deleted = 0;
   for (std::string_view field : call.argv().subspan(2)) {
     deleted += hash.Erase(field);
@@ -43,7 +43,7 @@ void HGetDel(Call& call) {
   EntryHolder holder;
   if (!OpenHashToWrite(call, key, holder)) return;
   if (!holder.exists()) return ReplyNulls(call.reply(), fields.size());
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   call.reply().Array(fields.size());
   std::vector<std::string_view> deleted;
   for (std::string_view field : fields) {

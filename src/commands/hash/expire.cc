@@ -58,7 +58,7 @@ int64_t ExpireField(FieldTimes& times, std::string_view field, Condition conditi
 
 void SetExpiry(Call& call, Unit unit, Base base) {
   Args args(call, 2);
-  const Millis at = ReadFieldMoment(args, args.Next(), unit, base, call.now());
+  const Millis at = ReadFieldMoment(call, args, args.Next(), unit, base);
   const Condition condition = TakeCondition(args);
   const FieldList fields = TakeFields(call, args, kFieldsAboveZero);
   if (args.failed()) return args.Reply(call);

@@ -1,6 +1,6 @@
 #include "commands/hash/field_list.h"
 
-#include <limits>
+#include <fmt/format.h>
 
 #include "base/numbers.h"
 
@@ -20,7 +20,9 @@ FieldList TakeFields(const Call& call, Args& args, std::string_view bad_number, 
   if (args.failed()) return {};
   const size_t words = args.left();
   if (words % words_per_field != 0 || static_cast<uint64_t>(*number) != words / words_per_field) {
-    args.Fail("ERR The `numfields` parameter must match the number of arguments");
+    args.Fail(words_per_field == 1
+                  ? "ERR The `numfields` parameter must match the number of arguments"
+                  : fmt::format("ERR wrong number of arguments for '{}' command", args.command_name()));
     return {};
   }
   const FieldList fields = call.argv().subspan(args.position());

@@ -14,9 +14,10 @@ namespace cinnabar::commands {
 
 using FieldList = std::span<const std::string_view>;
 
-// What is said about a number that is none or below 1; two texts are in use.
+// What is said about a number that is none or below 1; three texts are in use.
 inline constexpr std::string_view kFieldsAboveZero = "ERR Parameter `numFields` should be greater than 0";
 inline constexpr std::string_view kPositiveFields = "ERR Number of fields must be a positive integer";
+inline constexpr std::string_view kValidFields = "ERR invalid number of fields";
 
 // Takes the word FIELDS and all that is left. Errors are kept in `args`. With `words_per_field` 2 each field
 // is followed by a value.

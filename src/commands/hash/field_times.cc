@@ -9,10 +9,12 @@ namespace cinnabar::commands {
 
 using types::Hash;
 
-Millis ReadFieldMoment(dispatch::Args& args, std::string_view number, ExpiryOption::Unit unit,
-                       ExpiryOption::Base base, Millis now) {
-  // Redis keeps 48 bits, less two values of its own.
-  constexpr Millis kLatest = (int64_t{1} << 48) - 2;
+Millis ReadFieldMoment(const dispatch::Call& call, dispatch::Args& args, std::string_view number,
+                       ExpiryOption::Unit unit, ExpiryOption::Base base) {
+  // What Redis takes. A journal may tell of more: Redis keeps 48 bits, less two values of its own.
+  constexpr Millis kLatest = (int64_t{1} << 46) - 1;
+  constexpr Millis kLatestKept = (int64_t{1} << 48) - 2;
+  const Millis latest = call.core().replaying ? kLatestKept : kLatest;
   if (args.failed()) return 0;
   const auto parsed = ParseInt64(number);
   if (!parsed) {
@@ -24,8 +26,8 @@ Millis ReadFieldMoment(dispatch::Args& args, std::string_view number, ExpiryOpti
     return 0;
   }
   const int64_t scale = unit == ExpiryOption::Unit::kSeconds ? 1000 : 1;
-  const Millis start = base == ExpiryOption::Base::kRelative ? now : 0;
-  if (*parsed > (kLatest - start) / scale) {
+  const Millis start = base == ExpiryOption::Base::kRelative ? call.now() : 0;
+  if (*parsed > (latest - start) / scale) {
     args.Fail(fmt::format("ERR invalid expire time in '{}' command", args.command_name()));
     return 0;
   }
@@ -33,7 +35,7 @@ Millis ReadFieldMoment(dispatch::Args& args, std::string_view number, ExpiryOpti
 }
 
 FieldTimes::Outcome FieldTimes::Set(const Hash::Spot& spot, std::string_view field) {
-  if (at_ <= call_.now() && call_.core().may_expire) {
+  if (at_ <= FieldClock(call_) && call_.core().may_expire) {
     hash_.Erase(spot);
     deleted_.push_back(field);
     return Outcome::kDeleted;

@@ -12,8 +12,8 @@ namespace cinnabar::commands {
 
 // The moment that a number of this unit and base means. Errors are kept in `args` and name the command. A
 // moment that has passed is none.
-Millis ReadFieldMoment(dispatch::Args& args, std::string_view number, ExpiryOption::Unit unit,
-                       ExpiryOption::Base base, Millis now);
+Millis ReadFieldMoment(const dispatch::Call& call, dispatch::Args& args, std::string_view number,
+                       ExpiryOption::Unit unit, ExpiryOption::Base base);
 
 // Applies one moment to fields of one hash, then says what has changed: events, journal, the key that went
 // with its last field. The fields' names must live until Finish.
@@ -23,7 +23,7 @@ class FieldTimes {
 
   // `at` is kNeverExpires for one that only calls Persist.
   FieldTimes(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder, Millis at)
-      : call_(call), key_(key), holder_(holder), hash_(holder, call.now()), at_(at) {}
+      : call_(call), key_(key), holder_(holder), hash_(holder, FieldClock(call)), at_(at) {}
 
   // A field whose moment is past is deleted. REQUIRES: spot.found.
   Outcome Set(const types::Hash::Spot& spot, std::string_view field);

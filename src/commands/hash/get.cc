@@ -1,5 +1,6 @@
 // HGET, HMGET, HSTRLEN, HEXISTS, HLEN.
 #include "commands/hash/hash_access.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -16,7 +17,7 @@ void HGet(Call& call) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), Type::kHash, holder)) return;
   if (!holder.exists()) return call.reply().Null();
-  const Hash::Spot spot = Hash(holder, call.now()).Find(call.arg(2));
+  const Hash::Spot spot = Hash(holder, FieldClock(call)).Find(call.arg(2));
   if (!spot.found) return call.reply().Null();
   ReplyElement(call.reply(), spot.value);
 }
@@ -26,7 +27,9 @@ void HMGet(Call& call) {
   if (!OpenToRead(call, call.key(1), Type::kHash, holder)) return;
   call.reply().Array(call.argc() - 2);
   for (std::string_view field : call.argv().subspan(2)) {
-    const Hash::Spot spot = holder.exists() ? Hash(holder, call.now()).Find(field) : Hash::Spot();
+    call.Yield();
+    if (!dispatch::TakesReply(call)) return;
+    const Hash::Spot spot = holder.exists() ? Hash(holder, FieldClock(call)).Find(field) : Hash::Spot();
     if (spot.found) {
       ReplyElement(call.reply(), spot.value);
     } else {
@@ -39,7 +42,7 @@ void HStrLen(Call& call) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), Type::kHash, holder)) return;
   if (!holder.exists()) return call.reply().Integer(0);
-  const Hash::Spot spot = Hash(holder, call.now()).Find(call.arg(2));
+  const Hash::Spot spot = Hash(holder, FieldClock(call)).Find(call.arg(2));
   listpack::Digits digits;
   call.reply().Integer(spot.found ? static_cast<int64_t>(spot.value.Text(digits).size()) : 0);
 }
@@ -47,13 +50,13 @@ void HStrLen(Call& call) {
 void HExists(Call& call) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), Type::kHash, holder)) return;
-  call.reply().Integer(holder.exists() && Hash(holder, call.now()).Find(call.arg(2)).found ? 1 : 0);
+  call.reply().Integer(holder.exists() && Hash(holder, FieldClock(call)).Find(call.arg(2)).found ? 1 : 0);
 }
 
 void HLen(Call& call) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), Type::kHash, holder)) return;
-  call.reply().Integer(holder.exists() ? static_cast<int64_t>(Hash(holder, call.now()).size()) : 0);
+  call.reply().Integer(holder.exists() ? static_cast<int64_t>(Hash(holder, FieldClock(call)).size()) : 0);
 }
 
 constexpr uint64_t kFlags = Flag::kReadOnly | Flag::kFast;
@@ -112,7 +115,8 @@ constexpr CommandSpec kTable[] = {
     {
         .name = "hlen",
         .synopsis = "key",
-        .summary = "Returns the number of fields in a hash.",
+        .summary =
+            "Returns the number of fields in a hash. Unlike in Redis, fields that have expired never count.",
         .since = "2.0.0",
         .group = "hash",
         .complexity = "O(1)",

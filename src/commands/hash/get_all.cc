@@ -16,7 +16,7 @@ void HGetAll(Call& call) {
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
   protocol::ReplyWriter& reply = call.reply();
   if (!holder.exists()) return reply.Map(0);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   reply.Map(hash.size());
   hash.ForEach([&](const Hash::Element& field, const Hash::Element& value, Millis) {
     ReplyElement(reply, field);
@@ -30,7 +30,7 @@ void HKeys(Call& call) {
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
   protocol::ReplyWriter& reply = call.reply();
   if (!holder.exists()) return reply.Array(0);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   reply.Array(hash.size());
   hash.ForEach([&](const Hash::Element& field, const Hash::Element&, Millis) {
     ReplyElement(reply, field);
@@ -43,7 +43,7 @@ void HVals(Call& call) {
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
   protocol::ReplyWriter& reply = call.reply();
   if (!holder.exists()) return reply.Array(0);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   reply.Array(hash.size());
   hash.ForEach([&](const Hash::Element&, const Hash::Element& value, Millis) {
     ReplyElement(reply, value);

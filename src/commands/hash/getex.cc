@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "commands/hash/field_times.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -31,41 +32,38 @@ bool IsExpiryWord(std::string_view word) {
 }
 
 // Takes one expiry option; false with an error kept when there is none, or a second one.
-bool TakeExpiry(Args& args, ExpiryOption& expiry, Accepts accepts) {
-  const bool second = expiry.kind != ExpiryOption::Kind::kNone;
-  if (second ? !IsExpiryWord(args.Peek()) : expiry.Parse(args, accepts)) return !second;
-  if (second) {
-    args.Fail(fmt::format("ERR Only one of EX, PX, EXAT, PXAT or {} arguments can be specified",
-                          accepts == Accepts::kKeepTtl ? "KEEPTTL" : "PERSIST"));
+bool TakeExpiry(const Call& call, Args& args, ExpiryOption& expiry, Accepts accepts) {
+  if (expiry.kind != ExpiryOption::Kind::kNone) {
+    if (IsExpiryWord(args.Peek()))
+      args.Fail("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+    return false;
   }
-  return false;
+  if (!expiry.Parse(args, accepts)) return false;
+  if (expiry.given()) expiry.at = ReadFieldMoment(call, args, expiry.number, expiry.unit, expiry.base);
+  return true;
 }
 
-// Reads options until the word FIELDS.
-SetOptions ParseOptions(Args& args, Accepts accepts) {
+// Reads the options of HSETEX, until the word FIELDS.
+SetOptions ParseOptions(const Call& call, Args& args) {
   using When = SetOptions::When;
   SetOptions options;
   while (args.more() && !args.failed() && !dispatch::SameWord(args.Peek(), "FIELDS")) {
-    const bool none = accepts == Accepts::kKeepTtl && args.Take("FNX");
-    if (none || (accepts == Accepts::kKeepTtl && args.Take("FXX"))) {
+    const bool none = args.Take("FNX");
+    if (none || args.Take("FXX")) {
       if (options.when != When::kAlways) args.Fail("ERR Only one of FXX or FNX arguments can be specified");
       options.when = none ? When::kIfNone : When::kIfAll;
-    } else if (!TakeExpiry(args, options.expiry, accepts)) {
-      args.Fail("ERR Mandatory argument FIELDS is missing or not at the right position");
+    } else if (!TakeExpiry(call, args, options.expiry, Accepts::kKeepTtl)) {
+      args.Fail(fmt::format("ERR unknown argument: {}", args.Peek()));
     }
   }
   return options;
 }
 
-void Resolve(Args& args, ExpiryOption& expiry, Millis now) {
-  if (expiry.given()) expiry.at = ReadFieldMoment(args, expiry.number, expiry.unit, expiry.base, now);
-}
-
 void HGetEx(Call& call) {
   Args args(call, 2);
-  ExpiryOption expiry = ParseOptions(args, Accepts::kPersist).expiry;
-  Resolve(args, expiry, call.now());
-  const FieldList fields = TakeFields(call, args, kFieldsAboveZero);
+  ExpiryOption expiry;
+  TakeExpiry(call, args, expiry, Accepts::kPersist);
+  const FieldList fields = TakeFields(call, args, kPositiveFields);
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   EntryHolder holder;
@@ -79,7 +77,7 @@ void HGetEx(Call& call) {
       call.reply().Null();
       continue;
     }
-    ReplyElement(call.reply(), spot.value);
+    if (dispatch::TakesReply(call)) ReplyElement(call.reply(), spot.value);
     if (expiry.given()) {
       times.Set(spot, field);
     } else if (expiry.kind == ExpiryOption::Kind::kPersist && spot.expiry != kNeverExpires) {
@@ -94,7 +92,7 @@ bool Holds(Call& call, EntryHolder& holder, FieldList pairs, SetOptions::When wh
   if (when == SetOptions::When::kAlways) return true;
   const bool wanted = when == SetOptions::When::kIfAll;
   for (size_t i = 0; i < pairs.size(); i += 2) {
-    const bool found = holder.exists() && Hash(holder, call.now()).Find(pairs[i]).found;
+    const bool found = holder.exists() && Hash(holder, FieldClock(call)).Find(pairs[i]).found;
     if (found != wanted) return false;
   }
   return true;
@@ -102,7 +100,7 @@ bool Holds(Call& call, EntryHolder& holder, FieldList pairs, SetOptions::When wh
 
 void StoreFields(Call& call, const Key& key, EntryHolder& holder, FieldList pairs, Hash::Life life) {
   EnsureHash(call, key, holder);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   const types::PackLimits limits = HashLimits(call);
   for (size_t i = 0; i < pairs.size(); i += 2) {
     hash.Store(FindToStore(call, key, hash, pairs[i]), pairs[i], pairs[i + 1], limits, life);
@@ -127,9 +125,8 @@ void StoreWithExpiry(Call& call, const Key& key, EntryHolder& holder, FieldList 
 
 void HSetEx(Call& call) {
   Args args(call, 2);
-  SetOptions options = ParseOptions(args, Accepts::kKeepTtl);
-  Resolve(args, options.expiry, call.now());
-  const FieldList pairs = TakeFields(call, args, kFieldsAboveZero, 2);
+  const SetOptions options = ParseOptions(call, args);
+  const FieldList pairs = TakeFields(call, args, kValidFields, 2);
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   EntryHolder holder;

@@ -73,6 +73,7 @@ Hash::Spot FindToStore(Call& call, const Key& key, Hash& hash, std::string_view 
   if (!spot.expired || !call.core().may_expire) [[likely]]
     return spot;
   const std::string name(field);
+  ++call.core().expired_fields;
   if (call.core().events != nullptr)
     call.core().events->OnFieldsExpired(call.db().index(), key.bytes, {&name, 1});
   hash.Erase(spot);
@@ -91,7 +92,7 @@ int64_t StorePairs(Call& call, const Key& key, EntryHolder& holder, std::span<co
     }
     EnsureHash(call, key, holder);
   }
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   return SetAll(hash, pairs, limits);
 }
 

@@ -13,6 +13,12 @@ inline types::PackLimits HashLimits(const dispatch::Call& call) {
   return {encoding.hash_max_listpack_entries, encoding.hash_max_listpack_value_bytes};
 }
 
+// By which moment fields have expired: `now`, and none while a journal is replayed, whose records were made
+// when those fields were alive and which says itself what expired.
+inline Millis FieldClock(const dispatch::Call& call) {
+  return call.core().expiry_clock;
+}
+
 inline void ReplyElement(protocol::ReplyWriter& reply, const listpack::Element& element) {
   if (element.is_integer) return reply.BulkInteger(element.integer);
   reply.Bulk(element.bytes);

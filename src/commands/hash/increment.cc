@@ -22,7 +22,7 @@ namespace KeyUse = dispatch::KeyUse;
 bool Open(Call& call, const Key& key, EntryHolder& holder, Hash::Spot& spot) {
   if (!OpenHashToWrite(call, key, holder)) return false;
   if (holder.exists()) {
-    Hash hash(holder, call.now());
+    Hash hash(holder, FieldClock(call));
     spot = FindToStore(call, key, hash, call.arg(2));
   }
   return true;
@@ -30,7 +30,8 @@ bool Open(Call& call, const Key& key, EntryHolder& holder, Hash::Spot& spot) {
 
 void Store(Call& call, const Key& key, EntryHolder& holder, const Hash::Spot& spot, std::string_view value) {
   if (holder.exists()) {
-    return Hash(holder, call.now()).Store(spot, call.arg(2), value, HashLimits(call), Hash::Life::kKeep);
+    return Hash(holder, FieldClock(call))
+        .Store(spot, call.arg(2), value, HashLimits(call), Hash::Life::kKeep);
   }
   const std::string_view pair[] = {call.arg(2), value};
   StorePairs(call, key, holder, pair);

@@ -1,9 +1,9 @@
 // HRANDFIELD.
-#include <algorithm>
 #include <limits>
 
 #include "commands/hash/hash_access.h"
 #include "dispatch/args.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -36,31 +36,21 @@ class PairReply {
   Shown shown_;
 };
 
-// Whether so much is unsent that the client is going to be closed for it.
-bool OutputIsOverLimit(const Call& call) {
-  const int64_t most = call.settings().clients.output_buffer_limit[config::kNormalClient].hard_bytes;
-  return most > 0 && static_cast<int64_t>(call.session().output.chunk_memory()) >= most;
-}
-
-// The same fields may come again. A client that asks for more than it may keep unread is closed half-way.
+// The same fields may come again.
 void ReplyRepeatedly(Call& call, const Hash& hash, uint64_t count, Shown shown) {
-  constexpr uint64_t kAtOnce = 4096;
   PairReply reply(call.reply(), shown, count);
-  while (count > 0) {
-    const uint64_t now = std::min(count, kAtOnce);
-    hash.SampleRepeatedly(call.core().random, now, [&](const Hash::Pair& pair) { reply.Add(pair); });
-    count -= now;
-    if (count > 0 && OutputIsOverLimit(call)) {
-      call.session().closing = dispatch::Closing::kNow;
-      return;
-    }
-  }
+  hash.SampleRepeatedly(call.core().random, count, [&](const Hash::Pair& pair) {
+    call.Yield();
+    if (!dispatch::TakesReply(call)) return false;
+    reply.Add(pair);
+    return true;
+  });
 }
 
 void ReplyMany(Call& call, int64_t count, Shown shown) {
   EntryHolder holder;
   if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   const size_t size = holder.exists() && count != 0 ? hash.size() : 0;
   if (size == 0) return call.reply().Array(0);
   if (count < 0) return ReplyRepeatedly(call, hash, static_cast<uint64_t>(-count), shown);
@@ -69,6 +59,7 @@ void ReplyMany(Call& call, int64_t count, Shown shown) {
   if (wanted == size) {
     return hash.ForEach([&](const Hash::Element& field, const Hash::Element& value, Millis) {
       reply.Add({field, value});
+      call.Yield();
     });
   }
   for (const Hash::Pair& pair : hash.SampleDistinct(call.core().random, wanted)) reply.Add(pair);
@@ -79,7 +70,7 @@ void HRandField(Call& call) {
     EntryHolder holder;
     if (!OpenToRead(call, call.key(1), types::Type::kHash, holder)) return;
     if (!holder.exists()) return call.reply().Null();
-    Hash hash(holder, call.now());
+    Hash hash(holder, FieldClock(call));
     if (hash.size() == 0) return call.reply().Null();
     return ReplyElement(call.reply(), hash.Sample(call.core().random).field);
   }

@@ -49,7 +49,7 @@ void HScan(Call& call) {
   Args args(call, 3);
   const FieldScanOptions options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
-  Hash hash(holder, call.now());
+  Hash hash(holder, FieldClock(call));
   std::vector<Hash::Pair> found;
   uint64_t cursor = *start, visited = 0, buckets = 0;
   do {

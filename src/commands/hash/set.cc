@@ -45,7 +45,7 @@ void HSetNx(Call& call) {
   EntryHolder holder;
   if (!OpenHashToWrite(call, key, holder)) return;
   if (holder.exists()) {
-    Hash hash(holder, call.now());
+    Hash hash(holder, FieldClock(call));
     const Hash::Spot spot = FindToStore(call, key, hash, call.arg(2));
     if (spot.found) return call.reply().Integer(0);
     hash.Store(spot, call.arg(2), call.arg(3), HashLimits(call));

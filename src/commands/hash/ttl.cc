@@ -35,7 +35,7 @@ void ReplyExpiry(Call& call, Unit unit, Base base) {
   call.reply().Array(fields.size());
   const Millis start = base == Base::kRelative ? call.now() : 0;
   for (std::string_view field : fields) {
-    const Hash::Spot spot = holder.exists() ? Hash(holder, call.now()).Find(field) : Hash::Spot();
+    const Hash::Spot spot = holder.exists() ? Hash(holder, FieldClock(call)).Find(field) : Hash::Spot();
     call.reply().Integer(Answer(spot, unit, start));
   }
 }

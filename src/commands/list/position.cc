@@ -1,4 +1,5 @@
 // LPOS.
+#include <limits>
 #include <vector>
 
 #include "commands/list/list_access.h"
@@ -17,6 +18,8 @@ namespace KeyUse = dispatch::KeyUse;
 constexpr std::string_view kRankZero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to "
     "start from the end of the list";
+constexpr std::string_view kRankTooSmall =
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
 constexpr std::string_view kCountNegative = "ERR COUNT can't be negative";
 constexpr std::string_view kMaxLenNegative = "ERR MAXLEN can't be negative";
 
@@ -31,12 +34,12 @@ PositionOptions ParseOptions(Args& args) {
   PositionOptions options;
   while (args.more() && !args.failed()) {
     if (args.TakeWith("RANK")) {
-      const int64_t rank = args.Int();
+      constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+      const int64_t rank = args.Int(-kMost, kMost, kRankTooSmall);
       if (args.failed()) break;
       if (rank == 0) args.Fail(kRankZero);
       options.from = rank < 0 ? ListEnd::kTail : ListEnd::kHead;
-      const auto magnitude = static_cast<uint64_t>(rank);
-      options.skip = (rank < 0 ? ~magnitude + 1 : magnitude) - 1;
+      options.skip = static_cast<uint64_t>(rank < 0 ? -rank : rank) - 1;
     } else if (args.TakeWith("COUNT")) {
       options.count = TakeCount(args, 0, kCountNegative);
     } else if (args.TakeWith("MAXLEN")) {

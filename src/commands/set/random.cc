@@ -7,6 +7,7 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/set/source_sets.h"
+#include "dispatch/output_limits.h"
 #include "journal/journal.h"
 
 namespace cinnabar::commands {
@@ -27,11 +28,19 @@ void SRandMemberMany(Call& call, int64_t count) {
   protocol::ReplyWriter& reply = call.reply();
   if (!holder.exists() || count == 0) return reply.Array(0);
   const Set set(holder);
-  auto write = [&](std::string_view member) { reply.Bulk(member); };
+  auto write = [&](std::string_view member) {
+    reply.Bulk(member);
+    call.Yield();
+  };
   if (count < 0) {
     const auto draws = static_cast<uint64_t>(-count);
     reply.Array(draws);
-    return set.Draw(draws, call.core().random, write);
+    return set.Draw(draws, call.core().random, [&](std::string_view member) {
+      call.Yield();
+      if (!dispatch::TakesReply(call)) return false;
+      reply.Bulk(member);
+      return true;
+    });
   }
   const uint64_t distinct = std::min(static_cast<uint64_t>(count), set.size());
   reply.Array(distinct);

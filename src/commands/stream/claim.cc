@@ -10,6 +10,7 @@
 #include "commands/stream/group_access.h"
 #include "commands/stream/stream_arguments.h"
 #include "commands/stream/stream_reply.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -83,7 +84,7 @@ ClaimRequest ParseClaim(Call& call, Args& args) {
   return request;
 }
 
-// Gives entries to one consumer and answers with them.
+// Gives entries to one consumer.
 class Claimer {
  public:
   Claimer(Call& call, const NamedGroup& named, std::string_view consumer_name, const ClaimOptions& how)
@@ -113,7 +114,6 @@ class Claimer {
     consumer().active = call_.now();
     call_.MarkDirty(1);
     PropagateClaim(call_, named_, entry);
-    Reply(entry.id);
   }
 
   // Claims what was not pending. REQUIRES: the stream has it.
@@ -122,18 +122,19 @@ class Claimer {
     Claim(*named_.group->FindPending(id));
   }
 
- private:
-  StreamConsumer& consumer() {
-    if (consumer_ == nullptr) consumer_ = &SeeConsumer(call_, named_, consumer_name_);
-    return *consumer_;
-  }
-
+  // REQUIRES: the stream has it.
   void Reply(StreamId id) {
     if (how_.answer == ClaimOptions::Answer::kIds) return ReplyId(call_.reply(), id);
     types::StreamCursor cursor(*named_.stream, id, id);
     types::StreamEntry entry;
     CHECK(cursor.Next(entry));
     ReplyEntry(call_.reply(), entry);
+  }
+
+ private:
+  StreamConsumer& consumer() {
+    if (consumer_ == nullptr) consumer_ = &SeeConsumer(call_, named_, consumer_name_);
+    return *consumer_;
   }
 
   Call& call_;
@@ -153,7 +154,10 @@ void XClaim(Call& call) {
   const bool moves = request.last_id > named.group->last_id;
   if (moves) named.group->last_id = request.last_id;
   Claimer claimer(call, named, call.arg(3), request.how);
-  call.reply().Begin(ReplyWriter::Aggregate::kArray);
+  // The number comes first in the reply, and is known last.
+  ReplyWriter& reply = call.reply();
+  OutputBuffer claimed_reply;
+  OutputBuffer& outer = reply.Redirect(claimed_reply);
   size_t count = 0;
   for (StreamId id : request.ids) {
     PendingEntry* entry = named.group->FindPending(id);
@@ -169,9 +173,12 @@ void XClaim(Call& call) {
     } else {
       continue;
     }
+    if (dispatch::TakesReply(call, claimed_reply.chunk_memory())) claimer.Reply(id);
     ++count;
   }
-  call.reply().End(count);
+  reply.Redirect(outer);
+  reply.Array(count);
+  reply.Raw(std::move(claimed_reply));
   if (!moves) return;
   call.MarkDirty(1);
   PropagatePosition(call, named);
@@ -236,6 +243,7 @@ void XAutoClaim(Call& call) {
     at = pending.Next(at);
     if (!claimer.IsIdle(entry)) continue;
     claimer.Claim(entry);
+    claimer.Reply(id);
     ++claimed;
     --wanted;
   }

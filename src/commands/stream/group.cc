@@ -32,6 +32,11 @@ struct GroupOptions {
 
 enum class Accepts : uint8_t { kEntriesRead, kMakeStreamToo };
 
+std::string WrongArguments(const Call& call) {
+  return fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try XGROUP HELP.",
+                     call.arg(1));
+}
+
 GroupOptions ParseOptions(Call& call, Args& args, Accepts accepts) {
   GroupOptions options;
   while (args.more() && !args.failed()) {
@@ -42,10 +47,11 @@ GroupOptions ParseOptions(Call& call, Args& args, Accepts accepts) {
       if (options.entries_read < 0 && options.entries_read != StreamGroup::kReadUnknown)
         args.Fail("ERR value for ENTRIESREAD must be positive or -1");
     } else {
-      args.Fail(fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try XGROUP HELP.",
-                            call.arg(1)));
+      args.Fail(WrongArguments(call));
     }
   }
+  // Each option once at most.
+  if (call.argc() > (accepts == Accepts::kMakeStreamToo ? 8 : 7)) args.Fail(WrongArguments(call));
   return options;
 }
 

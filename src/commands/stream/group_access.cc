@@ -4,6 +4,7 @@
 
 #include "base/numbers.h"
 #include "commands/stream/stream_reply.h"
+#include "dispatch/output_limits.h"
 #include "journal/journal.h"
 
 namespace cinnabar::commands {
@@ -95,6 +96,17 @@ void DeliverNew(Call& call, const NamedGroup& named, const GroupRead& read) {
   PropagatePosition(call, named);
 }
 
+namespace {
+
+// An entry that was deleted from the stream, and is still pending.
+void ReplyGone(protocol::ReplyWriter& reply, StreamId id) {
+  reply.Array(2);
+  ReplyId(reply, id);
+  reply.NullArray();
+}
+
+}  // namespace
+
 void DeliverPending(Call& call, const NamedGroup& named, const GroupRead& read, StreamId after) {
   call.PropagateNothing();
   StreamConsumer& consumer = SeeConsumer(call, named, read.consumer);
@@ -107,13 +119,12 @@ void DeliverPending(Call& call, const NamedGroup& named, const GroupRead& read, 
     const StreamId id = pending.At(at).id;
     StreamCursor cursor(*named.stream, id, id);
     types::StreamEntry entry;
-    if (!cursor.Next(entry)) {  // deleted from the stream, and still pending
-      reply.Array(2);
-      ReplyId(reply, id);
-      reply.NullArray();
+    const bool shown = dispatch::TakesReply(call);
+    if (!cursor.Next(entry)) {
+      if (shown) ReplyGone(reply, id);
       continue;
     }
-    ReplyEntry(reply, entry);
+    if (shown) ReplyEntry(reply, entry);
     PendingEntry& again = *named.group->FindPending(id);
     again.delivered = call.now();
     ++again.deliveries;

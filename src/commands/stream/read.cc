@@ -1,6 +1,7 @@
 // XREAD and XREADGROUP.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "commands/stream/stream_arguments.h"
 #include "commands/stream/stream_reply.h"
 #include "dispatch/blocking.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -41,10 +43,18 @@ enum class Reader : uint8_t { kAlone, kGroup };
 constexpr std::string_view kOnlyForGroups =
     "ERR The {} option is only supported by XREADGROUP. You called XREAD instead.";
 
+std::string Unbalanced(const Call& call) {
+  constexpr std::string_view kFormat =
+      "ERR Unbalanced {} list of streams: for each stream key an ID or '{}' must be specified.";
+  if (call.settings().general.compat_version == config::CompatVersion::k70)
+    return fmt::format(kFormat, "XREAD", '$');
+  const bool group = call.command().name == "xreadgroup";
+  return fmt::format(kFormat, group ? "'xreadgroup'" : "'xread'", group ? '>' : '$');
+}
+
 // Finds the keys and the ids, half of what is left each.
-void TakeStreams(Args& args, ReadOptions& options) {
-  if (args.left() % 2 != 0)
-    args.Fail("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+void TakeStreams(const Call& call, Args& args, ReadOptions& options) {
+  if (args.left() % 2 != 0) args.Fail(Unbalanced(call));
   options.streams = args.left() / 2;
   options.first_key = args.position();
   options.first_id = options.first_key + options.streams;
@@ -59,7 +69,7 @@ ReadOptions ParseOptions(Call& call, Args& args, Reader reader) {
       const int64_t count = args.Int();
       options.limit = count > 0 ? static_cast<uint64_t>(count) : 0;
     } else if (args.TakeWith("STREAMS")) {
-      TakeStreams(args, options);
+      TakeStreams(call, args, options);
     } else if (args.TakeWith("GROUP", 2)) {
       if (reader == Reader::kAlone) args.Fail(fmt::format(kOnlyForGroups, "GROUP"));
       options.group = args.Next();
@@ -159,10 +169,17 @@ bool ReplyAll(Call& call, const ReadOptions& options, const std::vector<Wanted>&
   size_t first = 0;
   while (first < all.size() && !all[first].Ready()) ++first;
   if (first == all.size()) return false;
-  StreamsReply reply(call.reply(), all.size());
+  // A group's new entries are handed out once, though the stream be named twice; else the number is known.
+  const bool known = std::none_of(all.begin(), all.end(),
+                                  [](const Wanted& wanted) { return wanted.what == Wanted::What::kNew; });
+  const auto ready = static_cast<size_t>(
+      std::count_if(all.begin(), all.end(), [](const Wanted& wanted) { return wanted.Ready(); }));
+  using Size = StreamsReply::Size;
+  StreamsReply reply(call.reply(), ready, known || ready == 1 ? Size::kExact : Size::kAtMost);
   size_t count = 0;
   for (size_t i = first; i < all.size(); ++i) {
     if (!all[i].Ready()) continue;  // asked again: the same stream may be named twice
+    if (!options.group && !dispatch::TakesReply(call)) break;
     ReplyOne(call, options, all[i]);
     ++count;
   }

@@ -19,15 +19,16 @@ void ReplyEntriesAfter(protocol::ReplyWriter& reply, const Stream& stream, Strea
   ReplyEntries(reply, cursor, limit);
 }
 
-StreamsReply::StreamsReply(protocol::ReplyWriter& reply, size_t most) : reply_(reply), open_(most > 1) {
+StreamsReply::StreamsReply(protocol::ReplyWriter& reply, size_t streams, Size size)
+    : reply_(reply), open_(size == Size::kAtMost) {
   using Aggregate = protocol::ReplyWriter::Aggregate;
   const bool map = reply.version() == protocol::Resp::k3;
   if (open_) {
     reply.Begin(map ? Aggregate::kMap : Aggregate::kArray);
   } else if (map) {
-    reply.Map(1);
+    reply.Map(streams);
   } else {
-    reply.Array(1);
+    reply.Array(streams);
   }
 }
 

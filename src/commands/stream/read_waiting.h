@@ -17,8 +17,9 @@ void ReplyEntriesAfter(protocol::ReplyWriter& reply, const types::Stream& stream
 // Streams with their entries: a map from names, which was a list of pairs before RESP3.
 class StreamsReply {
  public:
-  // `most`: how many streams there are at most.
-  StreamsReply(protocol::ReplyWriter& reply, size_t most);
+  enum class Size : uint8_t { kExact, kAtMost };
+  // `streams`: how many there will be.
+  StreamsReply(protocol::ReplyWriter& reply, size_t streams, Size size = Size::kExact);
   // Before the entries of each stream.
   static void Name(protocol::ReplyWriter& reply, std::string_view name);
   void End(size_t count);

@@ -65,6 +65,7 @@ void XSetId(Call& call) {
   if (stream == nullptr) return call.reply().Error(errors::kNoSuchKey);
   const std::string_view objection = Objection(*stream, options, StreamRulesOf(call));
   if (!objection.empty()) return call.reply().Error(objection);
+  if (options.id < stream->last_id) stream->ForgetDeletedAtEnd();
   stream->last_id = options.id;
   if (options.entries_added) stream->entries_added = *options.entries_added;
   if (!options.max_deleted_id.IsZero()) stream->max_deleted_id = options.max_deleted_id;

@@ -1,6 +1,7 @@
 // Reading a string and deciding on its life at once: GETEX, GETDEL.
 #include "base/numbers.h"
 #include "commands/expiry_option.h"
+#include "commands/generic/removal.h"
 #include "commands/string/string_reply.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
@@ -19,7 +20,8 @@ namespace KeyUse = dispatch::KeyUse;
 using config::kNotifyGeneric;
 
 void Delete(Call& call, const Key& key, EntryRef entry) {
-  call.db().Erase(key, entry);
+  const bool lazy = call.settings().memory.lazyfree_lazy_expire;
+  Remove(call, call.db(), key, entry, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
   call.Changed(kNotifyGeneric, "del", key);
   call.Propagate({"DEL", key.bytes});
 }

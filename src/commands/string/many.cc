@@ -3,6 +3,7 @@
 
 #include "commands/string/string_reply.h"
 #include "dispatch/call.h"
+#include "dispatch/output_limits.h"
 #include "keyspace/string_value.h"
 
 namespace cinnabar::commands {
@@ -19,6 +20,8 @@ namespace KeyUse = dispatch::KeyUse;
 void MGet(Call& call) {
   call.reply().Array(call.argc() - 1);
   for (size_t i = 1; i < call.argc(); ++i) {
+    call.Yield();
+    if (!dispatch::TakesReply(call)) return;
     const EntryRef entry = call.db().FindRead(call.key(i));
     if (entry && entry->type() == types::Type::kString) {
       ReplyString(call.reply(), *entry);

@@ -55,7 +55,12 @@ void Exec(Call& call) {
   const bool broken = WatchesBroken(call);
   // From here on the keys are not watched: the transaction may change them itself.
   call.dispatcher().Unwatch(call.session(), dispatch::Dispatcher::Held::kYes);
-  if (!rejected && !broken) return call.dispatcher().RunQueued(call.session());
+  if (!rejected && !broken) {
+    call.dispatcher().RunQueued(call.session());
+    // CLIENT LIST tells what the client sent, not what that ran.
+    call.session().last_command = &call.command();
+    return;
+  }
   transaction.Reset();
   if (rejected) return call.reply().Error(errors::kExecAbort);
   call.reply().NullArray();

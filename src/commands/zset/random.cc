@@ -5,6 +5,7 @@
 #include "catalog/errors.h"
 #include "commands/zset/sorted_sets.h"
 #include "dispatch/args.h"
+#include "dispatch/output_limits.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -23,6 +24,8 @@ constexpr size_t kWalkShare = 3;
 void ReplyDrawn(Call& call, const SortedSet& set, uint64_t count, Scores scores) {
   MembersReply reply(call.reply(), count, scores);
   for (; count > 0; --count) {
+    call.Yield();
+    if (!dispatch::TakesReply(call)) return;
     const size_t rank = call.core().random.Uniform(set.size());
     set.ForEachInRanks({rank, 1}, Direction::kUp,
                        [&](std::string_view member, double score) { reply.Add(member, score); });
@@ -39,6 +42,7 @@ void ReplyWalking(Call& call, const SortedSet& set, size_t count, Scores scores)
       --count;
     }
     --left;
+    call.Yield();
   });
 }
 

@@ -1,4 +1,6 @@
 // Facts about single members: ZSCORE, ZMSCORE, ZRANK, ZREVRANK.
+#include <fmt/format.h>
+
 #include "commands/zset/sorted_sets.h"
 #include "dispatch/args.h"
 
@@ -35,6 +37,10 @@ void ZMScore(Call& call) {
 }
 
 void Rank(Call& call, Direction direction) {
+  if (call.argc() > 4) {
+    return call.reply().Error(
+        fmt::format("ERR wrong number of arguments for '{}' command", call.command().name));
+  }
   Args args(call, 3);
   const bool with_score = args.Take("WITHSCORE");
   if (args.more()) args.FailSyntax();

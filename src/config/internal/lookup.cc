@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+#include "config/internal/foreign_directives.h"
 #include "config/internal/values.h"
 
 namespace cinnabar::config {
@@ -20,9 +22,6 @@ constexpr FileDirective kFileDirectives[] = {
     {"sentinel", "option argument …", 0, kAny, "Options of Sentinel, which only Sentinel reads.", true},
 };
 
-constexpr std::string_view kForgotten[] = {"list-max-ziplist-entries", "list-max-ziplist-value",
-                                           "lua-replicate-commands"};
-
 }  // namespace
 
 const Param* FindParam(std::string_view name) {
@@ -36,7 +35,8 @@ const Param* FindParam(std::string_view name) {
     auto found = std::ranges::find_if(chapter.params, named);
     if (found != chapter.params.end()) return &*found;
   }
-  return nullptr;
+  const ForeignDirective* foreign = FindForeignDirective(name);
+  return foreign == nullptr ? nullptr : FindParam(foreign->ours);
 }
 
 std::span<const FileDirective> FileDirectives() {
@@ -47,10 +47,6 @@ const FileDirective* FindFileDirective(std::string_view name) {
   const auto* found = std::ranges::find_if(
       kFileDirectives, [name](const FileDirective& directive) { return SameWord(directive.name, name); });
   return found == std::end(kFileDirectives) ? nullptr : found;
-}
-
-bool IsForgotten(std::string_view name) {
-  return std::ranges::any_of(kForgotten, [name](std::string_view old) { return SameWord(old, name); });
 }
 
 }  // namespace cinnabar::config

@@ -9,7 +9,7 @@
 
 namespace cinnabar::config {
 
-// By any of its names, in any case; nullptr when unknown.
+// By any of its names, those of other versions included, in any case; nullptr when unknown.
 const Param* FindParam(std::string_view name);
 
 // A directive of the config file that is no parameter.
@@ -24,8 +24,5 @@ struct FileDirective {
 
 std::span<const FileDirective> FileDirectives();
 const FileDirective* FindFileDirective(std::string_view name);
-
-// Directives of long ago that may stand in a file and mean nothing.
-bool IsForgotten(std::string_view name);
 
 }  // namespace cinnabar::config

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/numbers.h"
+#include "base/quote.h"
 #include "config/internal/values.h"
 #include "config/line.h"
 
@@ -220,7 +222,7 @@ std::string FormatNotifyEvents(const Settings& settings) {
 
 std::vector<RewriteLine> NotifyEventsLines(const Settings& now, const Settings& defaults) {
   bool changed = now.observation.notify_keyspace_events != defaults.observation.notify_keyspace_events;
-  return {{QuoteArgument(FormatNotifyEvents(now)), changed ? Presence::kAlways : Presence::kWithAnyLine}};
+  return {{Quoted(FormatNotifyEvents(now)), changed ? Presence::kAlways : Presence::kWithAnyLine}};
 }
 
 // --- latency-tracking-info-percentiles

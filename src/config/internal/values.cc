@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/numbers.h"
+#include "base/quote.h"
 #include "config/line.h"
 
 namespace cinnabar::config {
@@ -17,10 +19,6 @@ struct Overloaded : Cases... {
 };
 template <typename... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
-
-char Lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 Status OutsideRange(std::string_view min, std::string_view max) {
   return Fail(fmt::format("argument must be between {} and {} inclusive", min, max));
@@ -102,16 +100,6 @@ std::string Words(std::string text) {
 
 }  // namespace
 
-bool SameWord(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), Lower);
-  return lower;
-}
-
 std::vector<std::string> SplitKeepEmpty(std::string_view text, char separator) {
   std::vector<std::string> parts;
   if (text.empty()) return parts;
@@ -174,7 +162,7 @@ std::vector<RewriteLine> FormatLines(const Param& param, const Settings& now, co
   bool changed = text != FormatValue(param, defaults);
   if (const auto* kind = std::get_if<Bytes>(&param.value)) text = FormatBytes(kind->field.read(now));
   if (std::holds_alternative<Text>(param.value)) {
-    text = QuoteArgument(text);
+    text = Quoted(text);
   } else {
     text = Words(std::move(text));
   }

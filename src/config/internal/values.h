@@ -30,8 +30,4 @@ std::string FormatBytes(int64_t bytes);
 // The parts between single separators, empty ones included; nothing for an empty text.
 std::vector<std::string> SplitKeepEmpty(std::string_view text, char separator);
 
-// Equal but for the case of ASCII letters.
-bool SameWord(std::string_view a, std::string_view b);
-std::string LowerCase(std::string_view text);
-
 }  // namespace cinnabar::config

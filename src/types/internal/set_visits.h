@@ -45,6 +45,14 @@ class Selection {
 }  // namespace set_internal
 
 template <typename Visit>
+bool Set::VisitAt(std::string_view bytes, size_t place, Visit&& visit) {
+  listpack::Digits scratch;
+  return set_internal::Go(visit, IsIntset(bytes)
+                                     ? listpack::Element{true, intset::At(bytes, place), {}}.Text(scratch)
+                                     : listpack::Get(bytes, place).Text(scratch));
+}
+
+template <typename Visit>
 void Set::ForEach(Visit&& visit) const {
   using set_internal::Go;
   if (!holder_->packed()) {
@@ -92,14 +100,19 @@ void Set::Pop(Random& random, Visit&& visit) {
 
 template <typename Visit>
 void Set::Draw(uint64_t count, Random& random, Visit&& visit) const {
+  using set_internal::Go;
   if (!holder_->packed()) {
-    while (count-- > 0) visit(table().Sample(set_internal::Below(random)).member());
+    while (count-- > 0) {
+      if (!Go(visit, table().Sample(set_internal::Below(random)).member())) return;
+    }
     return;
   }
   const std::string_view bytes = packed();
   const size_t size = this->size();
   if (count == 1 || IsIntset(bytes)) {
-    while (count-- > 0) VisitAt(bytes, PlaceOf(bytes, random.Uniform(size)), visit);
+    while (count-- > 0) {
+      if (!VisitAt(bytes, PlaceOf(bytes, random.Uniform(size)), visit)) return;
+    }
     return;
   }
   std::vector<size_t> places;
@@ -107,7 +120,9 @@ void Set::Draw(uint64_t count, Random& random, Visit&& visit) const {
   for (size_t at = listpack::First(bytes); at != listpack::kEnd; at = listpack::Next(bytes, at)) {
     places.push_back(at);
   }
-  while (count-- > 0) VisitAt(bytes, places[random.Uniform(size)], visit);
+  while (count-- > 0) {
+    if (!VisitAt(bytes, places[random.Uniform(size)], visit)) return;
+  }
 }
 
 template <typename Visit>
