@@ -7,7 +7,7 @@ using keyspace::Place;
 
 void StoreCollection(dispatch::Call& call, const keyspace::Key& key, types::Type type,
                      types::OwnHolder& collection) {
-  if (EntryRef old = call.db().FindWrite(key, keyspace::Use::kSilent)) {
+  if (EntryRef old = call.db().FindToChange(key, keyspace::Use::kSilent)) {
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, call.db(), key, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
   }

@@ -28,7 +28,7 @@ inline bool OpenToRead(dispatch::Call& call, const keyspace::Key& key, types::Ty
 
 inline bool OpenToWrite(dispatch::Call& call, const keyspace::Key& key, types::Type type,
                         keyspace::EntryHolder& holder) {
-  keyspace::EntryRef entry = call.db().FindWrite(key);
+  keyspace::EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, type)) return false;
   holder.Open(entry);
   return true;

@@ -1,4 +1,4 @@
-// Blocking: commands that wait until a key has something for them (DESIGN §7).
+// Commands that wait until a key has something for them (DESIGN §7).
 //
 // A handler that finds nothing calls Call::Block with a Waiting, which knows how to complete the command
 // later. Whoever makes, changes or removes a key that somebody waits for serves the waiters, oldest first,
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/output_buffer.h"
+#include "dispatch/caller.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/waiters.h"
 #include "protocol/reply_writer.h"
@@ -34,8 +34,8 @@ class Waiting {
 
   // Tries to complete the command with this key alone, whose shard is held. Writes the reply to call.reply(),
   // states its changes and effects (Propagate: the command's own arguments are never taken) and answers true;
-  // or changes nothing, writes nothing and answers false. Of the session only id, database and reply may be
-  // used. Runs on any core.
+  // or changes nothing, writes nothing and answers false. There is a caller, but no session. Runs
+  // on any core.
   virtual bool Serve(Call& call, const keyspace::Key& key) = 0;
   // The name of the one further key that Serve touches (the destination of BLMOVE): its shard is held as
   // well. Empty: none.
@@ -56,20 +56,18 @@ struct BlockedCall final : public keyspace::Waiter {
     keyspace::Key key() const { return {name, hash}; }
   };
 
-  BlockedCall() : reply(OutputBuffer::kFixedBytesMin) {}
+  explicit BlockedCall(uint64_t session) : caller(session, OutputBuffer(OutputBuffer::kFixedBytesMin)) {}
 
-  uint64_t session = 0;
-  int core = 0;
-  int database = 0;
-  protocol::Resp version = protocol::Resp::k2;
+  // Stands for the session, and collects the reply: written by who has taken the baton, read by the session's
+  // core once the call is done.
+  Caller caller;
+  int core = 0;  // of the session
   const Command* command = nullptr;
   std::vector<std::string> argv;
   std::vector<AwaitedKey> keys;  // none: waits for copies
   Millis deadline = keyspace::kNever;
   Ticks began = 0;  // by the clock of the session's core
   std::unique_ptr<Waiting> waiting;
-  uint64_t gate = 0;   // as Session::gate
-  OutputBuffer reply;  // written by who has taken the baton, read by the session's core once it is done
 };
 
 // How CLIENT UNBLOCK ends a wait.

@@ -11,7 +11,7 @@ namespace {
 class UntilThere final : public Waiting {
  public:
   bool Serve(Call& call, const keyspace::Key& key) override {
-    if (!call.db().FindWrite(key)) return false;
+    if (!call.db().FindToChange(key)) return false;
     call.reply().Simple("there");
     return true;
   }
@@ -61,7 +61,7 @@ TEST_F(BlockingTest, AChangeServesWhoeverWaits) {
   EXPECT_FALSE(session_.blocked->done());
   EXPECT_EQ(Run(other_, {"put", "k"}), "+OK\r\n");
   ASSERT_TRUE(session_.blocked->done());
-  dispatcher_->CompleteBlocked(session_);
+  dispatcher_->blocked().Complete(session_);
   EXPECT_EQ(Take(session_.output), "+there\r\n");
 }
 
@@ -77,7 +77,7 @@ TEST_F(BlockingTest, AWaiterThatIsTriedElsewhereIsNotPassedOver) {
   EXPECT_EQ(Run(other_, {"put", "k"}), "+OK\r\n");
   elsewhere.join();
   EXPECT_TRUE(call->done());
-  dispatcher_->AbandonBlocked(session_);
+  dispatcher_->blocked().Abandon(session_);
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "dispatch/call.h"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "catalog/errors.h"
 #include "dispatch/dispatcher.h"
 
@@ -10,7 +14,7 @@ Services& Call::services() const {
 }
 
 bool Call::in_transaction() const {
-  return dispatcher_->running_transaction();
+  return dispatcher_->context().run.in_transaction;
 }
 
 keyspace::Key Call::FindKey(size_t index) {
@@ -40,17 +44,36 @@ void Call::Notify(uint32_t event_class, std::string_view event, std::string_view
 
 void Call::Propagate(std::span<const std::string_view> argv) {
   propagation_ = Propagation::kExplicit;
-  if (services().journal.active()) dispatcher_->effects().Add(database_.index(), argv);
+  if (services().journal.active()) dispatcher_->context().run.effects.Add(database_.index(), argv);
 }
 
 void Call::Suspend(std::unique_ptr<Continuation> continuation) {
-  session_->continuation = std::move(continuation);
-  session_->suspended = true;
+  session().continuation = std::move(continuation);
+  session().suspended = true;
+}
+
+void Call::Block(std::unique_ptr<Waiting> waiting, std::span<const keyspace::Key> keys, Millis deadline) {
+  auto blocked = std::make_shared<BlockedCall>(session().id);
+  blocked->core = session().facts.core;
+  blocked->caller.database = database_.index();
+  blocked->caller.reply.set_version(reply().version());
+  blocked->caller.reply.set_digits(dispatcher_->digits());
+  blocked->command = command_;
+  blocked->argv.assign(argv_.begin(), argv_.end());
+  for (const keyspace::Key& key : keys) {
+    const bool known = std::any_of(blocked->keys.begin(), blocked->keys.end(),
+                                   [&](const BlockedCall::AwaitedKey& k) { return k.name == key.bytes; });
+    if (!known) blocked->keys.push_back({std::string(key.bytes), key.hash});
+  }
+  blocked->deadline = deadline;
+  blocked->began = started;
+  blocked->waiting = std::move(waiting);
+  dispatcher_->blocked().Block(session(), std::move(blocked));
 }
 
 void Call::YieldIfLong() {
   steps_ = 0;
-  dispatcher_->YieldIfLong(*this);
+  dispatcher_->long_commands().YieldIfLong(*this);
 }
 
 void Call::Redact(size_t index) {

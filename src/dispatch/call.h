@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/check.h"
 #include "config/settings.h"
 #include "dispatch/blocking.h"
 #include "dispatch/keys.h"
@@ -25,11 +26,20 @@ class Call {
   Call(Dispatcher& dispatcher, keyspace::CoreState& core, Session& session, const Command& command,
        std::span<const std::string_view> argv, std::span<const PlacedKey> keys)
       : dispatcher_(&dispatcher),
+        caller_(&session),
         session_(&session),
         command_(&command),
         argv_(argv),
         keys_(keys),
         database_(core, session.database) {}
+  // Of a blocked command that is served.
+  Call(Dispatcher& dispatcher, keyspace::CoreState& core, Caller& caller, const Command& command,
+       std::span<const std::string_view> argv)
+      : dispatcher_(&dispatcher),
+        caller_(&caller),
+        command_(&command),
+        argv_(argv),
+        database_(core, caller.database) {}
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
@@ -37,8 +47,12 @@ class Call {
   std::span<const std::string_view> argv() const { return argv_; }
   std::string_view arg(size_t index) const { return argv_[index]; }
   size_t argc() const { return argv_.size(); }
-  Session& session() const { return *session_; }
-  protocol::ReplyWriter& reply() const { return session_->reply; }
+  // REQUIRES: no blocked command is being served.
+  Session& session() const {
+    DCHECK(session_ != nullptr);
+    return *session_;
+  }
+  protocol::ReplyWriter& reply() const { return caller_->reply; }
 
   // The key at an argument position, with its hash (computed already when the command's key specifications
   // name it).
@@ -48,7 +62,7 @@ class Call {
     return FindKey(index);
   }
 
-  // The session's database, and any other.
+  // The caller's database, and any other.
   keyspace::Database& db() { return database_; }
   keyspace::Database database(int index) const { return keyspace::Database(database_.core(), index); }
   Millis now() const { return database_.now(); }
@@ -126,7 +140,8 @@ class Call {
   void YieldIfLong();
 
   Dispatcher* dispatcher_;
-  Session* session_;
+  Caller* caller_;
+  Session* session_ = nullptr;  // the caller, or null
   const Command* command_;
   std::span<const std::string_view> argv_;
   std::span<const PlacedKey> keys_;

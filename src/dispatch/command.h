@@ -8,6 +8,10 @@
 #include <span>
 #include <string_view>
 
+namespace cinnabar::config {
+struct Settings;
+}
+
 namespace cinnabar::dispatch {
 
 class Call;
@@ -115,9 +119,9 @@ struct CommandSpec {
   uint16_t (*actual_use)(std::span<const std::string_view> argv) = nullptr;
   // The position of a key that no specification finds, with the use that the last one states; 0: none.
   size_t (*hidden_key)(std::span<const std::string_view> argv) = nullptr;
-  // Whether with these arguments the command touches more than its keys, so that it runs with the world
-  // stopped, as if it had kWorld.
-  bool (*needs_world)(std::span<const std::string_view> argv) = nullptr;
+  // Whether with these arguments and settings the command touches more than its keys, so that it runs with the
+  // world stopped, as if it had kWorld.
+  bool (*needs_world)(std::span<const std::string_view> argv, const config::Settings& settings) = nullptr;
   Handler run = nullptr;  // null for a pure container
 };
 

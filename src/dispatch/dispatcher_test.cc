@@ -11,7 +11,7 @@ namespace {
 void Put(Call& call) {
   const keyspace::Key key = call.key(1);
   auto payload = keyspace::StringPayload(call.arg(2));
-  keyspace::EntryRef entry = call.db().FindWrite(key);
+  keyspace::EntryRef entry = call.db().FindToChange(key);
   if (entry) {
     call.db().Replace(entry, payload);
   } else {
@@ -179,7 +179,7 @@ TEST_F(DispatcherTest, ChangesAreJournaledNotifiedAndCounted) {
   Run({"put", "k", "2"});
   EXPECT_EQ(Journal(), "SELECT 2 | put k 2");
   EXPECT_EQ(events_.seen, (std::vector<std::string>{"0 new k", "0 put k", "2 new k", "2 put k"}));
-  EXPECT_EQ(dispatcher_->counters().changes.Get(), 2u);
+  EXPECT_EQ(dispatcher_->telemetry().counters().changes.Get(), 2u);
 }
 
 TEST_F(DispatcherTest, CommandsMayStateOtherEffects) {
@@ -273,7 +273,7 @@ TEST_F(DispatcherTest, ExpiredKeysGoByThemselvesAndAreJournaled) {
   }
   events_.seen.clear();
   uint64_t removed = 0;
-  for (int i = 0; i < 1000 && removed < 60; ++i) removed += dispatcher_->ExpireSome(1000000);
+  for (int i = 0; i < 1000 && removed < 60; ++i) removed += dispatcher_->expiry().Run(1000000);
   EXPECT_EQ(removed, 60u);
   EXPECT_EQ(keyspace_.Size(0), 40u);
   EXPECT_EQ(events_.seen.size(), 60u);
@@ -294,14 +294,14 @@ TEST_F(DispatcherTest, ExpiredFieldsGoByThemselvesAndAreJournaled) {
     hash.SetExpiry(hash.Find(field), field, 1);
   }
   database.NoteFieldExpiry(key, *holder.entry());
-  EXPECT_LE(dispatcher_->NextExpiry(), dispatcher_->core().now);
+  EXPECT_LE(dispatcher_->expiry().NextExpiry(), dispatcher_->core().now);
   uint64_t removed = 0;
-  for (int i = 0; i < 1000 && removed < kFields; ++i) removed += dispatcher_->ExpireSome(1000000);
+  for (int i = 0; i < 1000 && removed < kFields; ++i) removed += dispatcher_->expiry().Run(1000000);
   EXPECT_EQ(removed, static_cast<uint64_t>(kFields));
   EXPECT_EQ(keyspace_.Size(0), 0u);
   EXPECT_NE(Journal().find("HDEL h f"), std::string::npos);
-  dispatcher_->ExpireSome(1000000);
-  EXPECT_EQ(dispatcher_->NextExpiry(), keyspace::kNever);
+  dispatcher_->expiry().Run(1000000);
+  EXPECT_EQ(dispatcher_->expiry().NextExpiry(), keyspace::kNever);
 }
 
 // With no time to spend a sweep holds a shard once.
@@ -317,14 +317,14 @@ TEST_F(DispatcherTest, AShardIsHeldForALimitedNumberOfExpiredKeys) {
     database.Create(key, keyspace::StringPayload("v"), made++ % 2 == 0 ? 1 : later);
   }
   uint64_t removed = 0;
-  for (int i = 0; i < 100000 && dispatcher_->NextExpiry() != later; ++i) {
-    const uint64_t at_once = dispatcher_->ExpireSome(0);
+  for (int i = 0; i < 100000 && dispatcher_->expiry().NextExpiry() != later; ++i) {
+    const uint64_t at_once = dispatcher_->expiry().Run(0);
     ASSERT_LE(at_once, kMostAtOnce);
     removed += at_once;
   }
   EXPECT_EQ(removed, kKeys);
   EXPECT_EQ(keyspace_.Size(0), kKeys);
-  EXPECT_EQ(dispatcher_->NextExpiry(), later);
+  EXPECT_EQ(dispatcher_->expiry().NextExpiry(), later);
 }
 
 // With time to spend it comes back to a shard at once, and knows then when the next key expires.
@@ -339,8 +339,8 @@ TEST_F(DispatcherTest, ASweepRemovesAllExpiredKeysOfAShard) {
     if (keyspace::Keyspace::ShardOf(key.hash) != 77) continue;
     database.Create(key, keyspace::StringPayload("v"), made++ % 2 == 0 ? 1 : later);
   }
-  EXPECT_EQ(dispatcher_->ExpireSome(100'000'000), kKeys);
-  EXPECT_EQ(dispatcher_->NextExpiry(), later);
+  EXPECT_EQ(dispatcher_->expiry().Run(100'000'000), kKeys);
+  EXPECT_EQ(dispatcher_->expiry().NextExpiry(), later);
 }
 
 TEST_F(DispatcherTest, AShardIsHeldForALimitedNumberOfExpiredFields) {
@@ -364,8 +364,8 @@ TEST_F(DispatcherTest, AShardIsHeldForALimitedNumberOfExpiredFields) {
     database.NoteFieldExpiry(key, *holder.entry());
   }
   uint64_t removed = 0;
-  for (int i = 0; i < 100000 && dispatcher_->NextExpiry() != keyspace::kNever; ++i) {
-    const uint64_t at_once = dispatcher_->ExpireSome(0);
+  for (int i = 0; i < 100000 && dispatcher_->expiry().NextExpiry() != keyspace::kNever; ++i) {
+    const uint64_t at_once = dispatcher_->expiry().Run(0);
     ASSERT_LE(at_once, 256u);
     removed += at_once;
   }

@@ -1,9 +1,10 @@
 // Execution: what belongs to one run under locks and to no other: the locks that it takes, the effects and
 // changed keys that it has collected, how far it has written the journal, and what it may do meanwhile.
 //
-// A core has one at a time. A long command that gives others a turn puts its own aside as a whole, and what
-// runs in the turn begins with a new one (Dispatcher::NestedTurn), so that no run can leave anything to
-// another. Whatever is added here is kept apart without further code.
+// A core has one at a time. Where one run happens inside another (the turn that a long command gives, the
+// replay of a file that a command asks for), a NestedRun puts the outer Execution aside as a whole and begins
+// with a new one, so that no run can leave anything to another. Whatever is added here is kept apart without
+// further code.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@ namespace cinnabar::dispatch {
 
 struct LockPlan {
   bool world = false;
-  std::vector<uint32_t> shards;
+  std::vector<uint32_t> shards;  // ascending, each once, while they are held
 };
 
 struct Execution {

@@ -20,9 +20,10 @@ struct KeyPosition {
 // a specification (a number of keys that is no number or too large): the handler will answer with the error.
 bool FindKeys(const Command& command, std::span<const std::string_view> argv, std::vector<KeyPosition>& keys);
 
-// A key argument with its hash.
+// A key argument with its hash, and what its command does to it.
 struct PlacedKey {
-  uint32_t index;
+  uint32_t index;  // in the arguments
+  uint16_t use;    // KeyUse bits of its specification
   keyspace::Key key;
 };
 

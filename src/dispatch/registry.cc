@@ -214,12 +214,15 @@ Command* Registry::Add(const CommandSpec& spec) {
   command->ungated = spec.run != nullptr && spec.keys[0].use != 0 &&
                      (spec.flags & (Flag::kProtected | Flag::kControlsTransaction | Flag::kWorld)) == 0 &&
                      spec.needs_world == nullptr;
+  command->planned =
+      (spec.flags & (Flag::kWorld | Flag::kRunsTransaction)) != 0 || spec.needs_world != nullptr;
   command->categories = CategoriesOf(spec);
   while (command->key_specs < kKeySpecsMax && spec.keys[command->key_specs].use != 0) ++command->key_specs;
   const KeySpec& key = spec.keys[0];
   if (command->key_specs == 1 && key.keyword.empty() && key.find == KeySpec::Find::kRange && key.last == 0 &&
       (key.use & KeyUse::kNotKey) == 0) {
     command->only_key = key.first;
+    command->only_key_use = key.use;
   }
   for (int i = 0; i < command->key_specs; ++i) {
     if (spec.keys[i].find != KeySpec::Find::kRange || !spec.keys[i].keyword.empty()) {

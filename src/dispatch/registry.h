@@ -25,18 +25,21 @@ struct Command {
   int key_specs = 0;
   // The usual case, decided once: exactly one key at a fixed position.
   int only_key = 0;
+  uint16_t only_key_use = 0;  // KeyUse bits
   Handler run = nullptr;
   uint32_t arguments_min = 0;
   uint32_t arguments_max = 0;
   // Nothing but authentication, a transaction or a pause can stop it: a handler that acts on keys alone.
   bool ungated = false;
+  // Which locks it takes is more than its key can tell.
+  bool planned = false;
   uint64_t flags = 0;
   uint64_t categories = 0;  // ACL categories, bits as in CategoryNames()
 
   bool Is(uint64_t flag) const { return (flags & flag) != 0; }
   // Whether it runs with the world stopped.
-  bool NeedsWorld(std::span<const std::string_view> argv) const {
-    return Is(Flag::kWorld) || (spec->needs_world != nullptr && spec->needs_world(argv));
+  bool NeedsWorld(std::span<const std::string_view> argv, const config::Settings& settings) const {
+    return Is(Flag::kWorld) || (spec->needs_world != nullptr && spec->needs_world(argv, settings));
   }
   bool AcceptsArgumentCount(size_t count) const { return count >= arguments_min && count <= arguments_max; }
 };

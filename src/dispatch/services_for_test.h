@@ -75,7 +75,7 @@ class DispatchTest : public testing::Test {
   Dispatcher::Outcome Execute(Session& session, const std::vector<std::string>& words) {
     batch_.Clear();
     for (const std::string& word : words) batch_.arguments.push_back(word);
-    dispatcher_->Prepare(batch_, session, 0);
+    dispatcher_->preparer().Prepare(batch_, session, 0);
     return dispatcher_->Execute(session, batch_, batch_.requests[0]);
   }
   static std::string Take(OutputBuffer& output) {

@@ -12,10 +12,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/output_buffer.h"
+#include "dispatch/caller.h"
 #include "dispatch/registry.h"
 #include "keyspace/keyspace.h"
-#include "protocol/reply_writer.h"
 #include "pubsub/subscriber.h"
 
 namespace cinnabar::dispatch {
@@ -91,11 +90,14 @@ struct ConnectionFacts {
   uint64_t bytes_out = 0;
 };
 
-struct Session {
-  Session(uint64_t id, OutputBuffer initial_output)
-      : id(id), output(std::move(initial_output)), reply(output, protocol::Resp::k2) {}
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+struct Session : Caller {
+  using Caller::Caller;
+
+  // A command that nobody gets a reply of has ended: CLIENT REPLY SKIP is for one only.
+  void PassReply() {
+    if (reply_mode == ReplyMode::kSkipping) reply_mode = ReplyMode::kOn;
+    if (reply_mode == ReplyMode::kSkipNext) reply_mode = ReplyMode::kSkipping;
+  }
 
   bool in_transaction() const { return transaction.open; }
   bool subscribed() const { return subscriber != nullptr; }
@@ -103,8 +105,6 @@ struct Session {
   bool only_listens() const { return subscriber != nullptr && reply.version() == protocol::Resp::k2; }
   size_t subscriptions(pubsub::Kind kind) const { return subscribed() ? subscriber->count(kind) : 0; }
 
-  const uint64_t id;
-  int database = 0;
   bool authenticated = true;
   bool monitor = false;
   bool no_evict = false;
@@ -119,8 +119,6 @@ struct Session {
   std::string library_name;
   std::string library_version;
   std::string user = "default";
-  uint64_t gate = 0;     // with Alarm::kGatedReplies: the replies tell of the journal up to this offset
-  uint64_t written = 0;  // the journal's offset behind what it wrote last
   Millis created = 0;
   Millis last_active = 0;
   Millis soft_limit_since = 0;  // when the output buffer exceeded its soft limit; 0: it does not
@@ -130,8 +128,6 @@ struct Session {
   std::unique_ptr<Continuation> continuation;
   std::shared_ptr<BlockedCall> blocked;  // waits for keys; suspended as well
   ConnectionFacts facts;
-  OutputBuffer output;
-  protocol::ReplyWriter reply;
 };
 
 }  // namespace cinnabar::dispatch

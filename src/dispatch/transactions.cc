@@ -1,7 +1,5 @@
 // MULTI, EXEC, WATCH: what the dispatcher does for them. The commands themselves are in
 // commands/transactions.
-#include <algorithm>
-
 #include "dispatch/dispatcher.h"
 
 namespace cinnabar::dispatch {
@@ -18,16 +16,18 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
   transaction.queue.push_back(std::move(queued));
   transaction.flags |= command.flags;
   session.reply.Simple("QUEUED");
-  if (services_.history != nullptr) services_.history->OnCommand(session, argv, "+QUEUED\r\n");
+  if (context_.services.history != nullptr) {
+    context_.services.history->OnCommand(session, argv, "+QUEUED\r\n", HistoryObserver::Ran::kAtOnce);
+  }
 }
 
 void Dispatcher::Unwatch(Session& session, Held held) {
   Transaction& transaction = session.transaction;
   for (const WatchedKey& watched : transaction.watched) {
     const size_t shard = keyspace::Keyspace::ShardOf(watched.hash);
-    if (held == Held::kNo) core_.keyspace.Lock(shard);
-    core_.keyspace.Unwatch(watched.database, {watched.name, watched.hash}, transaction.watcher);
-    if (held == Held::kNo) core_.keyspace.Unlock(shard);
+    if (held == Held::kNo) context_.core.keyspace.Lock(shard);
+    context_.core.keyspace.Unwatch(watched.database, {watched.name, watched.hash}, transaction.watcher);
+    if (held == Held::kNo) context_.core.keyspace.Unlock(shard);
   }
   transaction.watched.clear();
   transaction.watch_memory = 0;

@@ -63,6 +63,19 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   return offset;
 }
 
+uint64_t Journal::AppendRaw(std::string_view bytes) {
+  std::lock_guard lock(lock_);
+  database_ = -1;
+  for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
+  return offset_ += bytes.size();
+}
+
+void Journal::SetOffset(uint64_t offset) {
+  std::lock_guard lock(lock_);
+  offset_ = offset;
+  database_ = -1;
+}
+
 void Journal::SelectAnew() {
   std::lock_guard lock(lock_);
   database_ = -1;

@@ -76,7 +76,14 @@ class Journal {
   // (around a single one as well when it is a transaction). Returns the offset behind them. Any core; takes
   // the leaf lock.
   uint64_t Append(const Effects& effects, Grouping grouping);
+  // Appends a part of another journal as it is, for a replica that passes its primary's stream on. The stream
+  // may end within a record; the next record that Append makes begins with a SELECT. Returns the offset behind
+  // the bytes.
+  uint64_t AppendRaw(std::string_view bytes);
   uint64_t offset() const;
+  // The stream goes on at another offset: what follows belongs to another history. REQUIRES: the world is
+  // stopped, and every sink is told by its owner.
+  void SetOffset(uint64_t offset);
   // The next record begins with a SELECT: for a sink that starts a new file.
   void SelectAnew();
 

@@ -41,6 +41,29 @@ TEST(Journal, SelectsTheDatabaseWhenItChanges) {
   EXPECT_EQ(journal.offset(), sink.text.size());
 }
 
+// A stream that is passed on may change the database, and may stop anywhere.
+TEST(Journal, SelectsAnewBehindBytesOfAnotherJournal) {
+  Journal journal;
+  CollectingSink sink;
+  journal.AddSink(sink);
+  Effects effects;
+  effects.Add(0, {"A"});
+  journal.Append(effects, Grouping::kAsNeeded);
+  const std::string raw = Encoded({"SELECT", "7"}) + "*1\r\n$1";
+  const uint64_t before = journal.offset();
+  EXPECT_EQ(journal.AppendRaw(raw), before + raw.size());
+  journal.Append(effects, Grouping::kAsNeeded);
+  const std::string a = Encoded({"A"});
+  EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + a + raw + Encoded({"SELECT", "0"}) + a);
+}
+
+TEST(Journal, GoesOnAtAnotherOffset) {
+  Journal journal;
+  journal.SetOffset(1000);
+  EXPECT_EQ(journal.offset(), 1000u);
+  EXPECT_EQ(journal.AppendRaw("abc"), 1003u);
+}
+
 TEST(Journal, TakesRecordsThatAreEncodedAlready) {
   Journal journal;
   CollectingSink sink;

@@ -88,7 +88,7 @@ class EntryRef {
   TableSlot* slot_ = nullptr;
 };
 
-// Whether a look-up counts as a use of the key, for eviction and for the hit statistics.
+// Whether a look-up counts as a use of the key, for eviction.
 enum class Use : uint8_t { kCounts, kSilent };
 
 class Database {
@@ -100,32 +100,38 @@ class Database {
   Keyspace& keyspace() const { return core_->keyspace; }
   CoreState& core() const { return *core_; }
 
-  // The entry, unless it has expired. FindRead keeps the hit statistics; FindWrite does not.
-  EntryRef FindRead(const Key& key, Use use = Use::kCounts) {
+  // The entry, unless it has expired. How it is found says what for:
+  //   FindRead      to read it: counts as a use of the key, and for the hit statistics
+  //   Peek          to look without a trace
+  //   FindToChange  to change, replace or remove it. It counts as a use of the key where the change goes on
+  //                 from what is there (Use::kCounts), and not where that is only thrown away. No entry is
+  //                 changed that was found otherwise.
+  //   FindToReadAndChange   both, for commands that answer with what they change (GETEX)
+  EntryRef FindRead(const Key& key) {
     EntryRef entry = FindLive(key);
-    if (use == Use::kCounts) {
-      if (entry) {
-        ++core_->hits;
-        Touch(*entry);
-      } else {
-        CountMiss(key);
-      }
+    if (entry) {
+      ++core_->hits;
+      Touch(*entry);
+    } else {
+      CountMiss(key);
     }
     return entry;
   }
+  EntryRef FindToReadAndChange(const Key& key) { return FindRead(key); }
+  EntryRef Peek(const Key& key) { return FindLive(key); }
   // For readers that do not count as uses of the key but as look-ups (EXISTS, TTL).
   void CountMiss(const Key& key) {
     ++core_->misses;
     if (core_->tells_missed) [[unlikely]]
       core_->events->OnMissed(index_, key.bytes);
   }
-  EntryRef FindWrite(const Key& key, Use use = Use::kCounts) {
+  EntryRef FindToChange(const Key& key, Use use = Use::kCounts) {
     EntryRef entry = FindLive(key);
     if (entry && use == Use::kCounts) Touch(*entry);
     return entry;
   }
 
-  // REQUIRES: the key is not there (FindWrite has just said so). Takes the entry over.
+  // REQUIRES: the key is not there (FindToChange has just said so). Takes the entry over.
   EntryRef Insert(const Key& key, Entry* entry);
   EntryRef Create(const Key& key, const Entry::Payload& payload, Millis expiry = kNever) {
     return Insert(key, NewEntry(key, payload, expiry));

@@ -131,7 +131,7 @@ class DatabaseModel {
   }
   EntryRef Find(Database& database, const Key& key) {
     ExpireModel(database.index(), std::string(key.bytes));
-    return database.FindWrite(key);
+    return database.FindToChange(key);
   }
 
   void Tick() { core_.SetNow(now_ += static_cast<Millis>(random_.Uniform(20))); }
@@ -175,7 +175,7 @@ class DatabaseModel {
     if (name == key.bytes) return;
     if (!Find(database, key)) return;
     if (EntryRef old = Find(database, target)) database.Erase(target, old);
-    Entry* entry = database.Take(key, database.FindWrite(key));
+    Entry* entry = database.Take(key, database.FindToChange(key));
     database.Insert(target, Entry::Rename(entry, name));
     model[name] = model[std::string(key.bytes)];
     model.erase(std::string(key.bytes));
@@ -240,7 +240,7 @@ class OneCore : public testing::Test {
 
   void Put(std::string_view name, std::string_view value, Millis expiry = kNever) {
     const Key key = keyspace_.KeyOf(name);
-    if (EntryRef old = database_.FindWrite(key)) database_.Erase(key, old);
+    if (EntryRef old = database_.FindToChange(key)) database_.Erase(key, old);
     database_.Create(key, StringPayload(value), expiry);
     database_.MarkChanged(key);
   }
@@ -297,7 +297,7 @@ TEST_F(OneCore, LargeValuesAreHandedOverWhenThatIsAskedFor) {
   const std::string large(1'000'000, 'x');
   const Key key = keyspace_.KeyOf("k");
   const auto replace = [&](std::string_view value) {
-    EntryRef entry = database_.FindWrite(key);
+    EntryRef entry = database_.FindToChange(key);
     database_.Replace(entry, StringPayload(value));
   };
   const auto expire = [&] {
@@ -337,8 +337,8 @@ TEST_F(OneCore, CountsHitsAndMisses) {
   Put("k", "1");
   database_.FindRead(keyspace_.KeyOf("k"));
   database_.FindRead(keyspace_.KeyOf("x"));
-  database_.FindRead(keyspace_.KeyOf("x"), Use::kSilent);
-  database_.FindWrite(keyspace_.KeyOf("k"));
+  database_.Peek(keyspace_.KeyOf("x"));
+  database_.FindToChange(keyspace_.KeyOf("k"));
   EXPECT_EQ(core_.hits, 1u);
   EXPECT_EQ(core_.misses, 1u);
 }

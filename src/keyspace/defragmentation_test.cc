@@ -45,7 +45,7 @@ class DefragmentationTest : public ::testing::Test {
     const std::string text = random_.OneIn(4) ? std::to_string(random_.Uniform(1000000))
                                               : std::string(kLengths[random_.Uniform(7)], 'v') + name;
     const Key key = keyspace_.KeyOf(name);
-    EntryRef entry = database.FindWrite(key);
+    EntryRef entry = database.FindToChange(key);
     if (entry) {
       database.Replace(entry, StringPayload(text));
     } else {
@@ -57,7 +57,7 @@ class DefragmentationTest : public ::testing::Test {
   }
   void Erase(Database database, const std::string& name) {
     const Key key = keyspace_.KeyOf(name);
-    EntryRef entry = database.FindWrite(key);
+    EntryRef entry = database.FindToChange(key);
     ASSERT_EQ(static_cast<bool>(entry), strings_.erase({database.index(), name}) == 1);
     if (entry) database.Erase(key, entry);
   }
@@ -68,7 +68,7 @@ class DefragmentationTest : public ::testing::Test {
                                      {types::Type::kHash, "#hash"},
                                      {types::Type::kSortedSet, "#zset"}}) {
       const Key key = keyspace_.KeyOf(name);
-      EntryRef entry = database.FindWrite(key);
+      EntryRef entry = database.FindToChange(key);
       EntryHolder holder(entry ? entry : database.Create(key, Empty(type)));
       if (type == types::Type::kSet) types::Set(holder).Add(number, {});
       if (type == types::Type::kHash) types::Hash(holder).Set(number, number, {});

@@ -53,7 +53,7 @@ class EvictionTest : public testing::Test {
   }
   void Use(std::string_view name) {
     Database database(core_, 0);
-    ASSERT_TRUE(database.FindRead(keyspace_.KeyOf(name), keyspace::Use::kCounts));
+    ASSERT_TRUE(database.FindRead(keyspace_.KeyOf(name)));
   }
   // The names of the keys that go, in order, until none may.
   std::vector<std::string> EvictAll(EvictionPolicy policy, int64_t samples = 100) {
@@ -61,7 +61,7 @@ class EvictionTest : public testing::Test {
     while (auto candidate = pool_.Next(core_, policy, samples)) {
       Database database(core_, candidate->database);
       const Key key{candidate->name, candidate->hash};
-      EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
+      EntryRef entry = database.FindToChange(key, keyspace::Use::kSilent);
       if (!entry || !EvictionPool::StillDue(core_, *entry, *candidate, policy)) continue;
       gone.push_back(candidate->name);
       database.Erase(key, entry);
@@ -123,7 +123,7 @@ TEST_F(EvictionTest, WhatExpiresNoMoreIsSpared) {
   Database database(core_, 0);
   for (const char* name : {"a", "b"}) {
     const Key key = keyspace_.KeyOf(name);
-    EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
+    EntryRef entry = database.FindToChange(key, keyspace::Use::kSilent);
     database.SetExpiry(key, entry, kNever);
   }
   EXPECT_TRUE(EvictAll(EvictionPolicy::kVolatileLru).empty());

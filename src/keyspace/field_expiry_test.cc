@@ -74,7 +74,7 @@ TEST_F(FieldExpiryTest, FieldsGoAndTheKeyWithTheLast) {
   MakeHash(0, "h", 1500);
   Database database(core_, 0);
   const Key key = keyspace_.KeyOf("h");
-  EntryRef entry = database.FindWrite(key);
+  EntryRef entry = database.FindToChange(key);
   EXPECT_EQ(database.RemoveExpiredFields(key, entry, 10), 0u);
   core_.SetNow(1500);
   EXPECT_EQ(database.RemoveExpiredFields(key, entry, 10), 1u);
@@ -86,7 +86,7 @@ TEST_F(FieldExpiryTest, FieldsGoAndTheKeyWithTheLast) {
   core_.SetNow(1601);
   EXPECT_EQ(database.RemoveExpiredFields(key, entry, 10), 1u);
   EXPECT_FALSE(entry);
-  EXPECT_FALSE(database.FindWrite(key));
+  EXPECT_FALSE(database.FindToChange(key));
   EXPECT_EQ(events_.log, (Names{"0 h a", "0 h b", "0 h gone"}));
 }
 
@@ -94,9 +94,9 @@ TEST_F(FieldExpiryTest, AHashIsKnownUnderItsNewName) {
   MakeHash(0, "h", 1500);
   Database from(core_, 0), to(core_, 1);
   const Key key = keyspace_.KeyOf("h"), renamed = keyspace_.KeyOf("g");
-  Entry* entry = from.Take(key, from.FindWrite(key));
+  Entry* entry = from.Take(key, from.FindToChange(key));
   to.Insert(renamed, Entry::Rename(entry, "g"));
-  to.Insert(key, Entry::Clone(*to.FindWrite(renamed), "h"));
+  to.Insert(key, Entry::Clone(*to.FindToChange(renamed), "h"));
   EXPECT_EQ(NextOf(1, "g"), 1500);
   core_.now = 2000;
   EXPECT_EQ(Due(1, "g"), Names{"g"});

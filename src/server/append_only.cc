@@ -502,7 +502,7 @@ bool AppendOnly::Patient(int64_t growth) {
 }
 
 void AppendOnly::Cron() {
-  if (child_.running() || !services_.dispatchers[0]->WorldIsFree()) return;
+  if (child_.running() || !services_.dispatchers[0]->long_commands().WorldIsFree()) return;
   const config::Persistence& settings = services_.settings.persistence;
   bool wanted = scheduled_;
   if (state_ == State::kOn && settings.auto_aof_rewrite_percentage > 0) {

@@ -31,7 +31,7 @@ void Server::RegisterAppliers() {
                             client_memory_.ApplyLimit(now);
                             for (auto& core : cores_) {
                               core->WeighAll();
-                              core->Post([&dispatcher = core->dispatcher()] { dispatcher.EvictSoon(); });
+                              core->Post([&dispatcher = core->dispatcher()] { dispatcher.evictor().EvictSoon(); });
                             }
                             return {};
                           });

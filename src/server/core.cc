@@ -51,7 +51,7 @@ Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_
       dispatcher_(services, index, seed) {
   workspaces_.push_back(std::make_unique<Workspace>());
   work_ = workspaces_[0].get();
-  dispatcher_.SetBystanders(*this);
+  dispatcher_.long_commands().SetBystanders(*this);
 }
 
 Core::~Core() {
@@ -88,11 +88,11 @@ Status Core::AddListener(int fd, void* token) {
 }
 
 int Core::WaitMillis() {
-  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evicting()) return 0;
+  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evictor().due()) return 0;
   Millis left = std::min(next_work_, next_cron_ - SystemMonotonicNanos() / kNanosPerMilli);
   // Outside the gate: others may be reading this core's clock.
-  if (dispatcher_.NextTimeout() != keyspace::kNever)
-    left = std::min(left, dispatcher_.NextTimeout() - SystemWallNanos() / kNanosPerMilli);
+  if (dispatcher_.blocked().NextTimeout() != keyspace::kNever)
+    left = std::min(left, dispatcher_.blocked().NextTimeout() - SystemWallNanos() / kNanosPerMilli);
   return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
 }
 
@@ -100,7 +100,7 @@ int Core::WaitMillis() {
 Millis Core::CronIntervalMillis() {
   const Millis usual = 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
   if (!owner_.Quiet()) return usual;
-  return std::clamp<Millis>(dispatcher_.NextExpiry() - dispatcher_.core().now, usual,
+  return std::clamp<Millis>(dispatcher_.expiry().NextExpiry() - dispatcher_.core().now, usual,
                             std::max(usual, kQuietCronMillis));
 }
 
@@ -119,17 +119,17 @@ void Core::Run() {
     std::span<net::Event> events = reactor_->Wait(WaitMillis(), {work_->events.get(), kEventsMax});
     gate.Enter(index_);
     const Ticks began = dispatcher_.clock().Now();
-    const uint64_t commands_before = dispatcher_.counters().commands.Get();
+    const uint64_t commands_before = dispatcher_.telemetry().counters().commands.Get();
     dispatcher_.UpdateTime();
     ProcessEvents(events);
     RunRunnable();
     CloseDelayed();
     StepContinuations();
-    if (dispatcher_.evicting()) dispatcher_.MakeRoom();
+    if (dispatcher_.evictor().due()) dispatcher_.evictor().MakeRoom();
     next_work_ = owner_.Work(index_);
-    if (dispatcher_.NextTimeout() != keyspace::kNever) {
+    if (dispatcher_.blocked().NextTimeout() != keyspace::kNever) {
       dispatcher_.UpdateTime();
-      dispatcher_.TimeOutBlocked();
+      dispatcher_.blocked().TimeOut();
     }
     DrainMailbox();
     KickJournal();
@@ -154,7 +154,7 @@ void Core::CountTurn(Ticks began, uint64_t commands_before) {
   figures_.turn_ticks.Add(spent);
   if (spent > figures_.turn_ticks_max.Get()) figures_.turn_ticks_max.Set(spent);
   // In between the figures may have been set back.
-  const uint64_t now = dispatcher_.counters().commands.Get();
+  const uint64_t now = dispatcher_.telemetry().counters().commands.Get();
   const uint64_t commands = now >= commands_before ? now - commands_before : now;
   if (commands > figures_.turn_commands_max.Get()) figures_.turn_commands_max.Set(commands);
 }
@@ -293,7 +293,7 @@ void Core::ParseTurn(Turn& turn) {
       (batch.requests.size() == turn.first_request ? turn.consumed : work_->request_ends.back()) = position;
       continue;
     }
-    dispatcher_.Prepare(batch, session, first, text);
+    dispatcher_.preparer().Prepare(batch, session, first, text);
     work_->request_ends.push_back(position);
   }
   turn.end_request = static_cast<uint32_t>(batch.requests.size());
@@ -302,7 +302,7 @@ void Core::ParseTurn(Turn& turn) {
 void Core::RunTurns() {
   Workspace& space = *work_;
   for (const Turn& turn : space.turns) {
-    dispatcher_.PrefetchEntries(space.batch, turn.connection->session, turn.first_request, turn.end_request);
+    dispatcher_.preparer().PrefetchEntries(space.batch, turn.connection->session, turn.first_request, turn.end_request);
   }
   dispatcher_.UpdateTime();
   if (client_memory_.limited()) [[unlikely]]
@@ -424,7 +424,7 @@ void Core::FinishTurn(Turn& turn) {
     }
     work_->ClearBatch();
     ParseTurn(turn);
-    dispatcher_.PrefetchEntries(work_->batch, connection.session, turn.first_request, turn.end_request);
+    dispatcher_.preparer().PrefetchEntries(work_->batch, connection.session, turn.first_request, turn.end_request);
     ExecuteTurn(*work_, turn);
   }
   KeepRest(turn);
@@ -470,7 +470,7 @@ void Core::Close(Connection& connection) {
     return;
   }
   LetGo(connection);
-  dispatcher_.AbandonBlocked(session);
+  dispatcher_.blocked().Abandon(session);
   if (session.postponed) --postponed_count_;
   std::erase(suspended_, session.id);
   ForgetHeld(connection);
@@ -575,9 +575,9 @@ void Core::Attend(uint64_t id) {
 }
 
 void Core::Resume(const dispatch::BlockedCall& call) {
-  Connection* connection = Find(call.session);
+  Connection* connection = Find(call.caller.id);
   if (connection == nullptr || connection->session.blocked.get() != &call) return;
-  dispatcher_.CompleteBlocked(connection->session);
+  dispatcher_.blocked().Complete(connection->session);
   AttendSoon(*connection);
 }
 
@@ -589,7 +589,7 @@ void Core::AttendSoon(Connection& connection) {
 void Core::Postpone(Connection& connection) {
   connection.session.postponed = true;
   ++postponed_count_;
-  if (dispatcher_.yielding() && dispatcher_.missed_lock()) try_again_.push_back(connection.session.id);
+  if (dispatcher_.long_commands().yielding() && dispatcher_.long_commands().missed_lock()) try_again_.push_back(connection.session.id);
 }
 
 void Core::ResumeOne(uint64_t id) {

@@ -219,7 +219,7 @@ class Core final : public dispatch::Bystanders {
     connection.session.facts.query_memory = connection.input.capacity() + connection.parser.memory();
   }
   bool gated() const {
-    return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kGatedReplies) != 0;
+    return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kHoldReplies) != 0;
   }
   void Close(Connection& connection);
   void LetGo(Connection& connection);

@@ -64,16 +64,16 @@ bool Core::HoldReplies(Connection& connection) {
   // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave, or
   // with what the next connections of the turn do.
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
-  const bool put_off = !always && more_chunks_ && session.gate - services_.released.load() < kKickBytes;
+  const bool put_off = !always && more_chunks_ && session.hold_until - services_.durability.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
-  if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
-  if (!connection.held) held_.push_back({&connection, session.gate});
+  if (session.hold_until <= services_.durability.released.load(std::memory_order_acquire)) return false;
+  if (!connection.held) held_.push_back({&connection, session.hold_until});
   connection.held = true;
   if (put_off) return kick_put_off_ = true;
   // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
   // saying so.
   holds_replies_.store(true);
-  if (session.gate > services_.released.load()) return true;
+  if (session.hold_until > services_.durability.released.load()) return true;
   ForgetHeld(connection);
   return false;
 }
@@ -99,7 +99,7 @@ void Core::FlushHeld() {
   uint64_t released = 0;
   do {
     holds_replies_.store(false);
-    released = services_.released.load();
+    released = services_.durability.released.load();
     flushing_.swap(held_);
     for (Held& held : flushing_) {
       if (held.connection == nullptr) continue;  // closed meanwhile
@@ -114,7 +114,7 @@ void Core::FlushHeld() {
     flushing_.clear();
     if (held_.empty()) return;
     holds_replies_.store(true);
-  } while (services_.released.load() > released);
+  } while (services_.durability.released.load() > released);
 }
 
 bool Core::Flush(Connection& connection) {
@@ -122,7 +122,7 @@ bool Core::Flush(Connection& connection) {
   // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
   if (stop_.load(std::memory_order_acquire)) [[unlikely]]
     return true;
-  if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
+  if (gated() && session.hold_until > services_.durability.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow && HoldReplies(connection)) {
     Weigh(connection);
     return true;

@@ -90,7 +90,7 @@ Status ServerDataFiles::FinishLoading() {
 // ---- while the server runs ----
 
 void ServerDataFiles::Cron() {
-  const bool world_is_free = services_.dispatchers[0]->WorldIsFree();
+  const bool world_is_free = services_.dispatchers[0]->long_commands().WorldIsFree();
   if (world_is_free && child_.Ended()) {
     // The outcome names files and counters that other cores read with the world stopped. Nobody hears that
     // the child has ended before what it has made is in its place.
@@ -129,8 +129,8 @@ void ServerDataFiles::SetClocks(dispatch::Dispatcher::Clocks clocks) {
 void ServerDataFiles::UpdateAlarms() {
   uint32_t set = 0;
   if (snapshots_.refuses_writes() || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
-  if (append_only_.on()) set |= dispatch::Alarm::kGatedReplies;
-  constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kGatedReplies;
+  if (append_only_.on()) set |= dispatch::Alarm::kHoldReplies;
+  constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kHoldReplies;
   services_.alarms.fetch_and(~kOurs | set);
   services_.alarms.fetch_or(set);
 }
@@ -159,7 +159,7 @@ Status ServerDataFiles::SettingsChanged(const config::Settings& old, const confi
 }
 
 void ServerDataFiles::TellCopyWaiters() {
-  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->ServeCopyWaiters();
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->blocked().ServeCopyWaiters();
 }
 
 Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request) {
@@ -198,7 +198,7 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
 void ServerDataFiles::EmptyDataSet() {
   for (int database = 0; database < services_.keyspace.databases(); ++database) {
     services_.keyspace.Detach(database);  // freed as the result goes
-    services_.dispatchers[0]->SignalAllAwaited(database);
+    services_.dispatchers[0]->blocked().SignalAll(database);
   }
 }
 

@@ -228,7 +228,7 @@ bool DataLoader::Insert(const NewEntry& made) {
   keyspace.Lock(shard);
   auto& entries = keyspace.table(database_, shard).entries;
   if (entries.size() == 0 && shard_entries_ > 0) entries.Reserve(shard_entries_);
-  keyspace::EntryRef old = database.FindWrite(key, keyspace::Use::kSilent);
+  keyspace::EntryRef old = database.FindToChange(key, keyspace::Use::kSilent);
   if (old && parts_[part_].merging) {
     database.Erase(key, old);
     old = keyspace::EntryRef();
@@ -248,8 +248,10 @@ void DataLoader::Delay() {
 DataLoader::Progress DataLoader::StepCommands() {
   using Outcome = persistence::AofReader::Outcome;
   const size_t began = position_;
+  // DEBUG LOADAOF replays within a command.
+  const dispatch::NestedRun run(dispatcher_.context());
   const Outcome outcome = ParseCommands();
-  dispatcher_.PrefetchEntries(batch_, *session_, 0, batch_.requests.size());
+  dispatcher_.preparer().PrefetchEntries(batch_, *session_, 0, batch_.requests.size());
   for (size_t i = 0; i < batch_.requests.size(); ++i) {
     if (!session_->in_transaction()) transaction_at_ = position_;
     if (!RunCommand(batch_.requests[i])) return Progress::kFailed;
@@ -281,7 +283,7 @@ persistence::AofReader::Outcome DataLoader::ParseCommands() {
     }
     const auto first = static_cast<uint32_t>(batch_.arguments.size());
     for (const std::string_view argument : commands_.argv()) batch_.arguments.push_back(argument);
-    dispatcher_.Prepare(batch_, *session_, first);
+    dispatcher_.preparer().Prepare(batch_, *session_, first);
     record_ends_.push_back(at);
   }
   return outcome;

@@ -109,11 +109,11 @@ class Engine {
     }
     batch_.Clear();
     for (const std::string& word : argv) batch_.arguments.push_back(word);
-    dispatcher.Prepare(batch_, *session, 0);
+    dispatcher.preparer().Prepare(batch_, *session, 0);
     if (dispatcher.Execute(*session, batch_, batch_.requests[0]) == dispatch::Dispatcher::Outcome::kBlocked) {
-      dispatcher.AbandonBlocked(*session);
+      dispatcher.blocked().Abandon(*session);
       session->suspended = false;
-      return std::string(dispatch::HistoryObserver::kWaits);
+      return std::string(kWaits);
     }
     return session->output.TakeText();
   }

@@ -2,6 +2,7 @@
 // journal.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -20,6 +21,9 @@ namespace cinnabar::server {
 
 using Words = std::vector<std::string>;
 
+// Stands for the reply of a command that blocks.
+inline constexpr std::string_view kWaits = "(waits)";
+
 struct HistoryRecord {
   uint64_t session;
   Words argv;
@@ -31,14 +35,13 @@ struct HistoryRecord {
 // order of the records is the order in which they ran.
 class HistoryRecorder final : public dispatch::HistoryObserver, public journal::JournalSink {
  public:
-  void OnCommand(const dispatch::Session& session, std::span<const std::string_view> argv,
-                 std::string_view reply) override {
+  void OnCommand(const dispatch::Caller& caller, std::span<const std::string_view> argv,
+                 std::string_view reply, Ran ran) override {
     // Gives others time to slip in between the run and the note, if the locks let them.
-    if (session.commands % 4 == 0) std::this_thread::yield();
+    if (calls_.fetch_add(1, std::memory_order_relaxed) % 4 == 0) std::this_thread::yield();
     std::lock_guard lock(mutex_);
-    // Whoever serves a blocked command does it with a stand-in, which has run nothing before.
-    records_.push_back(
-        {session.id, Words(argv.begin(), argv.end()), std::string(reply), session.last_command == nullptr});
+    records_.push_back({caller.id, Words(argv.begin(), argv.end()),
+                        std::string(ran == Ran::kWaits ? kWaits : reply), ran == Ran::kServed});
   }
   // Called under the journal's own lock.
   void OnBytes(uint64_t, std::string_view bytes) override { journal_ += bytes; }
@@ -48,6 +51,7 @@ class HistoryRecorder final : public dispatch::HistoryObserver, public journal::
   const std::string& journal() const { return journal_; }
 
  private:
+  std::atomic<uint64_t> calls_{0};
   std::mutex mutex_;
   std::vector<HistoryRecord> records_;
   std::string journal_;

@@ -70,7 +70,7 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
     const Status listening = server.Listen();
     ASSERT_TRUE(listening.has_value()) << listening.error().message;
     for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
-      if (run.options.yields_always) dispatcher->YieldAlways();
+      if (run.options.yields_always) dispatcher->long_commands().YieldAlways();
     }
     std::vector<std::unique_ptr<HistoryClient>> clients;
     for (int i = 0; i < kClients; ++i) {
@@ -88,7 +88,7 @@ void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
       for (const auto& conversation : client->conversations()) run.conversations.push_back(conversation);
     }
     for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
-      run.yields += dispatcher->counters().yields.Get();
+      run.yields += dispatcher->telemetry().counters().yields.Get();
     }
     run.data = DumpDataSet(server.services().keyspace);
   }
@@ -202,7 +202,7 @@ void CompareConversations(const ParallelRun& run) {
   std::map<std::string, uint64_t> session_of;
   for (const HistoryRecord& record : run.recorder.records()) {
     if (noted[record.session].empty()) session_of[record.argv.back()] = record.session;
-    if (record.reply != dispatch::HistoryObserver::kWaits) noted[record.session] += record.reply;
+    if (record.reply != kWaits) noted[record.session] += record.reply;
   }
   for (const auto& conversation : run.conversations) {
     ASSERT_TRUE(session_of.contains(conversation.tag)) << conversation.tag;

@@ -72,16 +72,16 @@ void InfoReport::StatsSection() {
   uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
   uint64_t expiry_micros = 0, expiry_cut_short = 0, millis_over = 0;
   for (Dispatcher* dispatcher : server_.dispatchers_) {
-    commands += dispatcher->counters().commands.Get();
+    commands += dispatcher->telemetry().counters().commands.Get();
     hits += dispatcher->core().hits;
     misses += dispatcher->core().misses;
     expired += dispatcher->core().expired;
     fields += dispatcher->core().expired_fields;
-    evicted += dispatcher->counters().evicted.Get();
-    expiry_micros += dispatcher->counters().expiry_micros.Get();
-    expiry_cut_short += dispatcher->counters().expiry_cut_short.Get();
-    millis_over += dispatcher->counters().millis_over_memory.Get();
-    errors += dispatcher->error_stats().Total();
+    evicted += dispatcher->telemetry().counters().evicted.Get();
+    expiry_micros += dispatcher->telemetry().counters().expiry_micros.Get();
+    expiry_cut_short += dispatcher->telemetry().counters().expiry_cut_short.Get();
+    millis_over += dispatcher->telemetry().counters().millis_over_memory.Get();
+    errors += dispatcher->telemetry().error_stats().Total();
   }
   Field("total_connections_received", server_.connections_received_);
   Field("total_commands_processed", commands);
@@ -97,7 +97,7 @@ void InfoReport::StatsSection() {
   Field("evicted_keys", evicted);
   Field("evicted_clients", server_.client_memory_.evicted());
   Zeros({"evicted_scripts"});
-  const Millis since = server_.services_.memory_exceeded_since.load(std::memory_order_relaxed);
+  const Millis since = server_.services_.memory_pressure.exceeded_since.load(std::memory_order_relaxed);
   const Millis over = since == 0 ? 0 : std::max<Millis>(server_.dispatchers_[0]->core().now - since, 0);
   Field("total_eviction_exceeded_time", millis_over + static_cast<uint64_t>(over));
   Field("current_eviction_exceeded_time", over);
@@ -141,7 +141,7 @@ void InfoReport::StatsOfTurns() {
     // The time of a transaction is counted with its commands.
     if (command->Is(dispatch::Flag::kRunsTransaction)) continue;
     for (Dispatcher* dispatcher : server_.dispatchers_)
-      in_commands += dispatcher->command_stats().Read(command->id).ticks;
+      in_commands += dispatcher->telemetry().command_stats().Read(command->id).ticks;
   }
   const uint64_t per_second = server_.turns_rate_.PerSecond();
   Field("eventloop_cycles", turns);
@@ -199,7 +199,7 @@ void InfoReport::CommandStatsSection() {
   for (const Command* command : server_.registry_.all()) {
     telemetry::CommandTotals totals;
     for (Dispatcher* dispatcher : server_.dispatchers_)
-      totals += dispatcher->command_stats().Read(command->id);
+      totals += dispatcher->telemetry().command_stats().Read(command->id);
     if (totals.Untouched()) continue;
     const Micros micros = clock.ToMicros(totals.ticks);
     const double mean =
@@ -212,7 +212,7 @@ void InfoReport::CommandStatsSection() {
 
 void InfoReport::ErrorStatsSection() {
   std::vector<const telemetry::ErrorStats*> cores;
-  for (Dispatcher* dispatcher : server_.dispatchers_) cores.push_back(&dispatcher->error_stats());
+  for (Dispatcher* dispatcher : server_.dispatchers_) cores.push_back(&dispatcher->telemetry().error_stats());
   for (const auto& [code, count] : telemetry::MergeErrorStats(cores)) {
     Field(fmt::format("errorstat_{}", code), fmt::format("count={}", count));
   }
@@ -223,7 +223,7 @@ void InfoReport::LatencyStatsSection() {
   for (const Command* command : server_.registry_.all()) {
     LatencyHistogram merged;
     for (Dispatcher* dispatcher : server_.dispatchers_) {
-      if (const LatencyHistogram* histogram = dispatcher->histogram(command->id)) merged.Merge(*histogram);
+      if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command->id)) merged.Merge(*histogram);
     }
     if (merged.TotalCount() == 0) continue;
     std::string figures;

@@ -289,16 +289,16 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
 
 // A client that another one closes listens no more at once, although its core is yet to hear of it.
 void Server::OnReleased(uint64_t offset) {
-  uint64_t now = services_.released.load();
-  while (now < offset && !services_.released.compare_exchange_weak(now, offset)) {
+  uint64_t now = services_.durability.released.load();
+  while (now < offset && !services_.durability.released.compare_exchange_weak(now, offset)) {
   }
   for (auto& core : cores_) {
     if (core->holds_replies()) core->Post([target = core.get()] { target->FlushHeld(); });
   }
   // Who comes to wait after this reads what is on disk now (Dispatcher::Block).
-  if (services_.copy_waiters.fetch_add(0) == 0) return;
+  if (services_.durability.copy_waiters.fetch_add(0) == 0) return;
   for (auto& core : cores_) {
-    core->Post([target = core.get()] { target->dispatcher().ServeCopyWaiters(); });
+    core->Post([target = core.get()] { target->dispatcher().blocked().ServeCopyWaiters(); });
   }
 }
 
@@ -397,7 +397,7 @@ void Server::PauseChanged() {
     if (paused) continue;
     target->Post([target] {
       target->ResumePostponed();
-      target->dispatcher().EvictSoon();
+      target->dispatcher().evictor().EvictSoon();
     });
   }
 }
@@ -417,7 +417,7 @@ void Server::ChangeReplicationId() {
 }
 
 void Server::ResetStatistics() {
-  for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->ResetStatistics();
+  for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->telemetry().Reset();
   connections_received_ = connections_rejected_ = 0;
   for (auto& core : cores_) core->ResetFigures();
   commands_rate_.Reset();
@@ -442,7 +442,7 @@ void Server::OnCron(int core) {
   const bool loading = (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kLoading) != 0;
   if (debug_.active_expire && !loading && pause_.mode == dispatch::PauseMode::kNone) {
     const Micros period = kMicrosPerSecond / std::max<int64_t>(settings_.general.hz, 1);
-    dispatcher.ExpireSome(period * (20 + 5 * settings_.memory.active_expire_effort) / 100);
+    dispatcher.expiry().Run(period * (20 + 5 * settings_.memory.active_expire_effort) / 100);
   }
   if (core == 0) ServerCron();
 }
@@ -453,7 +453,7 @@ void Server::ServerCron() {
   Ticks turn_ticks = 0;
   // Read while the other cores count: a figure may be a moment old, which a rate can bear.
   for (auto& core : cores_) {
-    commands += core->dispatcher().counters().commands.Get();
+    commands += core->dispatcher().telemetry().counters().commands.Get();
     in += core->figures().bytes_in.Get();
     out += core->figures().bytes_out.Get();
     turns += core->figures().turns.Get();
@@ -470,7 +470,7 @@ void Server::ServerCron() {
   defragmentation_->Cron(files_->child().running() ? Defragmentation::HeldUp::kYes
                                                    : Defragmentation::HeldUp::kNo);
   const Millis wall = dispatchers_[0]->core().now;
-  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until && dispatchers_[0]->WorldIsFree()) {
+  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until && dispatchers_[0]->long_commands().WorldIsFree()) {
     dispatchers_[0]->WithWorldStopped([this] {
       pause_ = {};
       PauseChanged();

@@ -20,7 +20,9 @@ constexpr uint64_t kSyncBytes = 4 << 20;
 }  // namespace
 
 bool InTransaction(const dispatch::Services& services) {
-  return std::ranges::any_of(services.dispatchers, &dispatch::Dispatcher::running_transaction);
+  return std::ranges::any_of(services.dispatchers, [](dispatch::Dispatcher* dispatcher) {
+    return dispatcher->context().run.in_transaction;
+  });
 }
 
 Snapshots::Snapshots(dispatch::Services& services, BackgroundChild& child)
@@ -31,7 +33,7 @@ Snapshots::Snapshots(dispatch::Services& services, BackgroundChild& child)
 uint64_t Snapshots::Changes() const {
   uint64_t changes = 0;
   for (dispatch::Dispatcher* dispatcher : services_.dispatchers)
-    changes += dispatcher->counters().changes.Get();
+    changes += dispatcher->telemetry().counters().changes.Get();
   return changes;
 }
 
@@ -195,7 +197,7 @@ bool Snapshots::SavePointReached() const {
 }
 
 void Snapshots::Cron() {
-  if (child_.running() || !services_.dispatchers[0]->WorldIsFree()) return;
+  if (child_.running() || !services_.dispatchers[0]->long_commands().WorldIsFree()) return;
   const bool retry_later =
       !figures_.last_ok && SystemWallNanos() / kNanosPerSecond - last_try_seconds_ <= kRetrySeconds;
   const bool wanted = (scheduled_ && !retry_later) || SavePointReached();

@@ -25,7 +25,7 @@ void SetBitCommand(Call& call) {
   if (wanted != "0" && wanted != "1") return call.reply().Error("ERR bit is not an integer or out of range");
   const Bit bit = wanted == "1" ? Bit::kOne : Bit::kZero;
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   const size_t before = entry ? keyspace::StringLength(*entry) : 0;
   size_t length = 0;

@@ -114,7 +114,7 @@ void RunWriting(Call& call, const std::vector<Step>& steps) {
   size_t needed = 0;
   for (const Step& step : steps) needed = std::max(needed, step.writes() ? step.end_byte() : 0);
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   const size_t before = entry ? keyspace::StringLength(*entry) : 0;
   size_t length = 0;

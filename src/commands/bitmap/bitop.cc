@@ -72,7 +72,7 @@ void BitOp(Call& call) {
     if (entry) sources[i] = keyspace::StringBytes(*entry, scratches[i]);
   }
   const std::string result = CombineBits(operation->operation, sources);
-  EntryRef entry = call.db().FindWrite(target, keyspace::Use::kSilent);
+  EntryRef entry = call.db().FindToChange(target, keyspace::Use::kSilent);
   if (!result.empty()) {
     StoreBytes(call, target, entry, result);
     call.db().SetExpiry(target, entry, keyspace::kNever);

@@ -108,7 +108,7 @@ void ClientUnblock(Call& call) {
   dispatch::Session* session = *id > 0 ? call.services().clients.Find(static_cast<uint64_t>(*id)) : nullptr;
   const bool error = call.argc() == 4 && SameWord(call.arg(3), "ERROR");
   const auto with = error ? dispatch::UnblockWith::kError : dispatch::UnblockWith::kTimeout;
-  call.reply().Integer(session != nullptr && call.dispatcher().Unblock(*session, with) ? 1 : 0);
+  call.reply().Integer(session != nullptr && call.dispatcher().blocked().Unblock(*session, with) ? 1 : 0);
 }
 
 constexpr uint64_t kOperatorFlags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale;

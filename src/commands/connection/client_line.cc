@@ -39,6 +39,12 @@ std::string Events(const Session& session) {
   return events;
 }
 
+// Those that are queued, or that EXEC runs just now.
+int64_t CommandsOf(const dispatch::Transaction& transaction) {
+  if (transaction.open) return static_cast<int64_t>(transaction.queue.size());
+  return -1;
+}
+
 int64_t SecondsSince(Millis then, Millis now) {
   return std::max<Millis>(now - then, 0) / kMillisPerSecond;
 }
@@ -57,7 +63,7 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
       SecondsSince(session.last_active, options.now), Flags(session), session.database,
       session.subscriptions(pubsub::Kind::kChannel), session.subscriptions(pubsub::Kind::kPattern),
       session.subscriptions(pubsub::Kind::kShardChannel),
-      session.in_transaction() ? static_cast<int64_t>(transaction.queue.size()) : -1);
+      CommandsOf(transaction));
   auto out = std::back_inserter(line);
   if (newer) fmt::format_to(out, " watch={}", transaction.watched.size());
   fmt::format_to(

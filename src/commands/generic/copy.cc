@@ -49,7 +49,7 @@ void Copy(Call& call) {
   Database target = call.database(options.database);
   // Copied before anything is removed: that may move the source in its table.
   const Entry* original = source.get();
-  if (EntryRef old = target.FindWrite(to, Use::kSilent)) {
+  if (EntryRef old = target.FindToChange(to, Use::kSilent)) {
     if (!options.replace) return call.reply().Integer(0);
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, target, to, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
@@ -68,8 +68,8 @@ void Move(Call& call) {
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   Database target = call.database(index);
-  EntryRef source = call.db().FindWrite(key);
-  if (!source || target.FindWrite(key)) return call.reply().Integer(0);
+  EntryRef source = call.db().FindToChange(key);
+  if (!source || target.FindToChange(key)) return call.reply().Integer(0);
   target.Insert(key, call.db().Take(key, source));
   call.Changed(config::kNotifyGeneric, "move_from", key);
   call.ChangedIn(target, config::kNotifyGeneric, "move_to", key);

@@ -15,7 +15,7 @@ void RemoveAll(Call& call, Freeing freeing) {
   int64_t removed = 0;
   for (size_t i = 1; i < call.argc(); ++i) {
     const Key key = call.key(i);
-    EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+    EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
     if (!entry) continue;
     Remove(call, call.db(), key, entry, freeing);
     call.Changed(config::kNotifyGeneric, "del", key);

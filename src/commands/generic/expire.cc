@@ -98,7 +98,7 @@ void SetExpiry(Call& call, Unit unit, Base base) {
     return call.reply().Error(fmt::format("ERR invalid expire time in '{}' command", call.command().name));
   }
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!entry || !conditions.Hold(entry->expiry(), *moment)) return call.reply().Integer(0);
   // A journal that is replayed says itself what has gone: what comes next in it counts on the key.
   if (*moment <= call.now() && call.core().may_expire && !call.core().replaying) {

@@ -62,7 +62,7 @@ void Empty(Call& call, Extent extent, Mode mode) {
   for (int database = first; database < end; ++database) {
     emptied.push_back(call.core().keyspace.Detach(database));
     keys += emptied.back().keys();
-    call.dispatcher().SignalAllAwaited(database);
+    call.dispatcher().blocked().SignalAll(database);
   }
   CountChanges(call, extent, keys);
   // Even if nothing was there: whoever replays the journal may have more.

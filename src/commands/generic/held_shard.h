@@ -24,12 +24,12 @@ class HeldShard {
 
   // Removes a key of this shard if it has expired. Its record stands alone in the journal.
   void Expire(keyspace::Database& database, std::string_view name) {
-    database.FindWrite(database.keyspace().KeyOf(name), keyspace::Use::kSilent);
+    database.Peek(database.keyspace().KeyOf(name));
     if (!call_.in_transaction()) FlushEffects();
   }
 
  private:
-  void FlushEffects() { call_.dispatcher().EndChanges(shard_); }
+  void FlushEffects() { call_.dispatcher().blocked().EndChanges(shard_); }
 
   dispatch::Call& call_;
   const size_t shard_;

@@ -7,7 +7,7 @@
 namespace cinnabar::commands {
 
 inline keyspace::EntryRef Inspect(dispatch::Call& call, const keyspace::Key& key) {
-  keyspace::EntryRef entry = call.db().FindRead(key, keyspace::Use::kSilent);
+  keyspace::EntryRef entry = call.db().Peek(key);
   if (entry) {
     ++call.core().hits;
   } else {

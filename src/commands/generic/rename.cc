@@ -17,12 +17,12 @@ namespace KeyUse = dispatch::KeyUse;
 // Moves the value under the new name, with its expiry. REQUIRES: the source exists.
 void Move(Call& call, const Key& from, const Key& to) {
   keyspace::Database& database = call.db();
-  if (EntryRef old = database.FindWrite(to, Use::kSilent)) {
+  if (EntryRef old = database.FindToChange(to, Use::kSilent)) {
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, database, to, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
   }
   // Looked up anew: removing the other key may have moved it.
-  Entry* entry = database.Take(from, database.FindWrite(from, Use::kSilent));
+  Entry* entry = database.Take(from, database.FindToChange(from, Use::kSilent));
   database.Insert(to, Entry::Rename(entry, to.bytes));
   call.Changed(config::kNotifyGeneric, "rename_from", from);
   call.Changed(config::kNotifyGeneric, "rename_to", to);
@@ -31,7 +31,7 @@ void Move(Call& call, const Key& from, const Key& to) {
 void Rename(Call& call) {
   const Key from = call.key(1);
   const Key to = call.key(2);
-  if (!call.db().FindWrite(from)) return call.reply().Error(errors::kNoSuchKey);
+  if (!call.db().FindToChange(from)) return call.reply().Error(errors::kNoSuchKey);
   if (from.bytes != to.bytes) Move(call, from, to);
   call.reply().Ok();
 }
@@ -39,8 +39,8 @@ void Rename(Call& call) {
 void RenameNx(Call& call) {
   const Key from = call.key(1);
   const Key to = call.key(2);
-  if (!call.db().FindWrite(from)) return call.reply().Error(errors::kNoSuchKey);
-  if (from.bytes == to.bytes || call.db().FindWrite(to)) return call.reply().Integer(0);
+  if (!call.db().FindToChange(from)) return call.reply().Error(errors::kNoSuchKey);
+  if (from.bytes == to.bytes || call.db().FindToChange(to)) return call.reply().Integer(0);
   Move(call, from, to);
   call.reply().Integer(1);
 }

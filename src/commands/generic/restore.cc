@@ -81,7 +81,7 @@ void SetClock(Call& call, keyspace::Entry& entry, const Options& options) {
 }
 
 bool RemoveOld(Call& call, const Key& key) {
-  EntryRef old = call.db().FindWrite(key, Use::kSilent);
+  EntryRef old = call.db().FindToChange(key, Use::kSilent);
   if (!old) return false;
   const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
   Remove(call, call.db(), key, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
@@ -109,7 +109,7 @@ void Restore(Call& call) {
   const Options options = ParseOptions(args);
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
-  if (!options.replace && call.db().FindWrite(key)) return call.reply().Error(kKeyExists);
+  if (!options.replace && call.db().FindToChange(key)) return call.reply().Error(kKeyExists);
   const Millis expiry = ReadExpiry(call, args, options);
   if (args.failed()) return args.Reply(call);
   const std::string_view payload = call.arg(3);

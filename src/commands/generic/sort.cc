@@ -201,7 +201,7 @@ void Store(Call& call, const SortOptions& options, const std::vector<std::string
     StoreCollection(call, destination, types::Type::kList, holder);
     call.Changed(config::kNotifyList, "sortstore", destination);
     call.MarkDirty(stored - 1);
-  } else if (keyspace::EntryRef old = call.db().FindWrite(destination, keyspace::Use::kSilent)) {
+  } else if (keyspace::EntryRef old = call.db().FindToChange(destination, keyspace::Use::kSilent)) {
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, call.db(), destination, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
     call.Changed(config::kNotifyGeneric, "del", destination);
@@ -232,6 +232,11 @@ void Sort(Call& call) {
 
 void SortRo(Call& call) {
   RunSort(call, SortForm::kReadOnly);
+}
+
+// In cluster mode patterns are refused before they are followed.
+bool SortNeedsWorld(std::span<const std::string_view> argv, const config::Settings& settings) {
+  return !settings.cluster.enabled && SortReadsOtherKeys(argv);
 }
 
 constexpr std::string_view kComplexity =
@@ -265,7 +270,7 @@ constexpr CommandSpec kTable[] = {
                   .notes = "For the optional STORE keyword. It is marked 'unknown' because the keyword can "
                            "appear anywhere in the argument array"}},
         .hidden_key = SortDestination,
-        .needs_world = SortReadsOtherKeys,
+        .needs_world = SortNeedsWorld,
         .run = Sort,
     },
     {
@@ -280,7 +285,7 @@ constexpr CommandSpec kTable[] = {
         .flags = Flag::kReadOnly,
         .categories = "=set,sortedset,list,dangerous",
         .keys = {kSortedKey, kPatternKeys},
-        .needs_world = SortReadsOtherKeys,
+        .needs_world = SortNeedsWorld,
         .run = SortRo,
     },
 };

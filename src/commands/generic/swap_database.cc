@@ -22,7 +22,7 @@ void ExpireWatched(Call& call, int first, int second) {
       if (watches == nullptr) continue;
       for (const auto& [name, watchers] : *watches) {
         const keyspace::Key key = keyspace.KeyOf(name);
-        for (int index : {first, second}) call.database(index).FindWrite(key, keyspace::Use::kSilent);
+        for (int index : {first, second}) call.database(index).Peek(key);
       }
     }
   }
@@ -38,7 +38,7 @@ void SwapDb(Call& call) {
   if (first != second) {
     ExpireWatched(call, first, second);
     call.core().keyspace.Swap(first, second);
-    for (int index : {first, second}) call.dispatcher().SignalAllAwaited(index);
+    for (int index : {first, second}) call.dispatcher().blocked().SignalAll(index);
   }
   call.MarkDirty(1);
   call.reply().Ok();

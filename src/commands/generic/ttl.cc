@@ -44,7 +44,7 @@ void PExpireTime(Call& call) {
 
 void Persist(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!entry || !entry->has_expiry()) return call.reply().Integer(0);
   call.db().SetExpiry(key, entry, keyspace::kNever);
   call.Changed(config::kNotifyGeneric, "persist", key);

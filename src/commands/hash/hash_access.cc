@@ -55,7 +55,7 @@ int64_t SetAll(Hash& hash, std::span<const std::string_view> pairs, const types:
 }  // namespace
 
 bool OpenHashToWrite(Call& call, const Key& key, EntryHolder& holder) {
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kHash)) return false;
   if (entry && entry->place() == keyspace::Place::kObject && call.core().may_expire) {
     call.db().RemoveExpiredFields(key, entry, kFieldsInPassing);

@@ -50,7 +50,7 @@ std::string NewValue(const Call& call) {
 
 void PfAdd(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!ExpectHyperLogLog(call, entry)) return;
   uint64_t changes = entry ? 0 : 1;
   size_t next = 2;
@@ -102,7 +102,7 @@ void CountUnion(Call& call) {
 void PfCount(Call& call) {
   if (call.argc() > 2) return CountUnion(call);
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindRead(key);
+  EntryRef entry = call.db().FindToReadAndChange(key);
   if (!ExpectHyperLogLog(call, entry)) return;
   if (!entry) return call.reply().Integer(0);
   const std::string_view value = HyperLogLogBytes(*entry);
@@ -120,7 +120,7 @@ void PfMerge(Call& call) {
   const auto registers = std::make_unique<hll::Registers>();
   hll::Encoding encoding = hll::Encoding::kSparse;
   if (!MergeKeys(call, 1, *registers, encoding)) return;
-  EntryRef entry = call.db().FindWrite(target, keyspace::Use::kSilent);
+  EntryRef entry = call.db().FindToChange(target, keyspace::Use::kSilent);
   StoreBytes(call, target, entry, hll::Encode(*registers, encoding, SparseBytesMax(call)));
   call.Changed(kNotifyString, "pfadd", target);
   call.reply().Ok();

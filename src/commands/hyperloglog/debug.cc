@@ -55,7 +55,7 @@ void Decode(Call& call, const EntryRef& entry) {
 void PfDebug(Call& call) {
   const std::string_view word = call.arg(1);
   const Key key = call.key(2);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!entry) return call.reply().Error("ERR The specified key does not exist");
   if (!ExpectHyperLogLog(call, entry)) return;
   if (dispatch::SameWord(word, "GETREG")) return GetRegisters(call, key, entry);

@@ -31,7 +31,7 @@ class WaitingPop final : public dispatch::Waiting {
   explicit WaitingPop(ListEnd end) : end_(end) {}
 
   bool Serve(Call& call, const Key& key) override {
-    keyspace::EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+    keyspace::EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
     if (!entry || entry->type() != types::Type::kList) return false;
     EntryHolder holder(entry);
     PopOne(call, key, holder, end_);

@@ -41,7 +41,7 @@ Moved Move(Call& call, const Key& source_key, const Key& target_key, const Ends&
   call.db().MarkChanged(target_key);
   call.Notify(config::kNotifyList, PushEvent(ends.to), target_key.bytes);
   // A key that came may have moved the other in its table.
-  source.Open(call.db().FindWrite(source_key));
+  source.Open(call.db().FindToChange(source_key));
   TakeFromList(call, source_key, source, ends.from, 1);
   return Moved::kYes;
 }
@@ -58,7 +58,7 @@ class WaitingMove final : public dispatch::Waiting {
       : target_(target), ends_(ends), form_(form) {}
 
   bool Serve(Call& call, const Key& key) override {
-    keyspace::EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+    keyspace::EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
     if (!entry || entry->type() != types::Type::kList) return false;
     const Key target = call.core().keyspace.KeyOf(target_);
     if (Move(call, key, target, ends_) == Moved::kYes) Propagate(call, key.bytes);

@@ -62,7 +62,7 @@ class WaitingMultiPop final : public dispatch::Waiting {
   WaitingMultiPop(ListEnd end, size_t most) : end_(end), most_(most) {}
 
   bool Serve(Call& call, const Key& key) override {
-    keyspace::EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+    keyspace::EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
     if (!entry || entry->type() != types::Type::kList) return false;
     EntryHolder holder(entry);
     PopMany(call, key, holder, end_, most_);

@@ -51,7 +51,7 @@ size_t SerializedLength(const Call& call, const Entry& entry) {
 }
 
 void Object(Call& call) {
-  EntryRef entry = call.db().FindRead(call.key(2), Use::kSilent);
+  EntryRef entry = call.db().Peek(call.key(2));
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   const uint64_t idle = call.core().access.lfu ? 0 : keyspace::IdleSeconds(entry->clock(), call.now());
   call.reply().Simple(fmt::format(
@@ -74,7 +74,7 @@ void DigestAll(Call& call) {
 void DigestValues(Call& call) {
   call.reply().Array(call.argc() - 2);
   for (size_t i = 2; i < call.argc(); ++i) {
-    EntryRef entry = call.db().FindRead(call.key(i), Use::kSilent);
+    EntryRef entry = call.db().Peek(call.key(i));
     call.reply().Simple(entry ? DigestOfValue(*entry).Hex() : Digest().Hex());
   }
 }
@@ -93,7 +93,7 @@ void Populate(Call& call) {
   for (int64_t i = 0; i < *count; ++i) {
     name = fmt::format("{}:{}", prefix, i);
     const keyspace::Key key = call.core().keyspace.KeyOf(name);
-    if (call.db().FindWrite(key, Use::kSilent)) continue;
+    if (call.db().Peek(key)) continue;
     value = fmt::format("value:{}", i);
     if (size > 0) value.resize(static_cast<size_t>(size));
     call.db().Create(key, keyspace::StringPayload(value));
@@ -141,7 +141,7 @@ void TableStatistics(Call& call) {
 }
 
 void TableStatisticsOfKey(Call& call) {
-  EntryRef entry = call.db().FindRead(call.key(2), Use::kSilent);
+  EntryRef entry = call.db().Peek(call.key(2));
   call.reply().Error(entry ? kNotHashTable : errors::kNoSuchKey);
 }
 

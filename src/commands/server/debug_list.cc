@@ -38,7 +38,7 @@ void LogListpack(Call& call, std::string_view pack) {
 }
 
 void Quicklist(Call& call) {
-  EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
+  EntryRef entry = call.db().Peek(call.key(2));
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   if (entry->type() != types::Type::kList) return call.reply().Error("ERR Not a quicklist encoded object.");
   if (entry->place() == keyspace::Place::kInline) {
@@ -57,7 +57,7 @@ void Quicklist(Call& call) {
 }
 
 void Listpack(Call& call) {
-  EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
+  EntryRef entry = call.db().Peek(call.key(2));
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   if (entry->type() == types::Type::kList && entry->place() == keyspace::Place::kObject &&
       entry->object()->encoding() == types::kListpackName) {

@@ -43,7 +43,7 @@ void Usage(Call& call) {
     if (!args.failed() && samples < 0) args.FailSyntax();
   }
   if (args.failed()) return args.Reply(call);
-  keyspace::EntryRef entry = call.db().FindRead(call.key(2), keyspace::Use::kSilent);
+  keyspace::EntryRef entry = call.db().Peek(call.key(2));
   if (!entry) return call.reply().Null();
   call.reply().Integer(static_cast<int64_t>(MemoryOf(*entry, static_cast<size_t>(samples))));
 }

@@ -37,7 +37,7 @@ void SRem(Call& call) {
 
 void AddMoved(Call& call, const Key& key, std::string_view member) {
   const types::SetLimits limits = SetLimitsOf(call);
-  EntryHolder target(call.db().FindWrite(key));
+  EntryHolder target(call.db().FindToChange(key));
   if (!target.exists()) MakeCollection(call, key, Type::kSet, Set::EmptyFor(member, limits), target);
   if (Set(target).Add(member, limits)) call.Changed(config::kNotifySet, "sadd", key);
 }
@@ -47,7 +47,7 @@ void SMove(Call& call) {
   const Key to = call.key(2);
   const std::string_view member = call.arg(3);
   // Looked at first: to find one key may remove another, expired one from the same table.
-  const keyspace::EntryRef target = call.db().FindWrite(to);
+  const keyspace::EntryRef target = call.db().FindToChange(to);
   const bool target_fits = !target || target->type() == Type::kSet;
   EntryHolder holder;
   if (!OpenToWrite(call, from, Type::kSet, holder)) return;

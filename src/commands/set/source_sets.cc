@@ -12,7 +12,7 @@ void StoreResult(dispatch::Call& call, const keyspace::Key& destination, ResultS
   if (size != 0) {
     StoreCollection(call, destination, types::Type::kSet, result.holder);
     call.Changed(config::kNotifySet, event, destination);
-  } else if (keyspace::EntryRef old = call.db().FindWrite(destination, keyspace::Use::kSilent)) {
+  } else if (keyspace::EntryRef old = call.db().FindToChange(destination, keyspace::Use::kSilent)) {
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, call.db(), destination, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
     call.Changed(config::kNotifyGeneric, "del", destination);

@@ -49,7 +49,7 @@ void ReadWaiting::ForGroup(std::string_view group, std::string_view consumer, Gr
 }
 
 bool ReadWaiting::Serve(Call& call, const Key& key) {
-  keyspace::EntryRef entry = call.db().FindWrite(key);
+  keyspace::EntryRef entry = call.db().FindToChange(key);
   Stream* stream = nullptr;
   if (entry && entry->type() == types::Type::kStream) stream = static_cast<Stream*>(entry->object());
   if (for_group_) return ServeGroup(call, key, stream, entry);

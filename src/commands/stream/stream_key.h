@@ -21,7 +21,7 @@ inline bool OpenStreamToRead(dispatch::Call& call, const keyspace::Key& key, typ
 }
 
 inline bool OpenStreamToWrite(dispatch::Call& call, const keyspace::Key& key, types::Stream*& stream) {
-  keyspace::EntryRef entry = call.db().FindWrite(key);
+  keyspace::EntryRef entry = call.db().FindToChange(key);
   stream = nullptr;
   if (!call.Expect(entry, types::Type::kStream)) return false;
   if (entry) stream = static_cast<types::Stream*>(entry->object());

@@ -50,7 +50,7 @@ void GetEx(Call& call) {
   }
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindRead(key);
+  EntryRef entry = call.db().FindToReadAndChange(key);
   if (!entry) return call.reply().Null();
   if (!call.Expect(entry, types::Type::kString)) return;
   expiry.Resolve(args, call.now());
@@ -61,7 +61,7 @@ void GetEx(Call& call) {
 
 void GetDel(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindRead(key);
+  EntryRef entry = call.db().FindToReadAndChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   ReplyStringOrNull(call.reply(), entry);
   if (entry) Delete(call, key, entry);

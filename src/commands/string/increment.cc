@@ -40,7 +40,7 @@ bool ReadInteger(Call& call, const EntryRef& entry, int64_t& value) {
 
 void Add(Call& call, int64_t increment) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   int64_t value = 0;
   if (!ReadInteger(call, entry, value)) return;
   if (__builtin_add_overflow(value, increment, &value)) {
@@ -81,7 +81,7 @@ void DecrBy(Call& call) {
 // The sum goes to the journal as text: another machine might round another way.
 void IncrByFloat(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   long double value = 0;
   if (entry) {

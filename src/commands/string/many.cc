@@ -42,7 +42,7 @@ void StorePairs(Call& call) {
   for (size_t i = 1; i < call.argc(); i += 2) {
     const Key key = call.key(i);
     const keyspace::Entry::Payload payload = keyspace::StringPayload(call.arg(i + 1));
-    EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+    EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
     if (entry) {
       call.db().Replace(entry, payload);
       call.db().SetExpiry(key, entry, keyspace::kNever);
@@ -62,7 +62,7 @@ void MSet(Call& call) {
 void MSetNx(Call& call) {
   if (!CheckPairs(call)) return;
   for (size_t i = 1; i < call.argc(); i += 2) {
-    if (call.db().FindWrite(call.key(i), keyspace::Use::kSilent)) return call.reply().Integer(0);
+    if (call.db().Peek(call.key(i))) return call.reply().Integer(0);
   }
   StorePairs(call);
   call.reply().Integer(1);

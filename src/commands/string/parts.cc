@@ -22,7 +22,7 @@ namespace KeyUse = dispatch::KeyUse;
 void Append(Call& call) {
   const Key key = call.key(1);
   const std::string_view tail = call.arg(2);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   size_t length = tail.size();
   if (!entry) {
@@ -43,7 +43,7 @@ void SetRange(Call& call) {
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
   const std::string_view part = call.arg(3);
-  EntryRef entry = call.db().FindWrite(key);
+  EntryRef entry = call.db().FindToChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   // Writing nothing neither makes a key nor lengthens a string, however far off.
   if (part.empty())

@@ -78,7 +78,8 @@ void SetWithOptions(Call& call) {
   const SetOptions options = ParseOptions(args, call.now());
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
-  EntryRef entry = options.get ? call.db().FindRead(key) : call.db().FindWrite(key, keyspace::Use::kSilent);
+  EntryRef entry = options.get ? call.db().FindToReadAndChange(key)
+                               : call.db().FindToChange(key, keyspace::Use::kSilent);
   if (options.get) {
     if (!call.Expect(entry, types::Type::kString)) return;
     ReplyStringOrNull(call.reply(), entry);
@@ -101,13 +102,13 @@ void SetWithOptions(Call& call) {
 void Set(Call& call) {
   if (call.argc() > 3) return SetWithOptions(call);
   const Key key = call.key(1);
-  Store(call, key, call.db().FindWrite(key, keyspace::Use::kSilent), call.arg(2), {});
+  Store(call, key, call.db().FindToChange(key, keyspace::Use::kSilent), call.arg(2), {});
   call.reply().Ok();
 }
 
 void SetNx(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindWrite(key, keyspace::Use::kSilent);
+  EntryRef entry = call.db().FindToChange(key, keyspace::Use::kSilent);
   if (entry) return call.reply().Integer(0);
   Store(call, key, entry, call.arg(2), {});
   call.reply().Integer(1);
@@ -119,7 +120,7 @@ void StoreWithTtl(Call& call, ExpiryOption::Unit unit) {
   expiry.Resolve(args, call.now());
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
-  Store(call, key, call.db().FindWrite(key, keyspace::Use::kSilent), call.arg(3), expiry);
+  Store(call, key, call.db().FindToChange(key, keyspace::Use::kSilent), call.arg(3), expiry);
   PropagateWithExpiry(call, key, call.arg(3), expiry.at);
   call.reply().Ok();
 }
@@ -133,7 +134,7 @@ void PSetEx(Call& call) {
 
 void GetSet(Call& call) {
   const Key key = call.key(1);
-  EntryRef entry = call.db().FindRead(key);
+  EntryRef entry = call.db().FindToReadAndChange(key);
   if (!call.Expect(entry, types::Type::kString)) return;
   ReplyStringOrNull(call.reply(), entry);
   Store(call, key, entry, call.arg(2), {});

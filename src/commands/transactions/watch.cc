@@ -25,7 +25,7 @@ bool IsWatched(const Transaction& transaction, int database, const Key& key) {
 // Where expired keys are removed when met, the look-up has just done that, and the key counts as absent from
 // the beginning. Elsewhere it must be remembered that the key was dead already.
 bool StillThereThoughExpired(Call& call, const Key& key) {
-  if (call.db().FindWrite(key, keyspace::Use::kSilent)) return false;
+  if (call.db().Peek(key)) return false;
   auto& table = call.db().ShardTableOf(key).entries;
   return table.Find(key.hash, [&](const Entry& entry) { return entry.key() == key.bytes; }) != nullptr;
 }

@@ -18,7 +18,7 @@ class WaitingPop final : public dispatch::Waiting {
   WaitingPop(End end, size_t count, PopShape shape) : end_(end), count_(count), shape_(shape) {}
 
   bool Serve(Call& call, const Key& key) override {
-    keyspace::EntryRef entry = call.db().FindWrite(key);
+    keyspace::EntryRef entry = call.db().FindToChange(key);
     if (!entry || entry->type() != types::Type::kSortedSet) return false;
     keyspace::EntryHolder holder(entry);
     PopMembers(call, key, holder, end_, count_, shape_);

@@ -29,7 +29,7 @@ size_t StoreSortedSet(dispatch::Call& call, const keyspace::Key& key, types::Sor
     call.Changed(config::kNotifySortedSet, event, key);
     return count;
   }
-  if (keyspace::EntryRef old = call.db().FindWrite(key, keyspace::Use::kSilent)) {
+  if (keyspace::EntryRef old = call.db().FindToChange(key, keyspace::Use::kSilent)) {
     const bool lazy = call.settings().memory.lazyfree_lazy_server_del;
     Remove(call, call.db(), key, old, lazy ? Freeing::kInBackground : Freeing::kAtOnce);
     call.Changed(config::kNotifyGeneric, "del", key);

@@ -1,18 +1,8 @@
-// Active expiry: removes keys whose time has come although nobody asks for them.
-//
-// Each core sweeps its own share of the shards. A shard remembers a moment before which none of its entries
-// expires, so that a sweep skips the quiet ones without reading them; within a shard the marks in the buckets
-// name the entries that can expire. One shard is held at a time, outside any command.
-//
-// While a shard is held a limited number of keys and fields goes; in between the shard is free. A pass over
-// the shard goes on where the last hold ended. Only a pass that met every entry in one hold says when the
-// next expires: until then the old bound, which is past, keeps the shard due.
-//
-// Fields of hashes expire in the same sweep: a shard's TimedHashes names the hashes to look at, and their
-// moments lower the same bound.
+#include "dispatch/expiry_sweep.h"
+
 #include <algorithm>
 
-#include "dispatch/dispatcher.h"
+#include "dispatch/blocked_calls.h"
 
 namespace cinnabar::dispatch {
 
@@ -43,7 +33,7 @@ uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace
       continue;
     }
     const keyspace::Key key = keyspace.KeyOf(name);
-    keyspace::EntryRef entry = database.FindWrite(key, keyspace::Use::kSilent);
+    keyspace::EntryRef entry = database.FindToChange(key, keyspace::Use::kSilent);
     if (!entry) continue;
     left -= database.RemoveExpiredFields(key, entry, left);
     if (entry) database.NoteFieldExpiry(key, *entry);
@@ -85,79 +75,79 @@ uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard, 
   // A look-up removes what has expired, with all that follows from it.
   for (Entry* entry : expired) {
     const std::string name(entry->key());
-    database.FindWrite(database.keyspace().KeyOf(name), keyspace::Use::kSilent);
+    database.Peek(database.keyspace().KeyOf(name));
   }
   return expired.size();
 }
 
 }  // namespace
 
-uint64_t Dispatcher::ExpireSome(Micros budget) {
-  const Ticks began = clock_.Now();
-  const uint64_t removed = SweepDatabases(began + clock_.ToTicks(budget * kNanosPerMicro));
-  counters_.expiry_micros.Add(static_cast<uint64_t>(clock_.ToMicros(clock_.Now() - began)));
-  if (sweep_.running) counters_.expiry_cut_short.Add();
+uint64_t ExpirySweep::Run(Micros budget) {
+  const Ticks began = context_.clock.Now();
+  const uint64_t removed = SweepDatabases(began + context_.clock.ToTicks(budget * kNanosPerMicro));
+  counters_.expiry_micros.Add(static_cast<uint64_t>(context_.clock.ToMicros(context_.clock.Now() - began)));
+  if (progress_.running) counters_.expiry_cut_short.Add();
   return removed;
 }
 
-uint64_t Dispatcher::SweepDatabases(Ticks deadline) {
+uint64_t ExpirySweep::SweepDatabases(Ticks deadline) {
   uint64_t removed = 0;
-  for (int passes = 0; passes < core_.keyspace.databases(); ++passes) {
-    if (!sweep_.running) {
-      sweep_.database = (sweep_.database + 1) % core_.keyspace.databases();
-      auto& earliest = core_.keyspace.Earliest(sweep_.database, static_cast<size_t>(core_index_));
-      if (earliest.load(std::memory_order_relaxed) > core_.now) continue;
+  for (int passes = 0; passes < context_.core.keyspace.databases(); ++passes) {
+    if (!progress_.running) {
+      progress_.database = (progress_.database + 1) % context_.core.keyspace.databases();
+      auto& earliest = context_.core.keyspace.Earliest(progress_.database, static_cast<size_t>(context_.index));
+      if (earliest.load(std::memory_order_relaxed) > context_.core.now) continue;
       // Whoever adds an earlier expiry from now on lowers it again.
       earliest.store(keyspace::kNever, std::memory_order_relaxed);
-      sweep_ = {.running = true, .database = sweep_.database, .shard = static_cast<size_t>(core_index_)};
+      progress_ = {.running = true, .database = progress_.database, .shard = static_cast<size_t>(context_.index)};
     }
     removed += SweepShards(deadline);
-    if (sweep_.running) break;
+    if (progress_.running) break;
   }
   return removed;
 }
 
-Millis Dispatcher::NextExpiry() const {
-  if (sweep_.running) return core_.now;
+Millis ExpirySweep::NextExpiry() const {
+  if (progress_.running) return context_.core.now;
   Millis next = keyspace::kNever;
-  for (int database = 0; database < core_.keyspace.databases(); ++database) {
-    const auto& earliest = core_.keyspace.Earliest(database, static_cast<size_t>(core_index_));
+  for (int database = 0; database < context_.core.keyspace.databases(); ++database) {
+    const auto& earliest = context_.core.keyspace.Earliest(database, static_cast<size_t>(context_.index));
     next = std::min(next, earliest.load(std::memory_order_relaxed));
   }
   return next;
 }
 
 // Goes on with the sweep of one database until it is through or the time is over.
-uint64_t Dispatcher::SweepShards(Ticks deadline) {
-  Keyspace& keyspace = core_.keyspace;
+uint64_t ExpirySweep::SweepShards(Ticks deadline) {
+  Keyspace& keyspace = context_.core.keyspace;
   uint64_t removed = 0;
-  for (int count = 0; sweep_.shard < Keyspace::kShards; ++count) {
-    const size_t shard = sweep_.shard;
-    sweep_.shard += static_cast<size_t>(keyspace.gate().cores());
+  for (int count = 0; progress_.shard < Keyspace::kShards; ++count) {
+    const size_t shard = progress_.shard;
+    progress_.shard += static_cast<size_t>(keyspace.gate().cores());
     Millis next = keyspace::kNever;
     const uint64_t removed_before = removed;
     size_t bucket = 0;
     for (int round = 0; round < kRoundsPerShard; ++round) {
       keyspace.Lock(shard);
-      keyspace::ShardTable& table = keyspace.table(sweep_.database, shard);
-      const bool due = core_.may_expire && table.next_expiry <= core_.now;
+      keyspace::ShardTable& table = keyspace.table(progress_.database, shard);
+      const bool due = context_.core.may_expire && table.next_expiry <= context_.core.now;
       if (due) {
-        keyspace::Database database(core_, sweep_.database);
+        keyspace::Database database(context_.core, progress_.database);
         removed += ExpireShard(database, table, bucket);
         removed += ExpireFields(database, shard, table);
-        EndChanges(shard);
+        blocked_.EndChanges(shard);
       }
       next = table.next_expiry;
       keyspace.Unlock(shard);
-      if (!deferred_.empty()) ServeDeferred();
-      if (!due || next > core_.now || clock_.Now() > deadline) break;
+      blocked_.ServeDeferred();
+      if (!due || next > context_.core.now || context_.clock.Now() > deadline) break;
     }
-    sweep_.earliest = std::min(sweep_.earliest, next);
+    progress_.earliest = std::min(progress_.earliest, next);
     const bool worked = removed != removed_before;
-    if ((worked || count % 16 == 15) && clock_.Now() > deadline) return removed;
+    if ((worked || count % 16 == 15) && context_.clock.Now() > deadline) return removed;
   }
-  keyspace.LowerEarliest(sweep_.database, static_cast<size_t>(core_index_), sweep_.earliest);
-  sweep_.running = false;
+  keyspace.LowerEarliest(progress_.database, static_cast<size_t>(context_.index), progress_.earliest);
+  progress_.running = false;
   return removed;
 }
 

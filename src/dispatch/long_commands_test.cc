@@ -20,7 +20,7 @@ void Dwell(Call& call) {
 void Put(Call& call) {
   const Key key = call.key(1);
   const auto payload = keyspace::StringPayload("new");
-  if (keyspace::EntryRef entry = call.db().FindWrite(key)) {
+  if (keyspace::EntryRef entry = call.db().FindToChange(key)) {
     call.db().Replace(entry, payload);
   } else {
     call.db().Create(key, payload);
@@ -36,7 +36,7 @@ void Read(Call& call) {
 class UntilMoved final : public Waiting {
  public:
   bool Serve(Call& call, const Key& key) override {
-    const keyspace::EntryRef entry = call.db().FindWrite(key);
+    const keyspace::EntryRef entry = call.db().FindToChange(key);
     if (!entry) return false;
     call.db().Erase(key, entry);
     const Key to = call.core().keyspace.KeyOf("to");
@@ -76,8 +76,8 @@ static_assert(Valid(kCommands));
 class YieldingTest : public DispatchTest, public Bystanders {
  protected:
   YieldingTest() : DispatchTest(kCommands) {
-    dispatcher_->SetBystanders(*this);
-    dispatcher_->YieldAlways();
+    dispatcher_->long_commands().SetBystanders(*this);
+    dispatcher_->long_commands().YieldAlways();
   }
 
   // What runs in the first turn, in the first turn of what runs there, and so on.
@@ -92,7 +92,7 @@ class YieldingTest : public DispatchTest, public Bystanders {
   std::string RunApart(Session& session, const std::vector<std::string>& words) {
     Batch batch;
     for (const std::string& word : words) batch.arguments.push_back(word);
-    dispatcher_->Prepare(batch, session, 0);
+    dispatcher_->preparer().Prepare(batch, session, 0);
     dispatcher_->Execute(session, batch, batch.requests[0]);
     return Take(session.output);
   }
@@ -139,31 +139,31 @@ TEST_F(YieldingTest, AReadBesideALongCommandLeavesWhatHasExpired) {
 
 TEST_F(YieldingTest, WhatADeferredWaiterWroteIsKnownOfItsShardsAndOfNoOther) {
   ASSERT_EQ(RunApart(second_, {"move", "from"}), "");
-  services_.alarms |= Alarm::kGatedReplies;
+  services_.alarms |= Alarm::kHoldReplies;
   turns_.push_back([&] { EXPECT_EQ(RunApart(third_, {"put", "from"}), "+OK\r\n"); });
   Run({"dwell", "to"});
   ASSERT_TRUE(second_.blocked->done());
   EXPECT_EQ(OffsetOf("from"), journal_.offset());
   EXPECT_EQ(OffsetOf("to"), journal_.offset());
-  dispatcher_->CompleteBlocked(second_);
-  EXPECT_EQ(second_.gate, journal_.offset());
+  dispatcher_->blocked().Complete(second_);
+  EXPECT_EQ(second_.hold_until, journal_.offset());
   Session reader(4, OutputBuffer(OutputBuffer::kFixedBytesMin));
   EXPECT_EQ(RunApart(reader, {"read", "elsewhere"}), ":0\r\n");
-  EXPECT_EQ(reader.gate, 0u);
+  EXPECT_EQ(reader.hold_until, 0u);
   EXPECT_EQ(RunApart(reader, {"read", "from"}), ":0\r\n");
-  EXPECT_EQ(reader.gate, journal_.offset());
+  EXPECT_EQ(reader.hold_until, journal_.offset());
 }
 
 TEST_F(YieldingTest, TheWorldIsNotFreeWhileALongCommandRuns) {
-  EXPECT_TRUE(dispatcher_->WorldIsFree());
+  EXPECT_TRUE(dispatcher_->long_commands().WorldIsFree());
   bool asked = false;
   turns_.push_back([&] {
     asked = true;
-    EXPECT_FALSE(dispatcher_->WorldIsFree());
+    EXPECT_FALSE(dispatcher_->long_commands().WorldIsFree());
   });
   Run({"dwell", "long"});
   EXPECT_TRUE(asked);
-  EXPECT_TRUE(dispatcher_->WorldIsFree());
+  EXPECT_TRUE(dispatcher_->long_commands().WorldIsFree());
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
-// The gates: everything that may stop a request before its handler runs, in one visible order (DESIGN §4).
+#include "dispatch/admission.h"
+
 #include <fmt/format.h>
 
 #include "catalog/errors.h"
+#include "config/settings.h"
 #include "dispatch/dispatcher.h"
 
 namespace cinnabar::dispatch {
@@ -26,34 +28,38 @@ std::string UnknownSubcommand(const Command& container, std::string_view name) {
 
 }  // namespace
 
-bool Dispatcher::Reject(Session& session, const Command* command, std::string_view error) {
+void Admission::SettingsChanged() {
+  const config::Settings& settings = context_.services.settings;
+  writes_guarded_ = settings.memory.maxmemory_bytes > 0 || settings.replication.min_replicas_to_write > 0;
+}
+
+bool Admission::Reject(Session& session, const Command* command, std::string_view error) {
   if (command != nullptr && command->Is(Flag::kRunsTransaction) && session.in_transaction()) {
     session.transaction.Reset();
-    Unwatch(session, Held::kNo);
+    context_.dispatcher.Unwatch(session, Dispatcher::Held::kNo);
     if (error.starts_with("ERR ")) error.remove_prefix(4);
     session.reply.Error(fmt::format("EXECABORT Transaction discarded because of: {}", error));
   } else {
     session.reply.Error(error);
   }
-  error_stats_.Add(telemetry::ErrorCodeOf(session.reply.last_error()));
-  if (command != nullptr) command_stats_.AddRejected(command->id);
+  telemetry_.AccountRefusal(session, command);
   if (session.in_transaction()) session.transaction.rejected = true;
   return false;
 }
 
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
-std::string Dispatcher::WriteRefusal(const Session& session, const Command& command) {
+std::string Admission::WriteRefusal(const Session& session, const Command& command) {
   uint64_t flags = command.flags;
   if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
   // Whatever the command is: memory over the limit is given back as soon as possible.
-  const bool full = services_.settings.memory.maxmemory_bytes > 0 && MakeRoom() == Room::kNone;
+  const bool full = context_.services.settings.memory.maxmemory_bytes > 0 && evictor_.MakeRoom() == Evictor::Room::kNone;
   if (full && (flags & Flag::kDenyOom) != 0) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
-  const config::Replication& replication = services_.settings.replication;
-  const uint32_t alarms = services_.alarms.load(std::memory_order_relaxed);
+  const config::Replication& replication = context_.services.settings.replication;
+  const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
   if ((alarms & Alarm::kDiskTrouble) != 0 && ((flags & Flag::kWrite) != 0 || command.name == "ping")) {
-    if (std::string refusal = services_.files->WriteRefusal(); !refusal.empty()) return refusal;
+    if (std::string refusal = context_.services.files->WriteRefusal(); !refusal.empty()) return refusal;
   }
   // There are no replicas yet.
   if ((flags & Flag::kWrite) != 0 && replication.min_replicas_to_write > 0 &&
@@ -63,10 +69,22 @@ std::string Dispatcher::WriteRefusal(const Session& session, const Command& comm
   return {};
 }
 
-bool Dispatcher::Admit(Session& session, const Command* command, std::span<const std::string_view> argv) {
+bool Admission::MayRun(Session& session, const Command& command) {
+  if (!session.authenticated && !command.Is(Flag::kNoAuth)) return Reject(session, &command, errors::kNoAuth);
+  if (!command.Is(Flag::kProtected)) return true;
+  const config::Permission permission = context_.services.settings.security.enable_debug_command;
+  const bool local = session.facts.unix_socket || session.facts.loopback;
+  if (permission == config::Permission::kYes || (permission == config::Permission::kLocal && local)) return true;
+  return Reject(session, &command,
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+                "can run it from a local connection, otherwise you need to set this option in the "
+                "configuration file, and then restart the server.");
+}
+
+bool Admission::Admit(Session& session, const Command* command, std::span<const std::string_view> argv) {
   // 1. Known, and with the right number of arguments.
   if (command == nullptr) [[unlikely]] {
-    const Command* container = services_.registry.Find(argv[0]);
+    const Command* container = context_.services.registry.Find(argv[0]);
     if (container == nullptr) return Reject(session, nullptr, UnknownCommand(argv));
     return Reject(session, container, UnknownSubcommand(*container, argv[1]));
   }
@@ -75,26 +93,14 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
                   fmt::format("ERR wrong number of arguments for '{}' command", command->name));
   }
   // 2. Who may.
-  if (!session.authenticated && !command->Is(Flag::kNoAuth)) [[unlikely]] {
-    return Reject(session, command, errors::kNoAuth);
-  }
-  if (command->Is(Flag::kProtected)) [[unlikely]] {
-    const config::Permission permission = services_.settings.security.enable_debug_command;
-    const bool local = session.facts.unix_socket || session.facts.loopback;
-    if (permission == config::Permission::kNo || (permission == config::Permission::kLocal && !local)) {
-      return Reject(
-          session, command,
-          "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
-          "can run it from a local connection, otherwise you need to set this option in the "
-          "configuration file, and then restart the server.");
-    }
-  }
+  if (!MayRun(session, *command)) [[unlikely]]
+    return false;
   // 3. What a transaction cannot hold.
   if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
     return Reject(session, command, "ERR Command not allowed inside a transaction");
   }
   // 4. A data set that is not complete yet; memory, disk and replicas.
-  if ((services_.alarms.load(std::memory_order_relaxed) & Alarm::kLoading) != 0 &&
+  if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kLoading) != 0 &&
       !command->Is(Flag::kLoading)) [[unlikely]] {
     return Reject(session, command, "LOADING Redis is loading the dataset in memory");
   }
@@ -112,17 +118,10 @@ bool Dispatcher::Admit(Session& session, const Command* command, std::span<const
   return true;
 }
 
-// CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they
-// are.
-void Dispatcher::KeepClocks(const Session& session, const Command& command) {
-  run_.spares_clocks = session.no_touch && command.name != "touch";
-  ApplyModes();
-}
-
 // CLIENT PAUSE holds back all commands, or those that may write.
-bool Dispatcher::Paused(const Session& session, const Command& command) const {
-  const PauseState& pause = services_.pause;
-  if (core_.now >= pause.until) return false;
+bool Admission::Paused(const Session& session, const Command& command) const {
+  const PauseState& pause = context_.services.pause;
+  if (context_.core.now >= pause.until) return false;
   if (pause.mode == PauseMode::kAll) return true;
   constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
   if (command.Is(kWriting)) return true;

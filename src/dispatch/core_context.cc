@@ -1,0 +1,55 @@
+#include "dispatch/core_context.h"
+
+namespace cinnabar::dispatch {
+namespace {
+
+constexpr Nanos kTimeStep = 100 * kNanosPerMicro;
+// Effects larger than this do not leave their buffer behind.
+constexpr size_t kEffectsKeptBytes = 256 * 1024;
+
+}  // namespace
+
+CoreContext::CoreContext(Dispatcher& dispatcher, Services& services, int index, uint64_t random_seed)
+    : dispatcher(dispatcher),
+      services(services),
+      index(index),
+      core{.keyspace = services.keyspace, .random = Random(random_seed)} {
+  time_step = clock.ToTicks(kTimeStep);
+}
+
+void CoreContext::FlushEffects(journal::Grouping grouping) {
+  run.appended = services.journal.Append(run.effects, grouping);
+  if (run.effects.held_bytes() <= kEffectsKeptBytes) return run.effects.Clear();
+  journal::Effects fresh;
+  std::swap(run.effects, fresh);  // an assignment would keep the buffer
+}
+
+void CoreContext::NoteHold(Caller& caller, std::span<const uint32_t> shards) {
+  const uint64_t appended = std::exchange(run.appended, 0);
+  for (uint32_t shard : shards) {
+    const uint64_t offset = std::max(appended, core.keyspace.journal_offset(shard));
+    core.keyspace.set_journal_offset(shard, offset);
+    caller.hold_until = std::max(caller.hold_until, offset);
+  }
+  caller.hold_until = std::max(caller.hold_until, appended);
+}
+
+void CoreContext::NoteHoldEverywhere(Caller& caller) {
+  const uint64_t offset = services.journal.offset();
+  if (run.appended != 0) {
+    for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
+      core.keyspace.set_journal_offset(shard, offset);
+    }
+  }
+  caller.hold_until = std::max(caller.hold_until, offset);
+}
+
+void CoreContext::NoteShards(std::span<const uint32_t> shards) {
+  const uint64_t appended = std::exchange(run.appended, 0);
+  if (appended == 0 || !holds_replies()) return;
+  for (uint32_t shard : shards) {
+    core.keyspace.set_journal_offset(shard, std::max(appended, core.keyspace.journal_offset(shard)));
+  }
+}
+
+}  // namespace cinnabar::dispatch

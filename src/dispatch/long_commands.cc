@@ -1,0 +1,144 @@
+#include "dispatch/long_commands.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+namespace cinnabar::dispatch {
+namespace {
+
+using keyspace::Keyspace;
+
+constexpr Nanos kSlice = 500 * kNanosPerMicro;
+// A long command in a turn that another one gave, and so on.
+constexpr int kDepthMax = 8;
+// A request that has been postponed so often for long commands waits for the next one as for any other.
+constexpr uint8_t kPostponementsMax = 8;
+// So long work that needs the world waits for one long command after another.
+constexpr Nanos kWorldPatience = 5 * kNanosPerSecond;
+
+// The turn that a long command gives to others. Time goes on in it; the command keeps its instant.
+class Turn {
+ public:
+  explicit Turn(CoreContext& context) : context_(context), instant_(context.core.now), run_(context) {
+    context_.UpdateTime();
+  }
+  ~Turn() {
+    context_.core.SetNow(instant_);
+    context_.time_read_at = 0;  // what comes after the command reads the clock
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  CoreContext& context_;
+  const Millis instant_;
+  const NestedRun run_;
+};
+
+}  // namespace
+
+LongCommands::LongCommands(CoreContext& context, const Admission& admission, telemetry::Counter& yields)
+    : context_(context), admission_(admission), yields_(yields), slice_(context.clock.ToTicks(kSlice)) {}
+
+void LongCommands::YieldAlways() {
+  context_.core.steps_between_looks = 1;
+  slice_ = 0;
+}
+
+bool LongCommands::MayYield(const Call& call) const {
+  const Execution& run = context_.run;
+  return bystanders_ != nullptr && !call.keys().empty() && !run.in_transaction && !context_.core.replaying &&
+         run.serving == nullptr && depth_ < kDepthMax && call.session().reply_mode == ReplyMode::kOn &&
+         !context_.core.keyspace.gate().HeldByCaller();
+}
+
+// What the command holds is noted for as long as the turn lasts, and what an outer one holds stays noted.
+void LongCommands::YieldIfLong(Call& call) {
+  const Ticks began = context_.clock.Now();
+  if (began < call.next_yield || began - call.started < slice_ || !MayYield(call)) return;
+  const auto outer_shards = held_;
+  const size_t outer_changes = changed_.size();
+  if (!call.command().Is(Flag::kReadOnly)) {
+    for (const PlacedKey& placed : call.keys()) changed_.push_back(placed.key.hash);
+  }
+  for (const PlacedKey& placed : call.keys()) held_.set(Keyspace::ShardOf(placed.key.hash));
+  if (!context_.run.yielded) {
+    Keyspace& keyspace = context_.core.keyspace;
+    for (const PlacedKey& placed : call.keys()) keyspace.MarkLong(Keyspace::ShardOf(placed.key.hash));
+    context_.services.long_commands.fetch_add(1, std::memory_order_relaxed);
+  }
+  const bool outer_yielding = std::exchange(yielding_, true);
+  ++depth_;
+  yields_.Add();
+  {
+    const Turn turn(context_);
+    bystanders_->Serve();
+  }
+  --depth_;
+  context_.run.yielded = true;
+  yielding_ = outer_yielding;
+  held_ = outer_shards;
+  changed_.resize(outer_changes);
+  // Half of the time at least is the command's own.
+  const Ticks ended = context_.clock.Now();
+  call.started += ended - began;
+  call.next_yield = ended + std::max(slice_, ended - began);
+}
+
+bool LongCommands::WorldIsFree() {
+  const Ticks now = context_.clock.Now();
+  if (context_.services.long_commands.load(std::memory_order_relaxed) != 0) {
+    if (world_wanted_since_ == 0) world_wanted_since_ = now;
+    if (now - world_wanted_since_ < context_.clock.ToTicks(kWorldPatience)) return false;
+  }
+  world_wanted_since_ = 0;
+  return true;
+}
+
+void LongCommands::End() {
+  context_.run.yielded = false;
+  context_.services.long_commands.fetch_sub(1, std::memory_order_relaxed);
+  bystanders_->LongCommandEnded();
+}
+
+LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Command* command,
+                                               std::span<const std::string_view> argv,
+                                               std::span<const PlacedKey> keys) {
+  missed_lock_ = false;
+  if (command == nullptr) return Between::kAnything;  // an error
+  constexpr uint64_t kUnbounded = Flag::kControlsTransaction | Flag::kSweep | Flag::kAdmin;
+  if (command->Is(kUnbounded)) return Between::kNothing;
+  if (session.in_transaction() || !command->AcceptsArgumentCount(argv.size())) return Between::kAnything;
+  // UNWATCH takes the shards of what was watched.
+  if (keys.empty() && !session.transaction.watched.empty()) return Between::kNothing;
+  if (command->NeedsWorld(argv, context_.services.settings)) return Between::kNothing;
+  const bool apart = std::none_of(keys.begin(), keys.end(), [this](const PlacedKey& placed) {
+    return held_.test(Keyspace::ShardOf(placed.key.hash));
+  });
+  if (apart) return Between::kAnything;
+  // A shard of the command that has yielded: what it holds of its tables must stay where it is.
+  constexpr uint64_t kMayChange = Flag::kWrite | Flag::kMayReplicate | Flag::kBlocking;
+  const bool reads = keys.size() == 1 && command->ungated && !command->Is(kMayChange) &&
+                     std::count(changed_.begin(), changed_.end(), keys[0].key.hash) == 0;
+  return reads && admission_.Open(session) ? Between::kReads : Between::kNothing;
+}
+
+bool LongCommands::Patient(Session& session) {
+  missed_lock_ = false;
+  return session.postponements++ >= kPostponementsMax;
+}
+
+bool LongCommands::LockOrPostpone(Session& session, size_t shard) {
+  Keyspace& keyspace = context_.core.keyspace;
+  if (yielding_) {
+    missed_lock_ = !keyspace.TryBriefly(shard);
+    return !missed_lock_;
+  }
+  if (keyspace.LockUnlessLong(shard)) return true;
+  if (!Patient(session)) return false;
+  keyspace.Lock(shard);
+  return true;
+}
+
+}  // namespace cinnabar::dispatch

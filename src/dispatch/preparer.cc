@@ -1,0 +1,76 @@
+#include "dispatch/preparer.h"
+
+#include <cstring>
+
+#include "base/same_bytes.h"
+
+namespace cinnabar::dispatch {
+
+// The registry's answer, remembered for the names that come again and again.
+[[gnu::always_inline]] inline const Command* Preparer::Lookup(std::span<const std::string_view> argv) {
+  const std::string_view name = argv[0];
+  if (name.size() > sizeof(NamedCommand::name) || name.empty()) return registry_.Resolve(argv);
+  NamedCommand& recent =
+      recent_[(static_cast<size_t>(name[0]) * 5 + name.size() + static_cast<size_t>(name.back())) %
+              kNamedCommands];
+  if (recent.size == name.size() && SameBytes(recent.name, name.data(), name.size())) [[likely]]
+    return recent.command;
+  const Command* command = registry_.Resolve(argv);
+  if (command != nullptr && command->parent == nullptr && command->subcommands.empty()) {
+    recent.size = name.size();
+    std::memcpy(recent.name, name.data(), name.size());
+    recent.command = command;
+  }
+  return command;
+}
+
+[[gnu::always_inline]] inline void Preparer::AddKey(Batch& batch, const Session& session,
+                                                    KeyPosition position, std::string_view bytes) {
+  const keyspace::Key key = keyspace_.KeyOf(bytes);
+  batch.keys.push_back({position.index, position.use, key});
+  const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
+  // Other cores may be changing the table: only its holder can tell where a bucket is.
+  if (!keyspace_.TryLock(shard)) return;
+  keyspace_.table(session.database, shard).entries.PrefetchBucket(key.hash);
+  keyspace_.Unlock(shard);
+}
+
+void Preparer::Prepare(Batch& batch, Session& session, uint32_t first_argument, const char* text) {
+  const auto argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
+  const std::span<const std::string_view> argv(batch.arguments.data() + first_argument, argument_count);
+  const auto first_key = static_cast<uint32_t>(batch.keys.size());
+  const Command* command = Lookup(argv);
+  if (command != nullptr) {
+    if (command->only_key != 0) [[likely]] {
+      const auto index = static_cast<uint32_t>(command->only_key);
+      if (index < argument_count) AddKey(batch, session, {index, command->only_key_use}, argv[index]);
+    } else if (command->key_specs != 0 && command->AcceptsArgumentCount(argument_count)) {
+      positions_.clear();
+      FindKeys(*command, argv, positions_);
+      for (const KeyPosition& position : positions_) {
+        if ((position.use & KeyUse::kNotKey) == 0) AddKey(batch, session, position, argv[position.index]);
+      }
+    }
+  }
+  batch.requests.push_back({.command = command,
+                            .first_argument = first_argument,
+                            .argument_count = argument_count,
+                            .first_key = first_key,
+                            .key_count = static_cast<uint32_t>(batch.keys.size()) - first_key,
+                            .text = text});
+}
+
+void Preparer::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request,
+                               size_t end_request) {
+  if (first_request == end_request) return;
+  const size_t end = batch.requests[end_request - 1].first_key + batch.requests[end_request - 1].key_count;
+  for (size_t i = batch.requests[first_request].first_key; i < end; ++i) {
+    const uint64_t hash = batch.keys[i].key.hash;
+    const size_t shard = keyspace::Keyspace::ShardOf(hash);
+    if (!keyspace_.TryLock(shard)) continue;
+    keyspace_.table(session.database, shard).entries.PrefetchEntry(hash);
+    keyspace_.Unlock(shard);
+  }
+}
+
+}  // namespace cinnabar::dispatch

@@ -1,0 +1,49 @@
+// ServerControl: the port through which commands reach the process: its end, its memory, its identity.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace cinnabar::dispatch {
+
+// What SHUTDOWN, signals and DEBUG ask of the process.
+struct ShutdownRequest {
+  bool save = false;
+  bool nosave = false;
+  bool now = false;
+  bool force = false;
+};
+
+class ServerControl {
+ public:
+  virtual ~ServerControl() = default;
+  // Begins an orderly shutdown; an error says why it cannot be. The process ends after the current command.
+  virtual Status Shutdown(const ShutdownRequest& request) = 0;
+  virtual bool AbortShutdown() = 0;
+  // Applies what follows from a change of the pause: keys expire or not, postponed clients wake. With the
+  // world stopped.
+  virtual void PauseChanged() = 0;
+  // INFO text for the given sections, in order. `all`, `default` and `everything` are understood.
+  virtual std::string Info(const std::vector<std::string>& sections) = 0;
+  virtual void ResetStatistics() = 0;
+  virtual uint64_t UsedMemory() = 0;
+  // Of UsedMemory, what maxmemory does not count: buffers that eviction would only make longer.
+  virtual uint64_t UncountedMemory() = 0;
+  virtual uint64_t PeakMemory() = 0;
+  virtual uint64_t StartupMemory() = 0;
+  virtual std::string_view RunId() const = 0;
+  // Gives the stream of changes a new identity, so that no replica can go on from the old one.
+  virtual void ChangeReplicationId() = 0;
+  virtual Millis StartedAt() const = 0;
+  virtual int Cores() const = 0;
+  // Runs `work` on a worker thread, some time.
+  virtual void Defer(std::function<void()> work) = 0;
+};
+
+}  // namespace cinnabar::dispatch
