@@ -17,7 +17,7 @@ int NotBuiltYet(std::string_view tool) {
   return 1;
 }
 
-// Whether a name such as "redis-check-rdb-7.2" says `tool`. Whatever says no tool is the server.
+// Whether a name such as "redis-check-rdb-7.2" says `tool`. A name that says no tool is the server's.
 bool IsCalled(std::string_view name, std::string_view tool) {
   for (const std::string_view family : {"redis-", "valkey-"}) {
     if (name.find(std::string(family) + std::string(tool)) != std::string_view::npos) return true;

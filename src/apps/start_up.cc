@@ -83,7 +83,7 @@ void LogBanner(const config::Config& config, Logger& log) {
   }
 }
 
-// Said once clients can connect: who waits for the process id may do so at once.
+// Said once clients can connect: a harness that waits for the process id may do so at once.
 void LogMode(const config::Settings& settings, Logger& log) {
   const bool logo =
       settings.general.always_show_logo ||

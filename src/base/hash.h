@@ -1,6 +1,6 @@
 // A keyed 64-bit hash of a byte string, for tables whose keys come from outside.
 //
-// Whoever chooses the keys must not be able to choose them so that they collide, although he knows this code,
+// A client that chooses the keys must not be able to make them collide, although it knows this code,
 // and may measure how long his requests take. So the hash has a secret of 128 bits from the operating system,
 // and every step of it depends on the secret. (A plain multiplication of input words does not: a word that
 // makes one factor zero hides the other, whatever the secret is.)

@@ -6,7 +6,8 @@
 // A Logger is made by the composition root and handed around. It takes no lock: every line is one write(2) to
 // a descriptor in append mode, so that lines of threads and of forked children never mix. Before a line is
 // written to a file, the file's identity is checked; when logrotate has moved it away, a new one is opened
-// and slipped under the same descriptor number with dup3, which is atomic for whoever writes at that moment.
+// and slipped under the same descriptor number with dup3, which is atomic for a thread that writes at that
+// moment.
 //
 // Local time is kept as an offset that is looked up once per quarter of an hour, because the C library's
 // conversion takes a lock that a forked child could find held.
@@ -27,7 +28,7 @@ namespace cinnabar {
 enum class LogLevel : uint8_t { kDebug, kVerbose, kNotice, kWarning, kNothing };
 
 // Writes text to a descriptor without memory allocation and without locks: for signal handlers. Buffers up to
-// a line; whatever is left is written by the destructor.
+// a line; what is left is written by the destructor.
 class RawWriter {
  public:
   explicit RawWriter(int fd) : fd_(fd) {}

@@ -18,7 +18,7 @@ inline constexpr size_t kInt64TextBytes = 21;
 inline constexpr size_t kDoubleTextBytes = 32;
 
 // The canonical decimal form and nothing else: FormatInt64(ParseInt64(t)) == t for every accepted t.
-// Refused: "", "+1", " 1", "01", "-0", "-", and whatever does not fit.
+// Refused: "", "+1", " 1", "01", "-0", "-", and numbers that do not fit.
 std::optional<int64_t> ParseInt64(std::string_view text);
 std::optional<uint64_t> ParseUInt64(std::string_view text);
 

@@ -1,4 +1,4 @@
-// A Relocation for tests: moves blocks at random, so that whoever keeps an old address is caught by a
+// A Relocation for tests: moves blocks at random, so that code that keeps an old address is caught by a
 // sanitizer, and remembers nothing.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Results: how an error of the world (a file, a socket, a config line) travels to whoever owns the policy.
-// A client's error is not one of these: see catalog/errors.h. Our own bug is a CHECK (base/check.h).
+// Results: how an error of the world (a file, a socket, a config line) travels to the code that owns the
+// policy. A client's error is not one of these: see catalog/errors.h. Our own bug is a CHECK (base/check.h).
 #pragma once
 
 #include <expected>

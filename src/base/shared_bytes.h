@@ -1,9 +1,9 @@
 // SharedBytes: one heap block of bytes with a count of owners.
 //
 // A large string value is such a block, and a reply that carries it holds a second reference instead of a
-// copy: the socket may drain it long after the command has run. Whoever wants to change the bytes must be the
-// only owner (`unique()`), else it changes a clone. The count is atomic because the last reader may sit on
-// another core.
+// copy: the socket may drain it long after the command has run. A writer that wants to change the bytes must
+// be the only owner (`unique()`), else it changes a clone. The count is atomic because the last reader may
+// sit on another core.
 #pragma once
 
 #include <atomic>

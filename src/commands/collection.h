@@ -40,7 +40,7 @@ inline void MakeCollection(dispatch::Call& call, const keyspace::Key& key, types
   holder.Open(call.db().Create(key, {.type = type, .place = keyspace::Place::kInline, .bytes = packed}));
 }
 
-// Puts a finished collection in the place of whatever the key held (results of STORE commands); the expiry
+// Puts a finished collection in the place of what the key held (results of STORE commands); the expiry
 // goes. The caller says what changed.
 void StoreCollection(dispatch::Call& call, const keyspace::Key& key, types::Type type,
                      types::OwnHolder& collection);

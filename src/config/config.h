@@ -107,7 +107,7 @@ class Config {
   Status Rewrite();
   // DEBUG CONFIG-REWRITE-FORCE-ALL: also writes what is at its default.
   Status RewriteForceAll();
-  // Whoever owns a directive that is no parameter says here what a rewrite should write for it. Without a
+  // The owner of a directive that is no parameter says here what a rewrite should write for it. Without a
   // source, its lines stay as they are.
   void SetLineSource(std::string name, LineSource source);
 

@@ -52,7 +52,8 @@ std::string Admission::WriteRefusal(const Session& session, const Command& comma
   uint64_t flags = command.flags;
   if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
   // Whatever the command is: memory over the limit is given back as soon as possible.
-  const bool full = context_.services.settings.memory.maxmemory_bytes > 0 && evictor_.MakeRoom() == Evictor::Room::kNone;
+  const bool full =
+      context_.services.settings.memory.maxmemory_bytes > 0 && evictor_.MakeRoom() == Evictor::Room::kNone;
   if (full && (flags & Flag::kDenyOom) != 0) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
@@ -74,7 +75,8 @@ bool Admission::MayRun(Session& session, const Command& command) {
   if (!command.Is(Flag::kProtected)) return true;
   const config::Permission permission = context_.services.settings.security.enable_debug_command;
   const bool local = session.facts.unix_socket || session.facts.loopback;
-  if (permission == config::Permission::kYes || (permission == config::Permission::kLocal && local)) return true;
+  if (permission == config::Permission::kYes || (permission == config::Permission::kLocal && local))
+    return true;
   return Reject(session, &command,
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
                 "can run it from a local connection, otherwise you need to set this option in the "

@@ -123,7 +123,8 @@ BlockedCalls::Service BlockedCalls::ServeWaiter(BlockedCall& waiter, const Ready
     waiter.GiveBack();
   }
   if (served && context_.holds_replies() && !waiter.waiting->also().empty()) {
-    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())), context_.run.appended);
+    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())),
+                                context_.run.appended);
   }
   if (locked) {
     // What became ready in this shard has to be served with it held.

@@ -1,5 +1,5 @@
 // BlockedCalls: the blocked commands of one core's clients, and the service that this core's changes give to
-// those who wait, whichever core their clients belong to (DESIGN §7).
+// waiting commands, whichever core their clients belong to (DESIGN §7).
 //
 //   handler: Call::Block -> queues of the keys                        (under the command's locks)
 //   a change of a key: OnAwaited -> Execution::ready -> ServeChanged  (under the changer's locks)
@@ -50,7 +50,7 @@ class BlockedCalls {
   void OnAwaited(int database, const keyspace::Key& key);
   // Every key of the database may have changed. With the world stopped.
   void SignalAll(int database);
-  // Serves who waits for what the run has changed. REQUIRES: the changed shards are held.
+  // Serves the commands that wait for what the run has changed. REQUIRES: the changed shards are held.
   void ServeChanged() {
     if (!context_.run.ready.empty()) [[unlikely]]
       ServeReady();
@@ -67,7 +67,7 @@ class BlockedCalls {
     const auto held = static_cast<uint32_t>(shard);
     context_.NoteShards({&held, 1});
   }
-  // Serves who could not be served under the changer's locks. REQUIRES: no shard is held.
+  // Serves the commands that could not be served under the changer's locks. REQUIRES: no shard is held.
   void ServeDeferred() {
     if (!deferred_.empty()) [[unlikely]]
       ServeAllDeferred();

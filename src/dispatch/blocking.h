@@ -1,7 +1,7 @@
 // Commands that wait until a key has something for them (DESIGN §7).
 //
 // A handler that finds nothing calls Call::Block with a Waiting, which knows how to complete the command
-// later. Whoever makes, changes or removes a key that somebody waits for serves the waiters, oldest first,
+// later. A command that makes, changes or removes a key serves the commands that wait for it, oldest first,
 // under the locks of its own command, before its reply leaves. The waiter's client belongs to another core,
 // perhaps: the baton (keyspace::Waiter::Take) decides who completes it, and its reply travels through the
 // mailbox of its core.
@@ -48,7 +48,7 @@ class Waiting {
   virtual void TimeOut(protocol::ReplyWriter& reply) const { reply.NullArray(); }
 };
 
-// One blocked command. Shared by its session, the queues of its keys and whoever completes it.
+// One blocked command. Shared by its session, the queues of its keys and the core that completes it.
 struct BlockedCall final : public keyspace::Waiter {
   struct AwaitedKey {
     std::string name;
@@ -58,8 +58,8 @@ struct BlockedCall final : public keyspace::Waiter {
 
   explicit BlockedCall(uint64_t session) : caller(session, OutputBuffer(OutputBuffer::kFixedBytesMin)) {}
 
-  // Stands for the session, and collects the reply: written by who has taken the baton, read by the session's
-  // core once the call is done.
+  // Stands for the session, and collects the reply: written by the core that has taken the baton, read by the
+  // session's core once the call is done.
   Caller caller;
   int core = 0;  // of the session
   const Command* command = nullptr;

@@ -1,4 +1,4 @@
-// Who waits is served, whatever else happens to it at the same time.
+// A command that waits is served, whatever else happens to it at the same time.
 #include "dispatch/blocking.h"
 
 #include <thread>

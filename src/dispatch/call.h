@@ -103,9 +103,9 @@ class Call {
 
   // To be called between the elements of a piece of work that grows with the data: once it has taken long,
   // the core's other clients get their turn, again and again. The command's shards stay locked, so that all
-  // it has found stays as it is; whoever needs them, or the whole keyspace, waits for its end. A step is the
-  // work that one element takes. REQUIRES: no other shard is held, and nothing of this core's that another
-  // command would use is being changed.
+  // it has found stays as it is; a command that needs them, or the whole keyspace, waits for its end. A step
+  // is the work that one element takes. REQUIRES: no other shard is held, and nothing of this core's that
+  // another command would use is being changed.
   void Yield(uint32_t steps = 1) {
     steps_ += steps;
     if (steps_ >= database_.core().steps_between_looks) [[unlikely]]

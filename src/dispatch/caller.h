@@ -1,8 +1,9 @@
 // Caller: who a command is run for, as far as the command itself needs to know: which database it uses, and
-// where its reply goes. A Session is a Caller with a client behind it; a blocked command keeps a Caller of its
-// own, so that any core can complete it.
+// where its reply goes. A Session is a Caller with a client behind it; a blocked command keeps a Caller of
+// its own, so that any core can complete it.
 //
-// Used by one thread at a time: the core of the session, or whoever has taken the blocked command's baton.
+// Used by one thread at a time: the core of the session, or the core that has taken the blocked command's
+// baton.
 #pragma once
 
 #include <cstdint>

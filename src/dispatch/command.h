@@ -119,8 +119,8 @@ struct CommandSpec {
   uint16_t (*actual_use)(std::span<const std::string_view> argv) = nullptr;
   // The position of a key that no specification finds, with the use that the last one states; 0: none.
   size_t (*hidden_key)(std::span<const std::string_view> argv) = nullptr;
-  // Whether with these arguments and settings the command touches more than its keys, so that it runs with the
-  // world stopped, as if it had kWorld.
+  // Whether with these arguments and settings the command touches more than its keys, so that it runs with
+  // the world stopped, as if it had kWorld.
   bool (*needs_world)(std::span<const std::string_view> argv, const config::Settings& settings) = nullptr;
   Handler run = nullptr;  // null for a pure container
 };

@@ -25,8 +25,8 @@ void CommandTelemetry::SettingsChanged() {
   if (observation.slowlog_log_slower_than_micros >= 0)
     slow_ticks_ = clock.ToTicks(observation.slowlog_log_slower_than_micros * kNanosPerMicro);
   if (observation.latency_monitor_threshold_millis > 0) {
-    slow_ticks_ = std::min(slow_ticks_,
-                           clock.ToTicks(observation.latency_monitor_threshold_millis * kNanosPerMilli));
+    slow_ticks_ =
+        std::min(slow_ticks_, clock.ToTicks(observation.latency_monitor_threshold_millis * kNanosPerMilli));
   }
 }
 

@@ -37,7 +37,7 @@ class CommandTelemetry {
   // Recomputes what is derived from settings.
   void SettingsChanged();
 
-  // A command has run: counts it, and whatever has to be told of it. `errors_before` are those of the reply
+  // A command has run: counts it, and tells the slow log and MONITOR. `errors_before` are those of the reply
   // writer before it ran.
   void Account(Session& session, const Command& command, const Call& call, Ticks started,
                uint64_t errors_before);

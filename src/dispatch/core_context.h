@@ -26,7 +26,7 @@ struct CoreContext {
   CoreContext(const CoreContext&) = delete;
   CoreContext& operator=(const CoreContext&) = delete;
 
-  // Reads the clocks: at the start of a batch, and after whatever may have taken long.
+  // Reads the clocks: at the start of a batch, and after work that may have taken long.
   void UpdateTime() {
     last_tick = clock.Now();
     time_read_at = last_tick;
@@ -52,7 +52,7 @@ struct CoreContext {
   // Appends what the run has collected to the journal. REQUIRES: the shards are held.
   void FlushEffects(journal::Grouping grouping = journal::Grouping::kAsNeeded);
   // A run over these shards ends: they have been told what it appended, and the caller's replies wait for
-  // that and for whatever the shards had been told before. REQUIRES: the shards are held.
+  // that and for what the shards had been told before. REQUIRES: the shards are held.
   void NoteHold(Caller& caller, std::span<const uint32_t> shards);
   // The same for a command that had the world, which may have read or changed any shard (FLUSHALL, SWAPDB).
   void NoteHoldEverywhere(Caller& caller);
@@ -68,7 +68,7 @@ struct CoreContext {
   Ticks last_tick = 0;
   Ticks time_step = 0;  // the wall time is read anew when this much has passed
   Ticks time_read_at = 0;
-  bool paused = false;       // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed
+  bool paused = false;  // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed
   bool clocks_rest = false;  // uses of keys leave no trace: each would cost a page that a child shares
 };
 

@@ -253,8 +253,7 @@ void Dispatcher::PlanTransaction(const Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
-    if (queued.command->Is(Flag::kSweep) ||
-        queued.command->NeedsWorld(views, context_.services.settings)) {
+    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views, context_.services.settings)) {
       plan.world = true;
     }
     AddShards(*queued.command, views);
@@ -305,6 +304,7 @@ void Dispatcher::RunQueued(Session& session) {
   std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
   session.transaction.Reset();
   session.reply.Array(queue.size());
+  session.transaction.running = queue.size();
   context_.run.in_transaction = true;
   context_.run.time_frozen = true;
   std::vector<std::string_view> views;
@@ -316,6 +316,7 @@ void Dispatcher::RunQueued(Session& session) {
   }
   context_.run.in_transaction = false;
   context_.run.time_frozen = false;
+  session.transaction.running = 0;
   if (context_.run.effects.empty()) return;
   context_.FlushEffects(journal::Grouping::kTransaction);
   session.written = context_.run.appended;

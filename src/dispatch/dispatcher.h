@@ -5,7 +5,7 @@
 //   Admission      what may stop a request
 //   Dispatcher     locks, handler, effects, and the end of the run
 //   LongCommands   the turns that a command which takes long gives to others
-//   BlockedCalls   who waits for keys, and who serves them
+//   BlockedCalls   commands that wait for keys, and their service
 //   Evictor, ExpirySweep   changes that no client asked for
 //   KeyspaceListener       what follows when the keyspace does something by itself
 //   CommandTelemetry       statistics, slow log, MONITOR
@@ -70,7 +70,7 @@ class Dispatcher {
     if (!nested) gate.Open(context_.index);
   }
 
-  // Reads the clocks: at the start of a batch, and after whatever may have taken long.
+  // Reads the clocks: at the start of a batch, and after work that may have taken long.
   void UpdateTime() { context_.UpdateTime(); }
   // Recomputes what is derived from settings. With the world stopped.
   void SettingsChanged();

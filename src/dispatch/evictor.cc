@@ -58,8 +58,9 @@ Evictor::Room Evictor::MakeRoom() {
 }
 
 Evictor::Room Evictor::EvictSome() {
-  // The data set stands still during a pause, whoever asked for it.
-  if (context_.services.pause.mode != PauseMode::kNone && context_.core.now < context_.services.pause.until) return Room::kEnough;
+  // The data set stands still during a pause, no matter which client asked for it.
+  if (context_.services.pause.mode != PauseMode::kNone && context_.core.now < context_.services.pause.until)
+    return Room::kEnough;
   const config::Memory& memory = context_.services.settings.memory;
   if (memory.maxmemory_policy == config::EvictionPolicy::kNoEviction) return Room::kNone;
   // What could go may be in use by the command that has yielded.
@@ -72,7 +73,8 @@ Evictor::Room Evictor::EvictSome() {
   for (;;) {
     // Nobody else has to go for what is about to be free. Asked before memory is: what became free between
     // the two questions would count in neither answer the other way round.
-    const bool freeing = context_.services.memory_pressure.evictions_pending.load(std::memory_order_acquire) > 0;
+    const bool freeing =
+        context_.services.memory_pressure.evictions_pending.load(std::memory_order_acquire) > 0;
     if (!OverMemory()) break;
     if (freeing) {
       room = Room::kSoon;
@@ -125,7 +127,8 @@ bool Evictor::Evict(const keyspace::EvictionCandidate& candidate) {
       context_.run.effects.Add(candidate.database, {lazy ? "UNLINK" : "DEL", key.bytes});
     if ((context_.services.settings.observation.notify_keyspace_events & config::kNotifyEvicted) != 0 &&
         context_.services.notifier != nullptr) {
-      context_.services.notifier->OnKeyspaceEvent(config::kNotifyEvicted, "evicted", candidate.database, key.bytes);
+      context_.services.notifier->OnKeyspaceEvent(config::kNotifyEvicted, "evicted", candidate.database,
+                                                  key.bytes);
     }
   }
   blocked_.EndChanges(shard);

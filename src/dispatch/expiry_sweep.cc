@@ -95,11 +95,13 @@ uint64_t ExpirySweep::SweepDatabases(Ticks deadline) {
   for (int passes = 0; passes < context_.core.keyspace.databases(); ++passes) {
     if (!progress_.running) {
       progress_.database = (progress_.database + 1) % context_.core.keyspace.databases();
-      auto& earliest = context_.core.keyspace.Earliest(progress_.database, static_cast<size_t>(context_.index));
+      auto& earliest =
+          context_.core.keyspace.Earliest(progress_.database, static_cast<size_t>(context_.index));
       if (earliest.load(std::memory_order_relaxed) > context_.core.now) continue;
-      // Whoever adds an earlier expiry from now on lowers it again.
+      // A command that adds an earlier expiry from now on lowers it again.
       earliest.store(keyspace::kNever, std::memory_order_relaxed);
-      progress_ = {.running = true, .database = progress_.database, .shard = static_cast<size_t>(context_.index)};
+      progress_ = {
+          .running = true, .database = progress_.database, .shard = static_cast<size_t>(context_.index)};
     }
     removed += SweepShards(deadline);
     if (progress_.running) break;

@@ -9,7 +9,8 @@ namespace cinnabar::dispatch {
 void KeyspaceListener::Notify(uint32_t event_class, std::string_view event, int database,
                               std::string_view key) {
   Services& services = context_.services;
-  if ((services.settings.observation.notify_keyspace_events & event_class) != 0 && services.notifier != nullptr)
+  if ((services.settings.observation.notify_keyspace_events & event_class) != 0 &&
+      services.notifier != nullptr)
     services.notifier->OnKeyspaceEvent(event_class, event, database, key);
 }
 

@@ -2,10 +2,10 @@
 // every half a millisecond. They run in between, on its stack, while it keeps its shards.
 //
 // What runs in between may not wait for a lock: the command that has yielded holds some, and would wait with
-// it, against the order of locks. So it tries, and is postponed if that fails. It is postponed as well when it
-// needs a shard of the command that has yielded, or the world, or several shards one after another (a sweep,
-// EXEC, UNWATCH). A client of another core that needs such a shard is postponed by its core, which goes on
-// with its other clients (ShardLock::MarkLong).
+// it, against the order of locks. So it tries, and is postponed if that fails. It is postponed as well when
+// it needs a shard of the command that has yielded, or the world, or several shards one after another (a
+// sweep, EXEC, UNWATCH). A client of another core that needs such a shard is postponed by its core, which
+// goes on with its other clients (ShardLock::MarkLong).
 //
 // One per core, used on its thread.
 #pragma once

@@ -31,12 +31,11 @@ struct DebugSwitches {
 // What stops the usual way of commands. Bits; set and cleared with the world stopped, read by every core.
 namespace Alarm {
 enum : uint32_t {
-  kLoading = 1,       // the data set is not complete yet
-  kDiskTrouble = 2,   // DataFiles::WriteRefusal may have something to say
+  kLoading = 1,      // the data set is not complete yet
+  kDiskTrouble = 2,  // DataFiles::WriteRefusal may have something to say
   kHoldReplies = 4,  // replies wait until what they tell is on disk (DESIGN §6)
 };
 }  // namespace Alarm
-
 
 // How far the journal is safe. Raised by the files' threads as writes and syncs end; read by every core.
 struct Durability {

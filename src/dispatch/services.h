@@ -57,8 +57,8 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
-  pubsub::Channels* channels = nullptr;          // always there in a server
-  DataFiles* files = nullptr;                    // always there in a server
+  pubsub::Channels* channels = nullptr;  // always there in a server
+  DataFiles* files = nullptr;            // always there in a server
   Durability durability{};
   MemoryPressure memory_pressure{};
   std::atomic<uint32_t> alarms{0};         // Alarm bits

@@ -38,6 +38,7 @@ struct WatchedKey {
 struct Transaction {
   bool open = false;      // between MULTI and EXEC
   bool rejected = false;  // a command could not be queued: EXEC must abort
+  size_t running = 0;     // commands that EXEC is running; 0: it is not
   uint64_t flags = 0;     // of all queued commands together
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;

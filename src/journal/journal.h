@@ -62,7 +62,7 @@ class JournalSink {
   virtual void OnBytes(uint64_t offset, std::string_view bytes) = 0;
 };
 
-// Whether the records of one append belong together for whoever replays them.
+// Whether the records of one append belong together when they are replayed.
 enum class Grouping : uint8_t { kAsNeeded, kTransaction };
 
 class Journal {
@@ -77,8 +77,8 @@ class Journal {
   // the leaf lock.
   uint64_t Append(const Effects& effects, Grouping grouping);
   // Appends a part of another journal as it is, for a replica that passes its primary's stream on. The stream
-  // may end within a record; the next record that Append makes begins with a SELECT. Returns the offset behind
-  // the bytes.
+  // may end within a record; the next record that Append makes begins with a SELECT. Returns the offset
+  // behind the bytes.
   uint64_t AppendRaw(std::string_view bytes);
   uint64_t offset() const;
   // The stream goes on at another offset: what follows belongs to another history. REQUIRES: the world is

@@ -28,7 +28,7 @@ class EvictionPool {
   // The key that should go next. Nothing when no key may be evicted. It may have gone meanwhile, or have been
   // used: then ask again. REQUIRES: no shard is held.
   std::optional<EvictionCandidate> Next(CoreState& core, config::EvictionPolicy policy, int64_t samples);
-  // Whether the entry deserves to go as much as it did when the candidate was drawn.
+  // Whether the entry still deserves to go, as it did when the candidate was drawn.
   static bool StillDue(const CoreState& core, const Entry& entry, const EvictionCandidate& candidate,
                        config::EvictionPolicy policy);
 

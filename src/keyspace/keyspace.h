@@ -1,8 +1,8 @@
 // Keyspace: every key of the server, split into shards, in one table per shard and database.
 //
-// A key's hash chooses its shard. Whoever touches a shard's tables holds the shard's lock, or the world gate,
-// or runs where there is one core only. `Database` (database.h) is what commands use; the functions here are
-// for dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
+// A key's hash chooses its shard. Code that touches a shard's tables holds the shard's lock, or the world
+// gate, or runs where there is one core only. `Database` (database.h) is what commands use; the functions
+// here are for dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
 #pragma once
 
 #include <atomic>

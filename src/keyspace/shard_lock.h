@@ -1,6 +1,6 @@
 // ShardLock: the lock of one shard, a BriefLock (DESIGN §5). Keyspace puts each in a cache line of its own.
 //
-// A holder that takes long says so (MarkLong): whoever has something else to do need not sleep then.
+// A holder that takes long says so (MarkLong): a core that has something else to do need not sleep then.
 #pragma once
 
 #include <atomic>

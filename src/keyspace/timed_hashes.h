@@ -4,7 +4,7 @@
 // It is a hint, not a mirror: a name stays when its hash is gone or has changed, and leaves when its moment
 // comes and nothing is found. A hash with timed fields is always in it.
 //
-// Belongs to whoever holds the shard.
+// Belongs to the holder of the shard.
 #pragma once
 
 #include <algorithm>

@@ -1,11 +1,11 @@
-// Waiters: who waits for a key, in the order of arrival (DESIGN §7).
+// Waiters: the commands that wait for a key, in the order of arrival (DESIGN §7).
 //
 // A waiter stands in the queue of each of its keys. Several cores may want to complete it at once: one that
 // makes a key ready, its own core when the time is up, a CLIENT UNBLOCK. Take decides: a compare-and-swap
 // that exactly one of them wins.
 //
 // Queues belong to the shard of their key. A waiter that is done may stay in the queues of its other keys
-// until its own core has removed it: whoever meets it there skips it.
+// until its own core has removed it: a core that meets it there skips it.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,7 @@ class Waiter {
     }
     return true;
   }
-  // By who has taken it.
+  // By the core that has taken it.
   void GiveBack() { state_.store(State::kWaiting, std::memory_order_release); }
   void Finish() { state_.store(State::kDone, std::memory_order_release); }
   bool done() const { return state_.load(std::memory_order_acquire) == State::kDone; }

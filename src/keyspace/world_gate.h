@@ -1,6 +1,7 @@
 // WorldGate: lets one core run alone. Every core marks on its own cache line that it is inside a batch;
-// whoever closes the gate keeps newcomers out and waits until the others have stepped out. Cost: one exchange
-// per batch for everybody, O(cores) for the closer (DESIGN §5; the figures are in docs/design/locks.md).
+// the core that closes the gate keeps newcomers out and waits until the others have stepped out. Cost: one
+// exchange per batch for everybody, O(cores) for the closer (DESIGN §5; the figures are in
+// docs/design/locks.md).
 //
 // While the gate is closed nothing else runs: its holder needs no shard lock and may read and write the state
 // of every core. A core never closes the gate while it holds a shard.

@@ -24,8 +24,8 @@ std::vector<int> CpusOfThisThread();
 // Binds the calling thread to these CPUs.
 Status PinThisThread(const std::vector<int>& cpus);
 
-// Gives the calling thread SCHED_BATCH: when it wakes up on a CPU that is busy it does not interrupt whoever
-// runs there. On a free CPU nothing changes. Needs no privilege.
+// Gives the calling thread SCHED_BATCH: when it wakes up on a CPU that is busy it does not interrupt the
+// thread that runs there. On a free CPU nothing changes. Needs no privilege.
 Status UseBatchScheduling();
 
 }  // namespace cinnabar::os

@@ -2,8 +2,8 @@
 //
 // The allocators of release builds look after their own locks when a process forks. That of
 // AddressSanitizer in GCC 12 does not: a child that is made while another thread allocates finds a lock taken
-// for ever and hangs at its first allocation. In such builds whoever works beside the thread that forks holds
-// a ForkShelter meanwhile; in all others it does nothing.
+// for ever and hangs at its first allocation. In such builds a thread that works beside the one that forks
+// holds a ForkShelter meanwhile; in all others it does nothing.
 #pragma once
 
 #ifdef __SANITIZE_ADDRESS__

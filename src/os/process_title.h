@@ -17,7 +17,7 @@ namespace cinnabar::os {
 
 class ProcessTitle {
  public:
-  // Moves the environment away; the strings of argv are overwritten by the first Set, so whoever needs them
+  // Moves the environment away; the strings of argv are overwritten by the first Set, so code that needs them
   // copies them before. REQUIRES: the argc and argv of main(); no other thread exists yet.
   ProcessTitle(int argc, char** argv);
   ProcessTitle(const ProcessTitle&) = delete;

@@ -122,7 +122,7 @@ void AppendLog::HoldSyncs(bool hold) {
   sync_work_.notify_all();
 }
 
-// ---- whoever kicks ----
+// ---- the thread that kicks ----
 
 void AppendLog::Kick() {
   const bool always = policy_.load(std::memory_order_relaxed) == SyncPolicy::kAlways;

@@ -1,5 +1,5 @@
-// AppendLog: the append-only file as a running log. Whoever appends only copies bytes; at the end of its turn
-// it calls Kick, and the bytes go to the file.
+// AppendLog: the append-only file as a running log. A thread that appends only copies bytes; at the end of
+// its turn it calls Kick, and the bytes go to the file.
 //
 //   cores: Append -> tail --Kick, always----> [writer thread] write(2), fdatasync(2) -> Listener
 //                         \-Kick, otherwise-> write(2) in place -> Listener     [syncer thread] fdatasync(2)
@@ -7,9 +7,9 @@
 //
 // Replies wait for `released()` (DESIGN §6): under `always` for what is on disk, under the other policies for
 // what the kernel has, so that the end of this process alone loses nothing. A write into the kernel's memory
-// takes microseconds, less than waking a thread: whoever kicks does it. But it can take long while a sync is
-// going on, on a disk that cannot keep up, or when it fails. Then the writer thread takes over, replies wait
-// for it, and no core does.
+// takes microseconds, less than waking a thread: the thread that kicks does it. But it can take long while a
+// sync is going on, on a disk that cannot keep up, or when it fails. Then the writer thread takes over,
+// replies wait for it, and no core does.
 //
 // Offsets are those of the journal. Bytes belong to one file: Rotate lets what follows go to the next file of
 // the log, after everything before it has been written to its own and synced.
@@ -121,14 +121,14 @@ class AppendLog {
     bool opens = false;   // the file begins here
     bool closes = false;  // the file ends here
   };
-  // Why whoever kicks leaves the writing to the writer thread.
+  // Why the thread that kicks leaves the writing to the writer thread.
   enum HandsOff : uint32_t { kWriterAtWork = 1, kSyncing = 2 };
   enum Failing : uint32_t { kWriteFails = 1, kSyncFails = 2 };
 
   // As far as syncs say.
   uint64_t synced() const { return synced_.load(std::memory_order_acquire); }
 
-  // Of whoever kicks.
+  // Of the thread that kicks.
   bool WriteHere();
   bool TryFile(std::unique_lock<std::mutex>& file);
   void WakeWriter();
@@ -189,7 +189,7 @@ class AppendLog {
   std::mutex file_mutex_;
   std::shared_ptr<File> current_;  // what is written to
   std::deque<Segment> batch_;      // what the writer has taken, or a core could not write
-  Segment direct_;                 // of whoever kicks; keeps its memory
+  Segment direct_;                 // of the thread that kicks; keeps its memory
 
   std::atomic<uint64_t> appended_{0};
   std::atomic<uint64_t> written_{0};

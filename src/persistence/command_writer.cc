@@ -23,7 +23,7 @@ using keyspace::Entry;
 using keyspace::ValueView;
 using protocol::EncodeCommand;
 
-// Elements of one command: long ones would hold up whoever replays them.
+// Elements of one command: long ones would hold up a server that replays them.
 constexpr size_t kElementsMax = 64;
 
 void Encode(std::initializer_list<std::string_view> argv, std::string& out) {

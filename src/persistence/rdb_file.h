@@ -22,7 +22,7 @@
 
 namespace cinnabar::persistence {
 
-// What whoever loads or checks a file says of what it may not hold.
+// What loading and checking say of a file's contents that are not allowed.
 inline constexpr std::string_view kFunctionsRefused =
     "The file holds functions, which this version does not have yet";
 std::string DuplicatedKeyText(std::string_view key, int database);

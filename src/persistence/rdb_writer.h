@@ -5,7 +5,7 @@
 //   length, LZF bytes moment   milliseconds, 8 bytes (little-endian)      double   8 bytes (IEEE 754,
 //   little-endian)
 //
-// Whoever writes more than fits into memory gives a sink, which gets the bytes in large pieces.
+// A caller that writes more than fits into memory gives a sink, which gets the bytes in large pieces.
 #pragma once
 
 #include <cstdint>

@@ -54,7 +54,8 @@ inline bool ReadSmallLength(const char*& p, const char* end, size_t& value) {
 }
 
 // Where the line that begins at `from` has its `end`. A line with a NUL byte has none, like one that is cut
-// off: whoever sends one does not speak this protocol, and Redis, too, is silent until the line is too long.
+// off: a client that sends one does not speak this protocol, and Redis, too, is silent until the line is too
+// long.
 size_t FindLineEnd(std::string_view input, size_t from, char end) {
   const size_t found = input.find(end, from);
   if (found == std::string_view::npos) return found;

@@ -26,15 +26,15 @@ void Server::RegisterAppliers() {
       {"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save",
        "aof-disable-auto-gc"},
       [this](const Settings& old, Settings& now) { return files_->SettingsChanged(old, now); });
-  config_.RegisterApplier({"maxmemory-clients", "maxmemory"},
-                          [this](const Settings&, Settings& now) -> Status {
-                            client_memory_.ApplyLimit(now);
-                            for (auto& core : cores_) {
-                              core->WeighAll();
-                              core->Post([&dispatcher = core->dispatcher()] { dispatcher.evictor().EvictSoon(); });
-                            }
-                            return {};
-                          });
+  config_.RegisterApplier(
+      {"maxmemory-clients", "maxmemory"}, [this](const Settings&, Settings& now) -> Status {
+        client_memory_.ApplyLimit(now);
+        for (auto& core : cores_) {
+          core->WeighAll();
+          core->Post([&dispatcher = core->dispatcher()] { dispatcher.evictor().EvictSoon(); });
+        }
+        return {};
+      });
   // Without a password nobody is a stranger; a new password concerns connections to come.
   config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
     if (!now.security.requirepass.empty()) return {};

@@ -71,7 +71,8 @@ void Core::Discard(uint64_t id, int caller) {
 }
 
 void Server::EvictClients(int core) {
-  if (!dispatchers_[static_cast<size_t>(core)]->long_commands().WorldIsFree()) return;  // the next turn looks again
+  if (!dispatchers_[static_cast<size_t>(core)]->long_commands().WorldIsFree())
+    return;  // the next turn looks again
   dispatchers_[static_cast<size_t>(core)]->WithWorldStopped([&] {
     if (!client_memory_.Over()) return;
     struct Candidate {

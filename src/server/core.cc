@@ -302,7 +302,8 @@ void Core::ParseTurn(Turn& turn) {
 void Core::RunTurns() {
   Workspace& space = *work_;
   for (const Turn& turn : space.turns) {
-    dispatcher_.preparer().PrefetchEntries(space.batch, turn.connection->session, turn.first_request, turn.end_request);
+    dispatcher_.preparer().PrefetchEntries(space.batch, turn.connection->session, turn.first_request,
+                                           turn.end_request);
   }
   dispatcher_.UpdateTime();
   if (client_memory_.limited()) [[unlikely]]
@@ -424,7 +425,8 @@ void Core::FinishTurn(Turn& turn) {
     }
     work_->ClearBatch();
     ParseTurn(turn);
-    dispatcher_.preparer().PrefetchEntries(work_->batch, connection.session, turn.first_request, turn.end_request);
+    dispatcher_.preparer().PrefetchEntries(work_->batch, connection.session, turn.first_request,
+                                           turn.end_request);
     ExecuteTurn(*work_, turn);
   }
   KeepRest(turn);
@@ -589,7 +591,8 @@ void Core::AttendSoon(Connection& connection) {
 void Core::Postpone(Connection& connection) {
   connection.session.postponed = true;
   ++postponed_count_;
-  if (dispatcher_.long_commands().yielding() && dispatcher_.long_commands().missed_lock()) try_again_.push_back(connection.session.id);
+  if (dispatcher_.long_commands().yielding() && dispatcher_.long_commands().missed_lock())
+    try_again_.push_back(connection.session.id);
 }
 
 void Core::ResumeOne(uint64_t id) {

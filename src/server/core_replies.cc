@@ -64,7 +64,8 @@ bool Core::HoldReplies(Connection& connection) {
   // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave, or
   // with what the next connections of the turn do.
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
-  const bool put_off = !always && more_chunks_ && session.hold_until - services_.durability.released.load() < kKickBytes;
+  const bool put_off =
+      !always && more_chunks_ && session.hold_until - services_.durability.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.hold_until <= services_.durability.released.load(std::memory_order_acquire)) return false;
   if (!connection.held) held_.push_back({&connection, session.hold_until});

@@ -223,7 +223,8 @@ void InfoReport::LatencyStatsSection() {
   for (const Command* command : server_.registry_.all()) {
     LatencyHistogram merged;
     for (Dispatcher* dispatcher : server_.dispatchers_) {
-      if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command->id)) merged.Merge(*histogram);
+      if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command->id))
+        merged.Merge(*histogram);
     }
     if (merged.TotalCount() == 0) continue;
     std::string figures;

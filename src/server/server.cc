@@ -470,7 +470,8 @@ void Server::ServerCron() {
   defragmentation_->Cron(files_->child().running() ? Defragmentation::HeldUp::kYes
                                                    : Defragmentation::HeldUp::kNo);
   const Millis wall = dispatchers_[0]->core().now;
-  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until && dispatchers_[0]->long_commands().WorldIsFree()) {
+  if (pause_.mode != dispatch::PauseMode::kNone && wall >= pause_.until &&
+      dispatchers_[0]->long_commands().WorldIsFree()) {
     dispatchers_[0]->WithWorldStopped([this] {
       pause_ = {};
       PauseChanged();

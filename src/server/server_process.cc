@@ -96,7 +96,9 @@ void Server::WriteCrashSections(RawWriter& out) const {
   for (size_t i = 0; i < cores_.size(); ++i) {
     out.Text("core").Number(static_cast<int64_t>(i));
     out.Text(":connections=").Number(static_cast<int64_t>(cores_[i]->connection_count()));
-    out.Text(",commands=").Number(static_cast<int64_t>(dispatchers_[i]->telemetry().counters().commands.Get())).EndLine();
+    out.Text(",commands=")
+        .Number(static_cast<int64_t>(dispatchers_[i]->telemetry().counters().commands.Get()))
+        .EndLine();
   }
 }
 

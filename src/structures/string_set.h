@@ -101,7 +101,7 @@ class MemberSlot {
 
 class StringSet {
  public:
-  // `seed` keys the hash: colliding members cannot be prepared by who does not know it.
+  // `seed` keys the hash: colliding members cannot be prepared without knowing it.
   explicit StringSet(uint64_t seed) : seed_(seed) {}
   StringSet(const StringSet&) = delete;
   StringSet& operator=(const StringSet&) = delete;

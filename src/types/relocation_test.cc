@@ -1,6 +1,6 @@
 // Large values whose blocks move at random moments between random changes, against naive models. A step of
 // the relocation goes on where the last one stopped, whatever has changed since. Run under ASan, it finds
-// whoever has kept an old address.
+// code that has kept an old address.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -72,7 +72,8 @@ class StreamGroup {
 
   const OrderedChunks<PendingEntry>& pending() const { return pending_; }
   PendingEntry* FindPending(StreamId id) { return pending_.Find(id); }
-  // Hands an entry out for the first time (again, if the group was set back): whoever had it loses it.
+  // Hands an entry out for the first time (again, if the group was set back): the consumer that had it loses
+  // it.
   void Deliver(StreamId id, StreamConsumer& consumer, Millis now);
   // Adds a pending entry. REQUIRES: it is not pending.
   void AddPending(StreamId id, StreamConsumer& consumer, Millis delivered, uint64_t deliveries);

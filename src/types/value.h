@@ -1,6 +1,6 @@
 // Value: what a key holds when it is not a string. Strings live inside the keyspace entry itself.
 //
-// A value knows nothing of keys, RESP or threads: whoever calls it holds the key's shard.
+// A value knows nothing of keys, RESP or threads: its caller holds the key's shard.
 //
 // Its owner may move it by copying its bytes (base/relocation.h): it is memory of malloc, and none of its
 // members points into it.

@@ -21,7 +21,7 @@ std::string Flags(const Session& session) {
   };
   add(session.monitor, 'O');
   add(session.subscribed(), 'P');
-  add(session.in_transaction(), 'x');
+  add(session.in_transaction() || session.transaction.running > 0, 'x');
   add(session.postponed || session.suspended, 'b');
   add(session.transaction.watcher.dirty.load(std::memory_order_relaxed), 'd');
   add(session.closing == Closing::kAfterReply, 'c');
@@ -42,7 +42,7 @@ std::string Events(const Session& session) {
 // Those that are queued, or that EXEC runs just now.
 int64_t CommandsOf(const dispatch::Transaction& transaction) {
   if (transaction.open) return static_cast<int64_t>(transaction.queue.size());
-  return -1;
+  return transaction.running > 0 ? static_cast<int64_t>(transaction.running) : -1;
 }
 
 int64_t SecondsSince(Millis then, Millis now) {
@@ -62,8 +62,7 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
       session.id, facts.peer, facts.local, facts.fd, session.name, SecondsSince(session.created, options.now),
       SecondsSince(session.last_active, options.now), Flags(session), session.database,
       session.subscriptions(pubsub::Kind::kChannel), session.subscriptions(pubsub::Kind::kPattern),
-      session.subscriptions(pubsub::Kind::kShardChannel),
-      CommandsOf(transaction));
+      session.subscriptions(pubsub::Kind::kShardChannel), CommandsOf(transaction));
   auto out = std::back_inserter(line);
   if (newer) fmt::format_to(out, " watch={}", transaction.watched.size());
   fmt::format_to(

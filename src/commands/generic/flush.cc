@@ -65,7 +65,7 @@ void Empty(Call& call, Extent extent, Mode mode) {
     call.dispatcher().blocked().SignalAll(database);
   }
   CountChanges(call, extent, keys);
-  // Even if nothing was there: whoever replays the journal may have more.
+  // Even if nothing was there: a replica that follows the journal may have more.
   call.Propagate(call.argv());
   if (mode == Mode::kAsync) {
     auto shared = std::make_shared<Emptied>(std::move(emptied));

@@ -1,4 +1,4 @@
-// RESTORE: makes a key of a payload that DUMP gave, here or on another server, of whatever version.
+// RESTORE: makes a key of a payload that DUMP gave, here or on another server, of any version.
 //
 // The journal gets the moment of expiry itself (ABSTTL), or the removal of what was there when that moment is
 // past.

@@ -1,5 +1,5 @@
 // WAIT and WAITAOF: whether what the client wrote has been copied, to replicas or to the disk. There are no
-// replicas yet: whoever waits for one waits until the time is up.
+// replicas yet: a client that waits for one waits until the time is up.
 //
 // WAITAOF only looks: with appendfsync everysec the answer comes with the next fsync, and with `no` when
 // somebody else makes the file durable (a rewrite, the end of the server), which may be never.

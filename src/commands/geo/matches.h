@@ -22,7 +22,7 @@ struct Selection {
   static constexpr size_t kAll = std::numeric_limits<size_t>::max();
   Nearness order = Nearness::kUnordered;
   size_t count = kAll;
-  // Takes the first `count` found, whatever others there are.
+  // Takes the first `count` found, and looks for no others.
   bool any = false;
 };
 

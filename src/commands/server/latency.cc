@@ -60,7 +60,8 @@ void Reset(Call& call) {
 bool ReplyHistogram(Call& call, const Command& command) {
   LatencyHistogram merged;
   for (dispatch::Dispatcher* dispatcher : call.services().dispatchers) {
-    if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command.id)) merged.Merge(*histogram);
+    if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command.id))
+      merged.Merge(*histogram);
   }
   const uint64_t calls = merged.TotalCount();
   if (calls == 0) return false;

@@ -38,8 +38,8 @@ struct MemoryFigures {
 MemoryFigures ReadMemoryFigures(const dispatch::Services& services);
 
 // Bytes that a connection and its buffers hold, as CLIENT LIST's tot-mem shows them and maxmemory-clients
-// counts them: a large value that is on its way to the client counts in full, whoever else holds it. On its
-// own core, or with the world stopped (Clients::ForEach).
+// counts them: a large value that is on its way to the client counts in full, no matter who else holds it. On
+// its own core, or with the world stopped (Clients::ForEach).
 uint64_t ClientMemory(const dispatch::Session& session);
 
 }  // namespace cinnabar::commands

@@ -59,7 +59,7 @@ void SInterStore(Call& call) {
   StoreResult(call, destination, result, "sinterstore");
 }
 
-// One error for whatever is not a number of at least `least`.
+// One error for everything that is not a number of at least `least`.
 int64_t TakeNumber(Args& args, int64_t least, std::string_view error) {
   const auto number = ParseInt64(args.Next());
   if (number && *number >= least) return *number;

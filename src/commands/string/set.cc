@@ -78,8 +78,8 @@ void SetWithOptions(Call& call) {
   const SetOptions options = ParseOptions(args, call.now());
   if (args.failed()) return args.Reply(call);
   const Key key = call.key(1);
-  EntryRef entry = options.get ? call.db().FindToReadAndChange(key)
-                               : call.db().FindToChange(key, keyspace::Use::kSilent);
+  EntryRef entry =
+      options.get ? call.db().FindToReadAndChange(key) : call.db().FindToChange(key, keyspace::Use::kSilent);
   if (options.get) {
     if (!call.Expect(entry, types::Type::kString)) return;
     ReplyStringOrNull(call.reply(), entry);

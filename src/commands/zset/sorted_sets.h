@@ -57,7 +57,7 @@ inline void ReplyEmptyArray(dispatch::Call& call) {
 void EraseMembers(dispatch::Call& call, const keyspace::Key& key, keyspace::EntryHolder& holder,
                   const types::RankRange& range, std::string_view event);
 
-// Puts the members in the place of whatever the key held, or removes that if there are none, and announces
+// Puts the members in the place of what the key held, or removes that if there are none, and announces
 // `event`. Returns their number.
 size_t StoreSortedSet(dispatch::Call& call, const keyspace::Key& key, types::SortedSetBuilder& members,
                       std::string_view event);
