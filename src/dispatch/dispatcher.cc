@@ -425,7 +425,7 @@ void Dispatcher::RunQueued(Session& session) {
   run_.in_transaction = false;
   run_.time_frozen = false;
   if (run_.effects.empty()) return;
-  FlushEffects(journal::Grouping::kTransaction);
+  FlushEffects();
   session.written = run_.appended;
 }
 
@@ -480,8 +480,8 @@ void Dispatcher::NoteGateEverywhere(Session& session) {
   session.gate = std::max(session.gate, offset);
 }
 
-void Dispatcher::FlushEffects(journal::Grouping grouping) {
-  run_.appended = services_.journal.Append(run_.effects, grouping);
+void Dispatcher::FlushEffects() {
+  run_.appended = services_.journal.Append(run_.effects);
   if (run_.effects.held_bytes() <= kEffectsKeptBytes) return run_.effects.Clear();
   journal::Effects fresh;
   std::swap(run_.effects, fresh);  // an assignment would keep the buffer

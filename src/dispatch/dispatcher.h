@@ -185,7 +185,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   Millis NextExpiry() const;
 
   // Appends what was collected outside of a command (expiry). REQUIRES: the shards are held.
-  void FlushEffects(journal::Grouping grouping = journal::Grouping::kAsNeeded);
+  void FlushEffects();
 
   // KeyspaceEvents:
   void OnExpired(int database, std::string_view key) override;
