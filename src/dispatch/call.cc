@@ -13,6 +13,10 @@ bool Call::in_transaction() const {
   return dispatcher_->running_transaction();
 }
 
+bool Call::AfterOthers() {
+  return dispatcher_->AfterOthers(*session_);
+}
+
 keyspace::Key Call::FindKey(size_t index) {
   for (size_t i = 0; i < keys_.size(); ++i) {
     if (keys_[i].index == index) {

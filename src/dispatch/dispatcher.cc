@@ -169,6 +169,10 @@ void Dispatcher::AfterReply(Session& session) {
   const uint64_t errors_before = session.reply.errors();
   session.last_command = &command;
   command.run(call);
+  if (run_.put_off) [[unlikely]] {
+    last_tick_ = clock_.Now();
+    return;
+  }
   if (call.dirty() != 0) {
     counters_.changes.Add(call.dirty());
     if (services_.journal.active() && call.propagates_itself() && !command.Is(Flag::kRunsTransaction)) {
@@ -260,7 +264,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   const bool muted = session.reply_mode != ReplyMode::kOn;
   if (muted) session.reply.Redirect(discarded_);
   if (Admit(session, command, argv)) {
-    if (services_.pause.mode != PauseMode::kNone && Paused(session, *command)) {
+    if ((services_.pause.mode != PauseMode::kNone || command->Is(Flag::kAfterOthers)) &&
+        MustWait(session, *command)) {
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
@@ -319,6 +324,8 @@ bool Dispatcher::RunLocked(Session& session, const Command& command, std::span<c
   keyspace::Keyspace& keyspace = core_.keyspace;
   if (keys.empty()) {
     RunHeld(session, command, argv, keys);
+    if (std::exchange(run_.put_off, false)) [[unlikely]]
+      return false;
     // A sweep over the keyspace: what it saw may be as new as the journal.
     if (gated() && command.Is(Flag::kSweep))
       session.gate = std::max(session.gate, services_.journal.offset());
@@ -440,6 +447,7 @@ void Dispatcher::RunObserved(Session& session, const Command& command, std::span
     session.written = run_.appended;
   }
   session.reply.Redirect(target);
+  if (run_.put_off) return;
   const std::string text = capture.TakeText();
   target.Append(text);
   services_.history->OnCommand(session, argv, session.blocked == nullptr ? text : HistoryObserver::kWaits);

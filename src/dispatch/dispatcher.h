@@ -81,12 +81,15 @@ struct CoreCounters {
   telemetry::Counter yields;            // turns that commands have given to others
 };
 
-// The core, as a command that takes long sees it.
+// The core, as a command sees it that lets others go first.
 class Bystanders {
  public:
   virtual ~Bystanders() = default;
   // Gives the other clients a turn. Calls Execute.
   virtual void Serve() = 0;
+  // Whether other cores have executed what had reached them before the session's request was read. If not,
+  // the session is resumed when they have; its request must be postponed till then.
+  virtual bool OthersCaughtUp(Session& session) = 0;
   // A command that had yielded has ended: those who waited for it, on any core, may go on.
   virtual void LongCommandEnded() = 0;
 };
@@ -165,6 +168,9 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   // Whether the last request was postponed for a lock that another core had just then: worth another try
   // soon.
   bool missed_lock() const { return missed_lock_; }
+
+  // See Call::AfterOthers.
+  bool AfterOthers(Session& session);
 
   // Eviction; see eviction.cc.
   enum class Room : uint8_t {
@@ -260,6 +266,8 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool Evict(const keyspace::EvictionCandidate& candidate);
   bool MayFreeLater();
   bool Paused(const Session& session, const Command& command) const;
+  bool OthersCaughtUp(Session& session);
+  bool MustWait(Session& session, const Command& command);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   // False when a long command is in the way.
   bool RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,

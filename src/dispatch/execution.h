@@ -30,6 +30,7 @@ struct Execution {
   bool hides_expired = false;   // reads beside a long command: expired keys are hidden and stay
   bool spares_clocks = false;   // uses of keys leave no trace (CLIENT NO-TOUCH)
   bool yielded = false;         // has given others a turn
+  bool put_off = false;         // the command has done nothing: it runs again when others have caught up
   ReadyKeys ready;              // changed under the locks that are held now
   const ReadyKey* serving = nullptr;                    // the ready key whose waiters are served
   const std::vector<uint32_t>* serving_held = nullptr;  // shards taken for deferred service

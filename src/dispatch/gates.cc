@@ -130,4 +130,21 @@ bool Dispatcher::Paused(const Session& session, const Command& command) const {
          (session.transaction.flags & kWriting) != 0;
 }
 
+// What runs in the middle of something (a transaction, a file, the world stopped) cannot wait.
+bool Dispatcher::OthersCaughtUp(Session& session) {
+  return bystanders_ == nullptr || run_.in_transaction || core_.replaying ||
+         core_.keyspace.gate().HeldByCaller() || bystanders_->OthersCaughtUp(session);
+}
+
+bool Dispatcher::AfterOthers(Session& session) {
+  run_.put_off = !OthersCaughtUp(session);
+  return !run_.put_off;
+}
+
+// Whether the request is to be postponed before it runs.
+bool Dispatcher::MustWait(Session& session, const Command& command) {
+  if (services_.pause.mode != PauseMode::kNone && Paused(session, command)) return true;
+  return command.Is(Flag::kAfterOthers) && !session.in_transaction() && !OthersCaughtUp(session);
+}
+
 }  // namespace cinnabar::dispatch
