@@ -79,8 +79,9 @@ def subscribe_numsub(one, two, i):
     one.send(("SUBSCRIBE", f"channel{i}"))
     two.send(("PUBSUB", "NUMSUB", f"channel{i}"))
     one.read()
+    seen = two.read()[1] == 1
     one.ask("UNSUBSCRIBE", f"channel{i}")
-    return two.read()[1] == 1
+    return seen
 
 
 def setname_list(one, two, i):

@@ -207,6 +207,10 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.runnable) [[unlikely]]
       continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
+    if (connection.session.postponed && connection.reading) [[unlikely]] {
+      StopReading(connection);
+      continue;
+    }
     if (connection.reading) [[likely]] {
       ReadInto(connection, slot);
     } else if ((event.ready & net::kHungUp) != 0 && !connection.session.waits_for_others &&
@@ -410,7 +414,8 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
     if (outcome == Dispatcher::Outcome::kSuspended) suspended_.push_back(session.id);
     connection.parser.Reset();
     turn.failed = turn.more = false;
-    StopReading(connection);
+    // Other cores answer soon, and most clients send nothing before they have the reply.
+    if (outcome != Dispatcher::Outcome::kPostponed || !session.waits_for_others) StopReading(connection);
     return;
   }
   if (turn.end_request != turn.first_request && !turn.more && !turn.failed &&
