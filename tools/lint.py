@@ -3,7 +3,7 @@
     lint.py [--tidy] [FILE...]     all files of the repository, or the given ones
 
 Checked: includes against the floors of cmake/floors.txt, `internal/` folders, sizes of files and functions, file
-names, a README in each source folder, forbidden words, the lists that may only shrink, clang-format, and with --tidy
+names, READMEs with a title, forbidden words, the lists that may only shrink, clang-format, and with --tidy
 clang-tidy. Exceptions from the size rules are in tools/lint_exceptions.txt.
 The last line is `N passed, N failed`: one for each rule.
 """
@@ -230,6 +230,10 @@ def check_readmes(files):
     for folder in sorted(folders):
         if not (ROOT / "src" / folder / "README.md").exists():
             yield f"src/{folder} has no README.md"
+    for name in files:
+        # clang-format takes Markdown for C++ when it is given such a file: then the title loses its blank.
+        if name.endswith("README.md") and not (read_lines(name) or [""])[0].startswith("# "):
+            yield f"{name}: the first line must be `# TITLE` (did clang-format run over it?)"
 
 
 def check_words(files):
@@ -305,7 +309,7 @@ def main(arguments):
     lint.rule("sizes of files and functions", check_sizes(files, whole=not named))
     lint.rule("lists that only shrink", check_shrinking_lists())
     lint.rule("file names", check_names(files))
-    lint.rule("a README.md in each source folder", check_readmes(files))
+    lint.rule("a README.md in each source folder, and titles", check_readmes(files))
     lint.rule("words that do not belong here", check_words(files))
     lint.rule("format", check_format(files))
     if tidy:

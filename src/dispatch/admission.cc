@@ -120,15 +120,18 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   return true;
 }
 
-// CLIENT PAUSE holds back all commands, or those that may write.
-bool Admission::Paused(const Session& session, const Command& command) const {
-  const PauseState& pause = context_.services.pause;
-  if (context_.core.now >= pause.until) return false;
-  if (pause.mode == PauseMode::kAll) return true;
+bool Admission::MayWrite(const Session& session, const Command& command) {
   constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
   if (command.Is(kWriting)) return true;
   return session.in_transaction() && command.Is(Flag::kRunsTransaction) &&
          (session.transaction.flags & kWriting) != 0;
+}
+
+// CLIENT PAUSE holds back all commands, or those that may write.
+bool Admission::Paused(const Session& session, const Command& command) const {
+  const PauseState& pause = context_.services.pause;
+  if (context_.core.now >= pause.until) return false;
+  return pause.mode == PauseMode::kAll || MayWrite(session, command);
 }
 
 }  // namespace cinnabar::dispatch

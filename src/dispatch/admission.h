@@ -36,6 +36,8 @@ class Admission {
 
   // Whether the request may run. If not, its reply says why. `command` is null when it is unknown.
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
+  // Whether the command may write; of EXEC, whether a command of its queue may.
+  static bool MayWrite(const Session& session, const Command& command);
   // Whether CLIENT PAUSE holds the command back.
   bool Paused(const Session& session, const Command& command) const;
 

@@ -117,14 +117,17 @@ BlockedCalls::Service BlockedCalls::ServeWaiter(BlockedCall& waiter, const Ready
     }
   }
   const bool served = RunWaiting(waiter, ready.key());
+  if (served && context_.holds_replies() && !waiter.waiting->also().empty()) {
+    const size_t other = Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also()));
+    // The reply may tell of what another command has written there since (WRONGTYPE).
+    const uint64_t offset = std::max(context_.run.appended, keyspace.journal_offset(other));
+    keyspace.set_journal_offset(other, offset);
+    waiter.caller.hold_until = std::max(waiter.caller.hold_until, offset);
+  }
   if (served) {
     waiter.Finish();
   } else {
     waiter.GiveBack();
-  }
-  if (served && context_.holds_replies() && !waiter.waiting->also().empty()) {
-    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())),
-                                context_.run.appended);
   }
   if (locked) {
     // What became ready in this shard has to be served with it held.

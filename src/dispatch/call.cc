@@ -17,6 +17,10 @@ bool Call::in_transaction() const {
   return dispatcher_->context().run.in_transaction;
 }
 
+bool Call::AfterOthers() {
+  return dispatcher_->long_commands().AfterOthers(session());
+}
+
 keyspace::Key Call::FindKey(size_t index) {
   for (size_t i = 0; i < keys_.size(); ++i) {
     if (keys_[i].index == index) {

@@ -92,6 +92,12 @@ class Call {
   void Propagate(std::span<const std::string_view> argv);
   void PropagateNothing() { propagation_ = Propagation::kExplicit; }
 
+  // To be asked by a command that has found nobody, before it says so: whether other cores have executed what
+  // had reached them before this command was read. If not, the handler must return without a reply; it is
+  // run again when they have, and is then told true. Always true in a transaction. REQUIRES: nothing was
+  // changed, and the command has no keys.
+  bool AfterOthers();
+
   // Goes on in slices between other commands. REQUIRES: !in_transaction().
   void Suspend(std::unique_ptr<Continuation> continuation);
 

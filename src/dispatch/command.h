@@ -55,6 +55,9 @@ enum : uint64_t {
   kRunsTransaction = uint64_t{1} << 35,
   // Ours: open to RESP2 clients that have subscriptions.
   kListening = uint64_t{1} << 36,
+  // Ours: tells what other connections have done; what has arrived from them is executed first. Not inside a
+  // transaction.
+  kAfterOthers = uint64_t{1} << 37,
 };
 }  // namespace Flag
 

@@ -17,8 +17,8 @@ CoreContext::CoreContext(Dispatcher& dispatcher, Services& services, int index, 
   time_step = clock.ToTicks(kTimeStep);
 }
 
-void CoreContext::FlushEffects(journal::Grouping grouping) {
-  run.appended = services.journal.Append(run.effects, grouping);
+void CoreContext::FlushEffects() {
+  run.appended = services.journal.Append(run.effects);
   if (run.effects.held_bytes() <= kEffectsKeptBytes) return run.effects.Clear();
   journal::Effects fresh;
   std::swap(run.effects, fresh);  // an assignment would keep the buffer

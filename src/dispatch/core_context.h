@@ -41,7 +41,7 @@ struct CoreContext {
 
   // Lets the keyspace see what the run that is on its way may do: the modes are always derived, never set.
   void ApplyModes() {
-    core.may_expire = !paused && !run.hides_expired;
+    core.may_expire = (!paused || run.outruns_pause) && !run.hides_expired;
     core.access.SetQuiet(clocks_rest || run.spares_clocks);
   }
 
@@ -50,7 +50,7 @@ struct CoreContext {
     return (services.alarms.load(std::memory_order_relaxed) & Alarm::kHoldReplies) != 0;
   }
   // Appends what the run has collected to the journal. REQUIRES: the shards are held.
-  void FlushEffects(journal::Grouping grouping = journal::Grouping::kAsNeeded);
+  void FlushEffects();
   // A run over these shards ends: they have been told what it appended, and the caller's replies wait for
   // that and for what the shards had been told before. REQUIRES: the shards are held.
   void NoteHold(Caller& caller, std::span<const uint32_t> shards);

@@ -57,6 +57,10 @@ void Dispatcher::AfterReply(Session& session) {
   const uint64_t errors_before = session.reply.errors();
   session.last_command = &command;
   command.run(call);
+  if (context_.run.put_off) [[unlikely]] {
+    context_.last_tick = context_.clock.Now();
+    return;
+  }
   if (call.dirty() != 0) {
     telemetry_.counters().changes.Add(call.dirty());
     if (context_.services.journal.active() && call.propagates_itself() &&
@@ -84,6 +88,7 @@ void Dispatcher::CallObserved(Session& session, const Command& command,
     session.written = context_.run.appended;
   }
   session.reply.Redirect(target);
+  if (context_.run.put_off) return;
   const std::string text = capture.TakeText();
   target.Append(text);
   const bool waits = session.blocked != nullptr;
@@ -136,21 +141,29 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   return ExecuteGated(session, command, argv, keys);
 }
 
+bool Dispatcher::MustWait(Session& session, const Command& command) {
+  if (context_.services.pause.mode != PauseMode::kNone && admission_.Paused(session, command)) return true;
+  return command.Is(Flag::kAfterOthers) && !session.in_transaction() &&
+         !long_commands_.OthersCaughtUp(session);
+}
+
 Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* command,
                                              std::span<const std::string_view> argv,
                                              std::span<const PlacedKey> keys) {
   const bool muted = session.reply_mode != ReplyMode::kOn;
   if (muted) session.reply.Redirect(discarded_);
   if (admission_.Admit(session, command, argv)) {
-    if (context_.services.pause.mode != PauseMode::kNone && admission_.Paused(session, *command)) {
+    if (MustWait(session, *command)) {
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
+    OutrunPause(Admission::MayWrite(session, *command));
     if (session.no_touch) SpareClocks(session, *command);
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
     } else if (!RunLocked(session, *command, argv, keys, nullptr)) {
       ReleaseClocks();
+      OutrunPause(false);
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
@@ -163,7 +176,9 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     session.reply.Redirect(session.output);
     if (!session.suspended) AfterReply(session);
   }
-  return Finish(session);
+  const Outcome outcome = Finish(session);
+  OutrunPause(false);
+  return outcome;
 }
 
 // Reads a key whose shard the command that has yielded holds, and which that one does not change. What has
@@ -215,6 +230,8 @@ bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
                              std::span<const PlacedKey> keys) {
   if (keys.empty() && !command.planned) {
     RunHeld(session, command, argv, keys);
+    if (std::exchange(context_.run.put_off, false)) [[unlikely]]
+      return false;
     // A sweep over the keyspace: what it saw may be as new as the journal.
     if (context_.holds_replies() && command.Is(Flag::kSweep))
       session.hold_until = std::max(session.hold_until, context_.services.journal.offset());
@@ -318,8 +335,17 @@ void Dispatcher::RunQueued(Session& session) {
   context_.run.time_frozen = false;
   session.transaction.running = 0;
   if (context_.run.effects.empty()) return;
-  context_.FlushEffects(journal::Grouping::kTransaction);
+  context_.FlushEffects();
   session.written = context_.run.appended;
+}
+
+// A write that comes past a pause: either the time of the pause is over, although it counts until all cores
+// have heard of that, or the pause begins in the write's own transaction. If expired keys were only hidden
+// from it, it would make a second key beside the old one.
+void Dispatcher::OutrunPause(bool outruns) {
+  if (context_.run.outruns_pause == outruns) return;
+  context_.run.outruns_pause = outruns;
+  context_.ApplyModes();
 }
 
 // CLIENT NO-TOUCH: the commands of this session leave access clocks alone, except the one whose purpose they

@@ -125,7 +125,10 @@ class Dispatcher {
                     std::span<const PlacedKey> keys);
   void CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
+  // Whether the request is to be postponed before it runs.
+  bool MustWait(Session& session, const Command& command);
   void AfterReply(Session& session);
+  void OutrunPause(bool outruns);
   void SpareClocks(const Session& session, const Command& command);
   void ReleaseClocks();
 

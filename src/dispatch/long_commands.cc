@@ -86,6 +86,11 @@ void LongCommands::YieldIfLong(Call& call) {
   call.next_yield = ended + std::max(slice_, ended - began);
 }
 
+bool LongCommands::OthersCaughtUp(Session& session) {
+  return bystanders_ == nullptr || context_.run.in_transaction || context_.core.replaying ||
+         context_.core.keyspace.gate().HeldByCaller() || bystanders_->OthersCaughtUp(session);
+}
+
 bool LongCommands::WorldIsFree() {
   const Ticks now = context_.clock.Now();
   if (context_.services.long_commands.load(std::memory_order_relaxed) != 0) {

@@ -24,12 +24,15 @@
 
 namespace cinnabar::dispatch {
 
-// The core, as a command that takes long sees it.
+// The core, as a command sees it that lets others go first.
 class Bystanders {
  public:
   virtual ~Bystanders() = default;
   // Gives the other clients a turn. Calls Dispatcher::Execute.
   virtual void Serve() = 0;
+  // Whether other cores have executed what had reached them before the session's request was read. If not,
+  // the session is resumed when they have; its request must be postponed till then.
+  virtual bool OthersCaughtUp(Session& session) = 0;
   // A command that had yielded has ended: the clients that waited for it, on any core, may go on.
   virtual void LongCommandEnded() = 0;
 };
@@ -66,6 +69,15 @@ class LongCommands {
   // Whether the last request was postponed for a lock that another core had just then: worth another try
   // soon.
   bool missed_lock() const { return missed_lock_; }
+
+  // Whether other cores have caught up with the session's request (Bystanders). What runs in the middle of
+  // something (a transaction, a file, the world stopped) cannot wait: then it is true.
+  bool OthersCaughtUp(Session& session);
+  // For Call::AfterOthers: the same, and the run that is on its way is put off if it is false.
+  bool AfterOthers(Session& session) {
+    context_.run.put_off = !OthersCaughtUp(session);
+    return !context_.run.put_off;
+  }
 
   // The run that is on its way has yielded, and ends. REQUIRES: no shard is held.
   void End();

@@ -87,6 +87,7 @@ class YieldingTest : public DispatchTest, public Bystanders {
     turns_.pop_front();
     turn();
   }
+  bool OthersCaughtUp(Session&) override { return true; }
   void LongCommandEnded() override { ++ended_; }
 
   std::string RunApart(Session& session, const std::vector<std::string>& words) {

@@ -87,6 +87,7 @@ struct ConnectionFacts {
   size_t reply_peak_bytes = 0;
   bool reading = true;   // waits for input
   bool writing = false;  // waits until output can be sent
+  uint64_t read = 0;     // the number of its last read among those of its core
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 };
@@ -110,9 +111,11 @@ struct Session : Caller {
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
-  bool suspended = false;     // a Continuation runs, or it is blocked: no further requests are taken
-  bool postponed = false;     // waits for the end of a CLIENT PAUSE, or of a long command
-  uint8_t postponements = 0;  // how often a long command was in the way of the request that is next
+  bool suspended = false;  // a Continuation runs, or it is blocked: no further requests are taken
+  bool postponed = false;  // waits for the end of a CLIENT PAUSE or of a long command, or for other cores
+  bool waits_for_others = false;  // postponed until other cores have caught up: it is run even if its client
+                                  // hangs up
+  uint8_t postponements = 0;      // how often a long command was in the way of the request that is next
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
   std::unique_ptr<pubsub::Subscriber> subscriber;  // null: no subscriptions

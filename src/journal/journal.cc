@@ -38,10 +38,10 @@ void Journal::SelectDatabase(int database) {
   EncodeCommand(std::array<std::string_view, 2>{"SELECT", number}, staging_);
 }
 
-uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
+uint64_t Journal::Append(const Effects& effects) {
   std::lock_guard lock(lock_);
   if (effects.empty() || sinks_.empty()) return offset_;
-  const bool wrapped = grouping == Grouping::kTransaction || effects.size() > 1;
+  const bool wrapped = effects.size() > 1;
   const Effects::Record& first = effects.records()[0];
   const auto hand = [this](std::string_view bytes) {
     for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
@@ -50,7 +50,7 @@ uint64_t Journal::Append(const Effects& effects, Grouping grouping) {
   if (!wrapped && first.database == database_) return hand(effects.bytes(first));
   staging_.clear();
   if (wrapped) {
-    SelectDatabase(first.database);
+    if (select_place_ == SelectPlace::kBeforeMulti) SelectDatabase(first.database);
     EncodeCommand(std::array<std::string_view, 1>{"MULTI"}, staging_);
   }
   for (const Effects::Record& record : effects.records()) {

@@ -62,20 +62,21 @@ class JournalSink {
   virtual void OnBytes(uint64_t offset, std::string_view bytes) = 0;
 };
 
-// Whether the records of one append belong together when they are replayed.
-enum class Grouping : uint8_t { kAsNeeded, kTransaction };
+// Where the SELECT stands that the first record of several needs: Redis 7.0 writes it before their MULTI, 7.2
+// behind it.
+enum class SelectPlace : uint8_t { kBeforeMulti, kBehindMulti };
 
 class Journal {
  public:
   // REQUIRES: nothing else runs.
   void AddSink(JournalSink& sink);
   void RemoveSink(JournalSink& sink);
+  void SetSelectPlace(SelectPlace place) { select_place_ = place; }
   bool active() const { return !sinks_.empty(); }
 
-  // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records
-  // (around a single one as well when it is a transaction). Returns the offset behind them. Any core; takes
-  // the leaf lock.
-  uint64_t Append(const Effects& effects, Grouping grouping);
+  // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records.
+  // Returns the offset behind them. Any core; takes the leaf lock.
+  uint64_t Append(const Effects& effects);
   // Appends a part of another journal as it is, for a replica that passes its primary's stream on. The stream
   // may end within a record; the next record that Append makes begins with a SELECT. Returns the offset
   // behind the bytes.
@@ -95,6 +96,7 @@ class Journal {
   std::string staging_;
   uint64_t offset_ = 0;
   int database_ = -1;
+  SelectPlace select_place_ = SelectPlace::kBehindMulti;
 };
 
 using protocol::EncodeCommand;

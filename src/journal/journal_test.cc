@@ -34,7 +34,7 @@ TEST(Journal, SelectsTheDatabaseWhenItChanges) {
   for (int database : {0, 0, 3}) {
     Effects effects;
     effects.Add(database, {"INCR", "n"});
-    journal.Append(effects, Grouping::kAsNeeded);
+    journal.Append(effects);
   }
   const std::string incr = Encoded({"INCR", "n"});
   EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + incr + incr + Encoded({"SELECT", "3"}) + incr);
@@ -48,11 +48,11 @@ TEST(Journal, SelectsAnewBehindBytesOfAnotherJournal) {
   journal.AddSink(sink);
   Effects effects;
   effects.Add(0, {"A"});
-  journal.Append(effects, Grouping::kAsNeeded);
+  journal.Append(effects);
   const std::string raw = Encoded({"SELECT", "7"}) + "*1\r\n$1";
   const uint64_t before = journal.offset();
   EXPECT_EQ(journal.AppendRaw(raw), before + raw.size());
-  journal.Append(effects, Grouping::kAsNeeded);
+  journal.Append(effects);
   const std::string a = Encoded({"A"});
   EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + a + raw + Encoded({"SELECT", "0"}) + a);
 }
@@ -71,32 +71,36 @@ TEST(Journal, TakesRecordsThatAreEncodedAlready) {
   const std::string text = Encoded({"SET", "a", "1"});
   Effects effects;
   effects.AddEncoded(0, text);
-  journal.Append(effects, Grouping::kAsNeeded);
+  journal.Append(effects);
   effects.Clear();
   effects.Add(0, {"B"});
   effects.AddEncoded(0, text);
   effects.Add(0, {"C"});
-  journal.Append(effects, Grouping::kAsNeeded);
+  journal.Append(effects);
   EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + text + Encoded({"MULTI"}) + Encoded({"B"}) + text +
                            Encoded({"C"}) + Encoded({"EXEC"}));
 }
 
-TEST(Journal, GroupsSeveralEffectsAndTransactions) {
-  Journal journal;
-  CollectingSink sink;
-  journal.AddSink(sink);
-  Effects effects;
-  effects.Add(0, {"A"});
-  effects.Add(1, {"B"});
-  journal.Append(effects, Grouping::kAsNeeded);
-  effects.Clear();
-  EXPECT_TRUE(effects.empty());
-  effects.Add(1, {"C"});
-  const uint64_t end = journal.Append(effects, Grouping::kTransaction);
-  const std::string multi = Encoded({"MULTI"}), exec = Encoded({"EXEC"});
-  EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + multi + Encoded({"A"}) + Encoded({"SELECT", "1"}) +
-                           Encoded({"B"}) + exec + multi + Encoded({"C"}) + exec);
-  EXPECT_EQ(end, sink.text.size());
+TEST(Journal, GroupsSeveralEffects) {
+  const std::string multi = Encoded({"MULTI"}), exec = Encoded({"EXEC"}), select = Encoded({"SELECT", "0"});
+  for (const SelectPlace place : {SelectPlace::kBeforeMulti, SelectPlace::kBehindMulti}) {
+    Journal journal;
+    CollectingSink sink;
+    journal.AddSink(sink);
+    journal.SetSelectPlace(place);
+    Effects effects;
+    effects.Add(0, {"A"});
+    effects.Add(1, {"B"});
+    journal.Append(effects);
+    effects.Clear();
+    EXPECT_TRUE(effects.empty());
+    effects.Add(1, {"C"});
+    const uint64_t end = journal.Append(effects);
+    EXPECT_EQ(sink.text, (place == SelectPlace::kBeforeMulti ? select + multi : multi + select) +
+                             Encoded({"A"}) + Encoded({"SELECT", "1"}) + Encoded({"B"}) + exec +
+                             Encoded({"C"}));
+    EXPECT_EQ(end, sink.text.size());
+  }
 }
 
 TEST(Journal, WithoutAReaderNothingIsProduced) {
@@ -104,7 +108,7 @@ TEST(Journal, WithoutAReaderNothingIsProduced) {
   EXPECT_FALSE(journal.active());
   Effects effects;
   effects.Add(0, {"A"});
-  EXPECT_EQ(journal.Append(effects, Grouping::kAsNeeded), 0u);
+  EXPECT_EQ(journal.Append(effects), 0u);
   CollectingSink sink;
   journal.AddSink(sink);
   EXPECT_TRUE(journal.active());
@@ -119,6 +123,7 @@ TEST(Journal, AppendsAreAtomic) {
   Journal journal;
   CollectingSink sink;
   journal.AddSink(sink);
+  journal.SetSelectPlace(SelectPlace::kBeforeMulti);
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&journal, t] {
@@ -127,7 +132,7 @@ TEST(Journal, AppendsAreAtomic) {
         Effects effects;
         effects.Add(0, {name, "1"});
         effects.Add(0, {name, "2"});
-        journal.Append(effects, Grouping::kAsNeeded);
+        journal.Append(effects);
       }
     });
   }

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -57,6 +58,11 @@ class EpollReactor final : public Reactor {
       room[kept++] = {raw_[i].data.ptr, ready};
     }
     return room.first(kept);
+  }
+
+  bool Ready() const override {
+    pollfd ready{.fd = epoll_fd_, .events = POLLIN, .revents = 0};
+    return poll(&ready, 1, 0) != 0;
   }
 
   void Wake() override {

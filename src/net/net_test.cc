@@ -57,6 +57,20 @@ TEST_F(Net, ReportsWhatIsReadyAndWanted) {
   EXPECT_TRUE(reactor_->Wait(0, room_).empty());
 }
 
+TEST_F(Net, OthersSeeWhetherAnythingIsReady) {
+  ASSERT_TRUE(reactor_->Add(pair_[0], kReadable, &token_).has_value());
+  EXPECT_FALSE(reactor_->Ready());
+  Send();
+  std::thread([&] { EXPECT_TRUE(reactor_->Ready()); }).join();
+  EXPECT_EQ(reactor_->Wait(0, room_).size(), 1u) << "it takes nothing away";
+  EXPECT_TRUE(reactor_->Ready()) << "nobody has read it yet";
+  char byte;
+  ASSERT_EQ(read(pair_[0], &byte, 1), 1);
+  EXPECT_FALSE(reactor_->Ready());
+  reactor_->Wake();
+  EXPECT_TRUE(reactor_->Ready());
+}
+
 TEST_F(Net, AHangUpMakesBothReady) {
   ASSERT_TRUE(reactor_->Add(pair_[0], kReadable | kWritable, &token_).has_value());
   close(pair_[1]);

@@ -1,6 +1,7 @@
 // Reactor: waits for sockets. A small interface with epoll behind it; another backend can take its place.
 //
-// Level-triggered. One per core thread; everything is the owner's except Wake, which any thread may call.
+// Level-triggered. One per core thread; everything is the owner's except Ready and Wake, which any thread may
+// call.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ class Reactor {
   // Waits until something is ready, Wake is called, or the time is over (< 0: no limit). Puts the events into
   // `room` and returns them.
   virtual std::span<Event> Wait(int timeout_millis, std::span<Event> room) = 0;
+  // Whether Wait would return at once, for an event or for Wake. Takes nothing away. Any thread.
+  virtual bool Ready() const = 0;
   // Makes the owner's Wait return soon. Any thread; cheap when it was called already.
   virtual void Wake() = 0;
 };

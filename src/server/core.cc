@@ -48,7 +48,8 @@ Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_
       client_memory_(client_memory),
       index_(index),
       reactor_(std::move(reactor)),
-      dispatcher_(services, index, seed) {
+      dispatcher_(services, index, seed),
+      catch_up_(owner.cores(), index) {
   workspaces_.push_back(std::make_unique<Workspace>());
   work_ = workspaces_[0].get();
   dispatcher_.long_commands().SetBystanders(*this);
@@ -88,7 +89,7 @@ Status Core::AddListener(int fd, void* token) {
 }
 
 int Core::WaitMillis() {
-  if (!runnable_.empty() || !suspended_.empty() || dispatcher_.evictor().due()) return 0;
+  if (!runnable_.empty() || !suspended_.empty() || catch_up_.asked() || dispatcher_.evictor().due()) return 0;
   Millis left = std::min(next_work_, next_cron_ - SystemMonotonicNanos() / kNanosPerMilli);
   // Outside the gate: others may be reading this core's clock.
   if (dispatcher_.blocked().NextTimeout() != keyspace::kNever)
@@ -116,13 +117,17 @@ void Core::ResetFigures() {
 void Core::Run() {
   keyspace::WorldGate& gate = services_.keyspace.gate();
   while (!stop_.load(std::memory_order_acquire)) {
+    const uint64_t asked = catch_up_.asked_so_far();
+    at_rest_.store(runnable_.empty());
     std::span<net::Event> events = reactor_->Wait(WaitMillis(), {work_->events.get(), kEventsMax});
+    at_rest_.store(false);
     gate.Enter(index_);
     const Ticks began = dispatcher_.clock().Now();
     const uint64_t commands_before = dispatcher_.telemetry().counters().commands.Get();
     dispatcher_.UpdateTime();
     ProcessEvents(events);
     RunRunnable();
+    catch_up_.TurnEnded(asked);
     CloseDelayed();
     StepContinuations();
     if (dispatcher_.evictor().due()) dispatcher_.evictor().MakeRoom();
@@ -146,6 +151,11 @@ void Core::Run() {
     CountTurn(began, commands_before);
     gate.Leave(index_);
   }
+}
+
+// First the sockets: what is read behind their back shows in at_rest_.
+bool Core::AtRest() const {
+  return at_rest_.load() && !reactor_->Ready() && at_rest_.load();
 }
 
 void Core::CountTurn(Ticks began, uint64_t commands_before) {
@@ -197,9 +207,13 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.runnable) [[unlikely]]
       continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
+    if (connection.session.postponed && connection.reading) [[unlikely]] {
+      StopReading(connection);
+      continue;
+    }
     if (connection.reading) [[likely]] {
       ReadInto(connection, slot);
-    } else if ((event.ready & net::kHungUp) != 0 &&
+    } else if ((event.ready & net::kHungUp) != 0 && !connection.session.waits_for_others &&
                (connection.session.postponed || connection.session.blocked != nullptr)) {
       // The client hung up while it was held back or waited: what it asked for is not done any more.
       Close(connection);
@@ -229,6 +243,7 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
   figures_.reads.Add();
   figures_.bytes_in.Add(static_cast<size_t>(got));
   session.facts.bytes_in += static_cast<size_t>(got);
+  session.facts.read = catch_up_.CountRead();
   session.last_active = dispatcher_.core().now;
   if (borrowed) {
     BeginTurn(connection, std::string_view(target, static_cast<size_t>(got)), true);
@@ -348,6 +363,7 @@ void Core::Serve() {
   for (uint64_t id : std::exchange(try_again_, {})) ResumeOne(id);
   RunRunnable();
   DrainMailbox();
+  const uint64_t asked = catch_up_.asked_so_far();
   std::span<net::Event> events = reactor_->Wait(0, {work_->events.get(), kEventsMax});
   const Ticks limit = dispatcher_.clock().Now() + dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
   while (!events.empty() && dispatcher_.clock().Now() < limit) {
@@ -355,6 +371,7 @@ void Core::Serve() {
     ProcessChunk(events.first(count));
     events = events.subspan(count);
   }
+  if (events.empty()) catch_up_.TurnEnded(asked);
   work_ = outer;
   --depth_;
   dispatcher_.UpdateTime();
@@ -398,7 +415,8 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
     if (outcome == Dispatcher::Outcome::kSuspended) suspended_.push_back(session.id);
     connection.parser.Reset();
     turn.failed = turn.more = false;
-    StopReading(connection);
+    // Other cores answer soon, and most clients send nothing before they have the reply.
+    if (outcome != Dispatcher::Outcome::kPostponed || !session.waits_for_others) StopReading(connection);
     return;
   }
   if (turn.end_request != turn.first_request && !turn.more && !turn.failed &&
@@ -671,6 +689,7 @@ void Core::Cron() {
   dispatcher_.clock().Resync();
   dispatcher_.UpdateTime();
   owner_.OnCron(index_);
+  catch_up_.Cron();
   if (services_.debug.pause_cron) return;
   const Millis now = dispatcher_.core().now;
   std::vector<Connection*> all;

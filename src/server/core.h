@@ -24,16 +24,21 @@
 #include "dispatch/dispatcher.h"
 #include "net/reactor.h"
 #include "net/socket.h"
+#include "server/catch_up.h"
 #include "server/connection.h"
 #include "telemetry/counter.h"
 
 namespace cinnabar::server {
+
+class Core;
 
 // What a core needs of the server around it.
 class CoreOwner {
  public:
   virtual ~CoreOwner() = default;
   virtual uint64_t NextClientId() = 0;
+  // All cores; complete before any of them runs.
+  virtual const std::vector<std::unique_ptr<Core>>& cores() const = 0;
   // Called on the core that owns the listeners.
   virtual void OnListenerReady(void* token) = 0;
   // Called on each core in every turn, inside the gate: work in slices. Returns in how many milliseconds
@@ -74,6 +79,9 @@ class Core final : public dispatch::Bystanders {
   Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index, uint64_t seed,
        std::unique_ptr<net::Reactor> reactor);
   ~Core() override;
+
+  // So many ready sockets are seen in one turn. If there are more, those that are seen stand in line again.
+  static constexpr size_t kEventsMax = 256;
 
   // Runs until Stop. On the thread of the core.
   void Run();
@@ -128,9 +136,16 @@ class Core final : public dispatch::Bystanders {
   bool holds_replies() const { return holds_replies_.load(); }
   // All sessions that wait for the end of a pause or of a long command.
   void ResumePostponed();
+  // The session may go on, if it is postponed.
+  void ResumeOne(uint64_t id);
+  CatchUp& catch_up() { return catch_up_; }
+  // Any thread. Whether everything that had reached the core's sockets when this was called has been read,
+  // and what can be executed of it is executed.
+  bool AtRest() const;
 
   // Bystanders:
   void Serve() override;
+  bool OthersCaughtUp(dispatch::Session& session) override { return catch_up_.Reached(session); }
   void LongCommandEnded() override { owner_.OnLongCommandEnded(); }
   size_t postponed_count() const { return postponed_count_; }
 
@@ -151,7 +166,6 @@ class Core final : public dispatch::Bystanders {
   static constexpr size_t kTurnsMax = 16;
   static constexpr size_t kScratchBytes = 16 * 1024;
   static constexpr uint32_t kRequestsMax = 64;
-  static constexpr size_t kEventsMax = 256;
 
   // A connection whose replies wait for the disk.
   struct Held {
@@ -194,7 +208,6 @@ class Core final : public dispatch::Bystanders {
   void ExecuteRest(Workspace& space);
   void FinishRest(Workspace& space);
   void Postpone(Connection& connection);
-  void ResumeOne(uint64_t id);
   void FinishTurn(Turn& turn);
   void RunTurns();
   void KeepRest(Turn& turn);
@@ -241,6 +254,7 @@ class Core final : public dispatch::Bystanders {
   const int index_;
   std::unique_ptr<net::Reactor> reactor_;
   dispatch::Dispatcher dispatcher_;
+  CatchUp catch_up_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::atomic<size_t> connection_count_{0};
   size_t postponed_count_ = 0;
@@ -267,6 +281,8 @@ class Core final : public dispatch::Bystanders {
   Millis last_cron_ = 0;
   Millis next_cron_ = 0;
 
+  // False while what was read may not be executed yet. Cleared before anything is read.
+  std::atomic<bool> at_rest_{false};
   std::mutex mailbox_mutex_;
   std::vector<Letter> mailbox_;
   std::atomic<bool> stop_{false};

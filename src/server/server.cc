@@ -76,6 +76,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .channels = &channels_},
       client_memory_(CoreCount(settings_)) {
   client_memory_.ApplyLimit(settings_);
+  if (settings_.general.compat_version == config::CompatVersion::k70)
+    journal_.SetSelectPlace(journal::SelectPlace::kBeforeMulti);
   CHECK(RenameCommands(config_, registry_).has_value());  // the program's start has tried it
   Random random(RandomSeed());
   run_id_ = RandomId(random);

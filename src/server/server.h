@@ -63,6 +63,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   void WriteCrashSections(RawWriter& out) const;
 
   // CoreOwner:
+  const std::vector<std::unique_ptr<Core>>& cores() const override { return cores_; }
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   void OnListenerReady(void* token) override;
   Millis Work(int core) override;

@@ -83,7 +83,7 @@ constexpr CommandSpec kTable[] = {
         .group = "connection",
         .complexity = "O(N) where N is the number of client connections",
         .arity = -2,
-        .flags = kListFlags | Flag::kAdmin,
+        .flags = kListFlags | Flag::kAdmin | Flag::kAfterOthers,
         .tips = "nondeterministic_output",
         .history =
             "2.8.12: Added unique client `id` field.|5.0.0: Added optional `TYPE` filter.|6.0.0: Added "

@@ -72,7 +72,7 @@ void Help(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr uint64_t kFlags = Flag::kPubsub | Flag::kLoading | Flag::kStale;
+constexpr uint64_t kFlags = Flag::kPubsub | Flag::kLoading | Flag::kStale | Flag::kAfterOthers;
 
 constexpr CommandSpec kTable[] = {
     {

@@ -12,6 +12,8 @@ namespace Flag = dispatch::Flag;
 
 void PublishTo(Call& call, Kind kind) {
   const size_t receivers = call.services().channels->Publish(kind, call.arg(1), call.arg(2));
+  // A SUBSCRIBE that was sent before it may wait on another core (docs/design/order-between-connections.md).
+  if (receivers == 0 && !call.AfterOthers()) return;
   call.reply().Integer(static_cast<int64_t>(receivers));
 }
 
