@@ -1,12 +1,15 @@
-// Connection: a socket and the session behind it. Owned by one core.
+// Connection: a transport and the session behind it. Owned by one core.
 #pragma once
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "dispatch/session.h"
+#include "net/transport.h"
 #include "protocol/request_parser.h"
 #include "server/client_memory.h"
 
@@ -67,21 +70,23 @@ class InputBuffer {
 };
 
 struct Connection {
-  Connection(uint64_t id, OutputBuffer output) : session(id, std::move(output)) {}
+  Connection(uint64_t id, OutputBuffer output, std::unique_ptr<net::Transport> transport)
+      : session(id, std::move(output)), transport(std::move(transport)) {}
 
   dispatch::Session session;
+  const std::unique_ptr<net::Transport> transport;
   protocol::RequestParser parser;
   InputBuffer input;
-  bool writable_armed = false;
-  bool reading = true;         // the reactor reports readability
-  bool runnable = false;       // in the core's list of connections with work left
-  bool attended_soon = false;  // in the core's list of connections to attend
-  bool held = false;           // in the core's list of connections whose replies wait for the disk
-  bool in_turn = false;        // its requests are in a batch that is not finished
-  bool close_later = false;    // it is to be closed when no command is in the middle any more
-  bool doomed = false;         // somebody else has closed it: no longer counted nor shown
-  ClientWeight weight = {};    // its part in ClientMemory
-  size_t reply_peak = 0;       // since the reply buffer was last looked at
+  uint32_t wanted = net::kReadable;    // what the core waits for: net::Interest bits
+  uint32_t reported = net::kReadable;  // what the reactor was asked for: also what the transport needs
+  bool runnable = false;               // in the core's list of connections with work left
+  bool attended_soon = false;          // in the core's list of connections to attend
+  bool held = false;                   // in the core's list of connections whose replies wait for the disk
+  bool in_turn = false;                // its requests are in a batch that is not finished
+  bool close_later = false;            // it is to be closed when no command is in the middle any more
+  bool doomed = false;                 // somebody else has closed it: no longer counted nor shown
+  ClientWeight weight = {};            // its part in ClientMemory
+  size_t reply_peak = 0;               // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
 };
 

@@ -1,9 +1,6 @@
 #include "server/core.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -54,9 +51,7 @@ Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_
   dispatcher_.SetBystanders(*this);
 }
 
-Core::~Core() {
-  for (auto& [id, connection] : connections_) close(connection->session.facts.fd);
-}
+Core::~Core() = default;
 
 void Core::Stop() {
   stop_.store(true, std::memory_order_release);
@@ -193,11 +188,13 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     Connection& connection = *static_cast<Connection*>(event.token);
     if (connection.in_turn || connection.close_later) [[unlikely]]
       continue;
-    if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
+    if ((event.ready & net::kWritable) != 0 && (connection.reported & net::kWritable) != 0 &&
+        !Flush(connection))
+      continue;
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.runnable) [[unlikely]]
       continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
-    if (connection.reading) [[likely]] {
+    if ((connection.wanted & net::kReadable) != 0) [[likely]] {
       ReadInto(connection, slot);
     } else if ((event.ready & net::kHungUp) != 0 &&
                (connection.session.postponed || connection.session.blocked != nullptr)) {
@@ -220,21 +217,22 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
     target = kept.tail();
     room = std::min(kept.room(), kReadLargeBytes);
   }
-  const ssize_t got = read(session.facts.fd, target, room);
-  if (got <= 0) {
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  const net::Transfer got = connection.transport->Read({target, room});
+  Want(connection, connection.wanted);
+  if (got.outcome != net::Transfer::Outcome::kMoved) [[unlikely]] {
+    if (got.outcome == net::Transfer::Outcome::kLater) return true;
     Close(connection);
     return false;
   }
   figures_.reads.Add();
-  figures_.bytes_in.Add(static_cast<size_t>(got));
-  session.facts.bytes_in += static_cast<size_t>(got);
+  figures_.bytes_in.Add(got.bytes);
+  session.facts.bytes_in += got.bytes;
   session.last_active = dispatcher_.core().now;
   if (borrowed) {
-    BeginTurn(connection, std::string_view(target, static_cast<size_t>(got)), true);
+    BeginTurn(connection, std::string_view(target, got.bytes), true);
     return true;
   }
-  kept.Grown(static_cast<size_t>(got));
+  kept.Grown(got.bytes);
   if (kept.size() > static_cast<size_t>(services_.settings.clients.query_buffer_limit_bytes)) {
     services_.log.Warning("Closing client that reached max query buffer length: id={} addr={}", session.id,
                           session.facts.peer);
@@ -255,7 +253,15 @@ void Core::BeginTurn(Connection& connection, std::string_view input, bool borrow
   KeepRest(turn);
   connection.in_turn = false;
   work_->turns.pop_back();
+  ReadPending(connection);
   Weigh(connection);
+}
+
+// What the transport has taken from the socket already is reported by nobody.
+void Core::ReadPending(Connection& connection) {
+  if (connection.transport->pending() == 0) [[likely]]
+    return;
+  if (!std::exchange(connection.runnable, true)) runnable_.push_back(connection.session.id);
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
@@ -430,6 +436,7 @@ void Core::FinishTurn(Turn& turn) {
   KeepRest(turn);
   connection.in_turn = false;
   if (!connection.session.postponed) connection.session.postponements = 0;
+  ReadPending(connection);
   turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
   Flush(connection);
 }
@@ -446,18 +453,9 @@ void Core::KeepRest(Turn& turn) {
   }
 }
 
-void Core::StopReading(Connection& connection) {
-  if (!connection.reading) return;
-  connection.reading = false;
-  reactor_->Change(connection.session.facts.fd, connection.writable_armed ? uint32_t{net::kWritable} : 0u,
-                   &connection);
-}
-
-void Core::StartReading(Connection& connection) {
-  if (connection.reading) return;
-  connection.reading = true;
-  reactor_->Change(connection.session.facts.fd,
-                   net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u), &connection);
+void Core::Report(Connection& connection) {
+  connection.reported = connection.transport->Interest(connection.wanted);
+  reactor_->Change(connection.transport->fd(), connection.reported, &connection);
 }
 
 void Core::Close(Connection& connection) {
@@ -474,10 +472,9 @@ void Core::Close(Connection& connection) {
   if (session.postponed) --postponed_count_;
   std::erase(suspended_, session.id);
   ForgetHeld(connection);
-  reactor_->Remove(session.facts.fd);
+  reactor_->Remove(connection.transport->fd());
   Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
-  close(session.facts.fd);
   connections_.erase(session.id);
 }
 
@@ -501,6 +498,7 @@ void Core::Doom(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr || connection->doomed) return;
   connection->doomed = true;
+  connection->transport->Shutdown();
   Unweigh(*connection);
   connection->session.closing = Closing::kNow;
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -521,8 +519,8 @@ void Core::RefreshFacts() {
       facts.query_free_bytes = kScratchBytes;
     facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
     facts.reply_peak_bytes = connection->reply_peak;
-    facts.reading = connection->reading;
-    facts.writing = connection->writable_armed;
+    facts.reading = (connection->wanted & net::kReadable) != 0;
+    facts.writing = (connection->wanted & net::kWritable) != 0;
   }
   for (const Turn& turn : work_->turns) {
     if (turn.connection == nullptr) continue;
@@ -539,7 +537,8 @@ Connection* Core::Find(uint64_t id) {
 
 void Core::Adopt(net::Accepted accepted) {
   const uint64_t id = owner_.NextClientId();
-  auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax));
+  auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax),
+                                                 owner_.MakeTransport(accepted.fd));
   Session& session = connection->session;
   session.facts.fd = accepted.fd;
   session.facts.core = index_;
@@ -553,7 +552,6 @@ void Core::Adopt(net::Accepted accepted) {
   session.reply.set_digits(dispatcher_.digits());
   if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
     services_.log.Warning("Error registering fd event for the new client: {}", added.error().message);
-    close(accepted.fd);
     return;
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
@@ -566,7 +564,8 @@ void Core::Attend(uint64_t id) {
   if (connection == nullptr) return;
   Session& session = connection->session;
   if (session.closing == Closing::kNow) return Close(*connection);
-  if (!session.suspended && !session.postponed && connection->input.size() > 0 && !connection->runnable) {
+  if (!session.suspended && !session.postponed && !connection->runnable &&
+      (connection->input.size() > 0 || connection->transport->pending() != 0)) {
     connection->runnable = true;
     runnable_.push_back(id);
   }
@@ -617,11 +616,15 @@ void Core::RunRunnable() {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
     connection->runnable = false;
-    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0 ||
-        connection->in_turn || connection->close_later)
+    if (connection->session.suspended || connection->session.postponed || connection->in_turn ||
+        connection->close_later)
       continue;
     work_->Clear();
-    BeginTurn(*connection, connection->input.view(), false);
+    if (connection->transport->pending() != 0) [[unlikely]] {
+      if (!ReadInto(*connection, 0)) continue;
+    } else if (connection->input.size() != 0) {
+      BeginTurn(*connection, connection->input.view(), false);
+    }
     RunTurns();
   }
 }
