@@ -13,6 +13,7 @@ using dispatch::Closing;
 using dispatch::Dispatcher;
 using dispatch::Session;
 using protocol::RequestParser;
+using State = ConnectionState;
 
 namespace {
 
@@ -186,18 +187,17 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       continue;
     }
     Connection& connection = *static_cast<Connection*>(event.token);
-    if (connection.in_turn || connection.close_later) [[unlikely]]
+    if (connection.in_turn() || connection.state() == State::kClosing) [[unlikely]]
       continue;
     if ((event.ready & net::kWritable) != 0 && (connection.reported & net::kWritable) != 0 &&
         !Flush(connection))
       continue;
     if ((event.ready & net::kReadable) == 0) continue;
-    if (connection.runnable) [[unlikely]]
+    if (connection.StandsIn(Place::kRunnable)) [[unlikely]]
       continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
-    if ((connection.wanted & net::kReadable) != 0) [[likely]] {
+    if (connection.state() == State::kOpen) [[likely]] {
       ReadInto(connection, slot);
-    } else if ((event.ready & net::kHungUp) != 0 &&
-               (connection.session.postponed || connection.session.blocked != nullptr)) {
+    } else if ((event.ready & net::kHungUp) != 0 && connection.state() != State::kSuspended) {
       // The client hung up while it was held back or waited: what it asked for is not done any more.
       Close(connection);
     }
@@ -244,14 +244,14 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 }
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
-  connection.in_turn = true;
+  connection.Become(State::kInTurn);
   Turn& turn =
       work_->turns.emplace_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
   ParseTurn(turn);
   if (turn.end_request != turn.first_request || turn.failed) return;
   // Only a part of a request: nothing to execute, and others shall see what the connection holds.
   KeepRest(turn);
-  connection.in_turn = false;
+  connection.Become(State::kOpen);
   work_->turns.pop_back();
   ReadPending(connection);
   Weigh(connection);
@@ -261,7 +261,11 @@ void Core::BeginTurn(Connection& connection, std::string_view input, bool borrow
 void Core::ReadPending(Connection& connection) {
   if (connection.transport->pending() == 0) [[likely]]
     return;
-  if (!std::exchange(connection.runnable, true)) runnable_.push_back(connection.session.id);
+  if (connection.state() == State::kOpen) RunSoon(connection);
+}
+
+void Core::RunSoon(Connection& connection) {
+  if (connection.Enter(Place::kRunnable)) runnable_.push_back(connection.session.id);
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
@@ -423,18 +427,16 @@ void Core::FinishTurn(Turn& turn) {
   const Ticks began = dispatcher_.clock().Now();
   const Ticks limit = dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
   while (turn.more && connection.session.closing == Closing::kNo) {
-    if (dispatcher_.clock().Now() - began > limit) {
-      if (!connection.runnable) runnable_.push_back(connection.session.id);
-      connection.runnable = true;
-      break;
-    }
+    if (dispatcher_.clock().Now() - began > limit) break;
     work_->ClearBatch();
     ParseTurn(turn);
     dispatcher_.PrefetchEntries(work_->batch, connection.session, turn.first_request, turn.end_request);
     ExecuteTurn(*work_, turn);
   }
   KeepRest(turn);
-  connection.in_turn = false;
+  connection.Become(connection.AfterTurn());
+  DCHECK(connection.Consistent());
+  if (turn.more && connection.session.closing == Closing::kNo) RunSoon(connection);
   if (!connection.session.postponed) connection.session.postponements = 0;
   ReadPending(connection);
   turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
@@ -463,10 +465,13 @@ void Core::Close(Connection& connection) {
   if (depth_ > 0) {
     // What closing takes may be held by the command that is in the middle.
     session.closing = Closing::kNow;
+    if (connection.state() == State::kClosing) return;
+    connection.Become(State::kClosing);
     StopReading(connection);
-    if (!std::exchange(connection.close_later, true)) close_later_.push_back(session.id);
+    close_later_.push_back(session.id);
     return;
   }
+  DCHECK(!connection.in_turn());
   LetGo(connection);
   dispatcher_.AbandonBlocked(session);
   if (session.postponed) --postponed_count_;
@@ -563,26 +568,32 @@ void Core::Attend(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr) return;
   Session& session = connection->session;
+  DCHECK(!connection->in_turn());
   if (session.closing == Closing::kNow) return Close(*connection);
-  if (!session.suspended && !session.postponed && !connection->runnable &&
-      (connection->input.size() > 0 || connection->transport->pending() != 0)) {
-    connection->runnable = true;
-    runnable_.push_back(id);
-  }
-  if (!session.suspended && !session.postponed) StartReading(*connection);
+  DCHECK(connection->Consistent());
+  if (connection->state() == State::kOpen &&
+      (connection->input.size() > 0 || connection->transport->pending() != 0))
+    RunSoon(*connection);
   Flush(*connection);
+}
+
+// The request that it waited with has its reply, or may be tried again.
+void Core::Reopen(Connection& connection) {
+  if (connection.state() == State::kClosing) return;
+  connection.Become(State::kOpen);
+  StartReading(connection);
 }
 
 void Core::Resume(const dispatch::BlockedCall& call) {
   Connection* connection = Find(call.session);
   if (connection == nullptr || connection->session.blocked.get() != &call) return;
   dispatcher_.CompleteBlocked(connection->session);
+  Reopen(*connection);
   AttendSoon(*connection);
 }
 
 void Core::AttendSoon(Connection& connection) {
-  if (std::exchange(connection.attended_soon, true)) return;
-  attended_soon_.push_back(connection.session.id);
+  if (connection.Enter(Place::kAttended)) attended_soon_.push_back(connection.session.id);
 }
 
 void Core::Postpone(Connection& connection) {
@@ -596,6 +607,7 @@ void Core::ResumeOne(uint64_t id) {
   if (connection == nullptr || !connection->session.postponed) return;
   connection->session.postponed = false;
   --postponed_count_;
+  Reopen(*connection);
   Attend(id);
 }
 
@@ -615,10 +627,8 @@ void Core::RunRunnable() {
   for (uint64_t id : ids) {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
-    connection->runnable = false;
-    if (connection->session.suspended || connection->session.postponed || connection->in_turn ||
-        connection->close_later)
-      continue;
+    connection->Leave(Place::kRunnable);
+    if (connection->state() != State::kOpen) continue;
     work_->Clear();
     if (connection->transport->pending() != 0) [[unlikely]] {
       if (!ReadInto(*connection, 0)) continue;
@@ -635,6 +645,7 @@ void Core::StepContinuations() {
     Connection* connection = Find(id);
     if (connection == nullptr || !dispatcher_.Step(connection->session)) continue;
     std::erase(suspended_, id);
+    Reopen(*connection);
     Attend(id);
   }
 }
@@ -662,7 +673,7 @@ void Core::DrainMailbox() {
   }
   const std::vector<uint64_t> ids = std::exchange(attended_soon_, {});
   for (uint64_t id : ids) {
-    if (Connection* connection = Find(id); connection != nullptr) connection->attended_soon = false;
+    if (Connection* connection = Find(id); connection != nullptr) connection->Leave(Place::kAttended);
     Attend(id);
   }
 }
@@ -694,7 +705,7 @@ void Core::CronConnection(Connection& connection, Millis now) {
   Session& session = connection.session;
   const int64_t timeout = services_.settings.network.timeout_seconds;
   if (timeout > 0 && now - session.last_active > timeout * kMillisPerSecond && !session.monitor &&
-      !session.subscribed() && !session.suspended && !session.postponed) {
+      !session.subscribed() && connection.state() == State::kOpen) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }

@@ -213,6 +213,8 @@ class Core final : public dispatch::Bystanders {
   }
   void StartReading(Connection& connection) { Want(connection, connection.wanted | net::kReadable); }
   void ReadPending(Connection& connection);
+  void RunSoon(Connection& connection);
+  void Reopen(Connection& connection);
 
   // Sends what can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
@@ -270,7 +272,7 @@ class Core final : public dispatch::Bystanders {
   std::vector<Held> held_;
   std::vector<Held> flushing_;         // of FlushHeld, while it is at it
   std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
-  std::vector<uint64_t> close_later_;  // Connection::close_later
+  std::vector<uint64_t> close_later_;  // in kClosing
   std::atomic<bool> holds_replies_{false};
   Ticks kicked_at_ = 0;
   bool more_chunks_ = false;   // of connections that are ready, in this turn

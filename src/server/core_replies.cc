@@ -70,8 +70,7 @@ bool Core::HoldReplies(Connection& connection) {
   const bool put_off = !always && more_chunks_ && session.gate - services_.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
-  if (!connection.held) held_.push_back({&connection, session.gate});
-  connection.held = true;
+  if (connection.Enter(Place::kHeld)) held_.push_back({&connection, session.gate});
   if (put_off) return kick_put_off_ = true;
   // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
   // saying so.
@@ -90,7 +89,7 @@ void Core::KickJournal() {
 }
 
 void Core::ForgetHeld(Connection& connection) {
-  if (!std::exchange(connection.held, false)) return;
+  if (!connection.Leave(Place::kHeld)) return;
   std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
   for (Held& held : flushing_) {
     if (held.connection == &connection) held.connection = nullptr;
@@ -110,9 +109,9 @@ void Core::FlushHeld() {
         held_.push_back(held);
         continue;
       }
-      held.connection->held = false;
+      held.connection->Leave(Place::kHeld);
       // While a reply is being written to it: the end of its turn comes here again.
-      if (!held.connection->in_turn) Flush(*held.connection);
+      if (!held.connection->in_turn()) Flush(*held.connection);
     }
     flushing_.clear();
     if (held_.empty()) return;

@@ -378,8 +378,9 @@ void Server::FeedMonitors(std::string line) {
     Core* target = core.get();
     target->PostBetween([target, shared] {
       bool busy = false;
-      target->ForEachConnection(
-          [&](Connection& connection) { busy = busy || (connection.session.monitor && connection.in_turn); });
+      target->ForEachConnection([&](Connection& connection) {
+        busy = busy || (connection.session.monitor && connection.in_turn());
+      });
       if (busy) return Core::Handled::kLater;
       std::vector<uint64_t> fed;
       target->ForEachConnection([&](Connection& connection) {
