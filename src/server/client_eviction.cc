@@ -64,8 +64,8 @@ void Core::Discard(uint64_t id, int caller) {
   Connection* connection = Find(id);
   if (connection == nullptr) return;
   // What another core is about to work with stays until that core closes the connection.
-  if (!connection->in_turn || caller == index_) connection->session.output.Clear();
-  if (connection->in_turn) return;
+  if (!connection->in_turn() || caller == index_) connection->session.output.Clear();
+  if (connection->in_turn()) return;
   connection->input.Clear();
   connection->session.transaction.Reset();
 }

@@ -6,6 +6,31 @@
 
 namespace cinnabar::server {
 
+bool MayFollow(ConnectionState from, ConnectionState to) {
+  using enum ConnectionState;
+  switch (to) {
+    case kOpen:
+      return from == kInTurn || from == kPostponed || from == kBlocked || from == kSuspended;
+    case kInTurn:
+      return from == kOpen;
+    case kPostponed:
+    case kBlocked:
+    case kSuspended:
+      return from == kInTurn;
+    case kClosing:
+      return from != kInTurn && from != kClosing;
+  }
+  return false;
+}
+
+bool Connection::Consistent() const {
+  using enum ConnectionState;
+  const bool agrees = state_ == kClosing ? session.closing == dispatch::Closing::kNow : state_ == AfterTurn();
+  const bool asks = (wanted & net::kReadable) != 0;
+  const bool asks_rightly = asks == (state_ == kOpen) || (asks && session.waits_for_others);
+  return agrees && asks_rightly && reported == transport->Interest(wanted);
+}
+
 void InputBuffer::Reserve(size_t capacity) {
   data_ = static_cast<char*>(std::realloc(data_, capacity));
   CHECK(data_ != nullptr);

@@ -1,12 +1,16 @@
-// Connection: a socket and the session behind it. Owned by one core.
+// Connection: a transport and the session behind it. Owned by one core.
 #pragma once
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string_view>
+#include <utility>
 
+#include "base/check.h"
 #include "dispatch/session.h"
+#include "net/transport.h"
 #include "protocol/request_parser.h"
 #include "server/client_memory.h"
 
@@ -66,23 +70,95 @@ class InputBuffer {
   size_t peak_ = 0;
 };
 
-struct Connection {
-  Connection(uint64_t id, OutputBuffer output) : session(id, std::move(output)) {}
+// What the core that owns a connection does with it: exactly one of these at any time.
+//
+//                 complete requests              its batch is finished
+//       kOpen  --------------------->  kInTurn  ----------------------->  kOpen
+//         ^                               |
+//         |                               +---> kPostponed, kBlocked or kSuspended:
+//         |                                     a request was begun, or put off
+//         |                                                |
+//         +--------  it has its reply, or may be tried  ---+
+//
+//       all but kInTurn  --->  kClosing        closed while a long command was in the middle
+//       all but kInTurn  --->  gone            closed between commands
+enum class ConnectionState : uint8_t {
+  kOpen,       // takes requests: the core reads what arrives
+  kInTurn,     // its requests are in a batch that is not finished. Nobody else may write to it or close it
+  kPostponed,  // the next request waits for the end of a CLIENT PAUSE or of a long command, or for other
+               // cores
+  kBlocked,    // the last request waits for keys; the mailbox brings its reply
+  kSuspended,  // the last request goes on in slices between batches (dispatch::Continuation)
+  kClosing,    // goes as soon as no command is in the middle. Nothing is read or written any more
+};
+bool MayFollow(ConnectionState from, ConnectionState to);
+
+// The lists of a core that a connection may stand in, each once. These are independent of its state and of
+// each other, except that a connection in its turn is never kRunnable.
+enum class Place : uint8_t {
+  kRunnable = 1,  // requests that have arrived were left for later, or the transport holds some
+  kAttended = 2,  // messages or a reply were written to it: to be looked at when the mailbox is drained
+  kHeld = 4,      // its replies wait for the disk
+};
+
+class Connection {
+ public:
+  Connection(uint64_t id, OutputBuffer output, std::unique_ptr<net::Transport> transport)
+      : session(id, std::move(output)), transport(std::move(transport)) {}
+
+  ConnectionState state() const { return state_; }
+  bool in_turn() const { return state_ == ConnectionState::kInTurn; }
+  // REQUIRES: MayFollow(state(), next).
+  void Become(ConnectionState next) {
+    DCHECK(MayFollow(state_, next));
+    state_ = next;
+  }
+  // The state after a turn, as its last request has left the session.
+  ConnectionState AfterTurn() const {
+    if (session.postponed) [[unlikely]]
+      return ConnectionState::kPostponed;
+    if (!session.suspended) [[likely]]
+      return ConnectionState::kOpen;
+    return session.blocked != nullptr ? ConnectionState::kBlocked : ConnectionState::kSuspended;
+  }
+  // True when it was not there.
+  bool Enter(Place place) {
+    const bool entered = !StandsIn(place);
+    places_ |= static_cast<uint8_t>(place);
+    return entered;
+  }
+  // True when it was there.
+  bool Leave(Place place) {
+    const bool left = StandsIn(place);
+    places_ &= static_cast<uint8_t>(~static_cast<uint8_t>(place));
+    return left;
+  }
+  bool StandsIn(Place place) const { return (places_ & static_cast<uint8_t>(place)) != 0; }
+
+  // What always holds between two turns: the state agrees with what the commands know of the session
+  // (postponed, suspended, blocked), and the reactor was asked for what the core and the transport wait for.
+  // The core reads in kOpen and in no other state; a request that waits for other cores, which is soon over,
+  // leaves the reactor asked as it was.
+  bool Consistent() const;
 
   dispatch::Session session;
+  const std::unique_ptr<net::Transport> transport;
   protocol::RequestParser parser;
   InputBuffer input;
-  bool writable_armed = false;
-  bool reading = true;         // the reactor reports readability
-  bool runnable = false;       // in the core's list of connections with work left
-  bool attended_soon = false;  // in the core's list of connections to attend
-  bool held = false;           // in the core's list of connections whose replies wait for the disk
-  bool in_turn = false;        // its requests are in a batch that is not finished
-  bool close_later = false;    // it is to be closed when no command is in the middle any more
-  bool doomed = false;         // somebody else has closed it: no longer counted nor shown
-  ClientWeight weight = {};    // its part in ClientMemory
-  size_t reply_peak = 0;       // since the reply buffer was last looked at
+  // What the core waits for (net::Interest bits). kReadable follows from the state; kWritable is independent:
+  // a part of the output could not be sent.
+  uint32_t wanted = net::kReadable;
+  uint32_t reported = net::kReadable;  // what the reactor was asked for: also what the transport needs
+  // Somebody else has closed it, in whatever state it is: no longer counted nor shown. Set with the world
+  // stopped; the core closes it when it attends to it.
+  bool doomed = false;
+  ClientWeight weight = {};  // its part in ClientMemory
+  size_t reply_peak = 0;     // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
+
+ private:
+  ConnectionState state_ = ConnectionState::kOpen;
+  uint8_t places_ = 0;  // bits of Place
 };
 
 }  // namespace cinnabar::server

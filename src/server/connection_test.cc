@@ -123,5 +123,78 @@ TEST(InputBuffer, ShrinksToWhatItHolds) {
   EXPECT_EQ(buffer.capacity(), 0u);
 }
 
+// The picture in connection.h, as a list.
+TEST(ConnectionState, FollowsThePicture) {
+  using enum ConnectionState;
+  constexpr ConnectionState kAll[] = {kOpen, kInTurn, kPostponed, kBlocked, kSuspended, kClosing};
+  const std::vector<std::pair<ConnectionState, ConnectionState>> legal = {
+      {kOpen, kInTurn},      {kInTurn, kOpen},       {kInTurn, kPostponed}, {kInTurn, kBlocked},
+      {kInTurn, kSuspended}, {kPostponed, kOpen},    {kBlocked, kOpen},     {kSuspended, kOpen},
+      {kOpen, kClosing},     {kPostponed, kClosing}, {kBlocked, kClosing},  {kSuspended, kClosing}};
+  for (ConnectionState from : kAll) {
+    for (ConnectionState to : kAll) {
+      const bool expected = std::find(legal.begin(), legal.end(), std::pair(from, to)) != legal.end();
+      EXPECT_EQ(MayFollow(from, to), expected) << static_cast<int>(from) << " to " << static_cast<int>(to);
+    }
+  }
+}
+
+// Not connected to anything.
+class NoTransport final : public net::Transport {
+ public:
+  net::Transfer Read(std::span<char>) override { return {.outcome = net::Transfer::Outcome::kEnded}; }
+  net::Transfer Write(std::span<const iovec>) override {
+    return {.outcome = net::Transfer::Outcome::kFailed};
+  }
+  void Shutdown() override {}
+  int fd() const override { return -1; }
+  void set_unsent(bool unsent) { unsent_ = unsent; }
+};
+
+class ConnectionTest : public testing::Test {
+ protected:
+  NoTransport* transport_ = new NoTransport;  // the connection's
+  Connection connection_{1, OutputBuffer(OutputBuffer::kFixedBytesMin),
+                         std::unique_ptr<net::Transport>(transport_)};
+};
+
+TEST_F(ConnectionTest, StandsInEachPlaceOnce) {
+  EXPECT_TRUE(connection_.Enter(Place::kHeld));
+  EXPECT_FALSE(connection_.Enter(Place::kHeld));
+  EXPECT_TRUE(connection_.Enter(Place::kRunnable));
+  EXPECT_FALSE(connection_.StandsIn(Place::kAttended));
+  EXPECT_TRUE(connection_.Leave(Place::kHeld));
+  EXPECT_FALSE(connection_.Leave(Place::kHeld));
+  EXPECT_TRUE(connection_.StandsIn(Place::kRunnable));
+}
+
+TEST_F(ConnectionTest, TheStateAfterATurnIsWhatTheSessionSays) {
+  EXPECT_EQ(connection_.AfterTurn(), ConnectionState::kOpen);
+  connection_.session.suspended = true;
+  EXPECT_EQ(connection_.AfterTurn(), ConnectionState::kSuspended);
+  connection_.session.suspended = false;
+  connection_.session.postponed = true;
+  EXPECT_EQ(connection_.AfterTurn(), ConnectionState::kPostponed);
+}
+
+TEST_F(ConnectionTest, IsConsistentWhenItReadsInTheOpenStateOnly) {
+  EXPECT_TRUE(connection_.Consistent());
+  connection_.wanted = 0;
+  connection_.reported = 0;
+  EXPECT_FALSE(connection_.Consistent()) << "open, and nobody reads";
+  connection_.session.postponed = true;
+  EXPECT_FALSE(connection_.Consistent()) << "the session says otherwise";
+  connection_.Become(ConnectionState::kInTurn);
+  connection_.Become(connection_.AfterTurn());
+  EXPECT_TRUE(connection_.Consistent());
+  connection_.wanted = connection_.reported = net::kReadable;
+  EXPECT_FALSE(connection_.Consistent()) << "postponed, and reads";
+  connection_.wanted = connection_.reported = net::kWritable;
+  EXPECT_TRUE(connection_.Consistent()) << "output is independent";
+  connection_.wanted = connection_.reported = 0;
+  transport_->set_unsent(true);
+  EXPECT_FALSE(connection_.Consistent()) << "the transport needs what nobody waits for";
+}
+
 }  // namespace
 }  // namespace cinnabar::server

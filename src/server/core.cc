@@ -1,9 +1,6 @@
 #include "server/core.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -16,6 +13,7 @@ using dispatch::Closing;
 using dispatch::Dispatcher;
 using dispatch::Session;
 using protocol::RequestParser;
+using State = ConnectionState;
 
 namespace {
 
@@ -55,9 +53,7 @@ Core::Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_
   dispatcher_.long_commands().SetBystanders(*this);
 }
 
-Core::~Core() {
-  for (auto& [id, connection] : connections_) close(connection->session.facts.fd);
-}
+Core::~Core() = default;
 
 void Core::Stop() {
   stop_.store(true, std::memory_order_release);
@@ -201,20 +197,21 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       continue;
     }
     Connection& connection = *static_cast<Connection*>(event.token);
-    if (connection.in_turn || connection.close_later) [[unlikely]]
+    if (connection.in_turn() || connection.state() == State::kClosing) [[unlikely]]
       continue;
-    if ((event.ready & net::kWritable) != 0 && connection.writable_armed && !Flush(connection)) continue;
+    if ((event.ready & net::kWritable) != 0 && (connection.reported & net::kWritable) != 0 &&
+        !Flush(connection))
+      continue;
     if ((event.ready & net::kReadable) == 0) continue;
-    if (connection.runnable) [[unlikely]]
+    if (connection.StandsIn(Place::kRunnable)) [[unlikely]]
       continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
-    if (connection.session.postponed && connection.reading) [[unlikely]] {
-      StopReading(connection);
-      continue;
-    }
-    if (connection.reading) [[likely]] {
+    if (connection.state() == State::kOpen) [[likely]] {
       ReadInto(connection, slot);
-    } else if ((event.ready & net::kHungUp) != 0 && !connection.session.waits_for_others &&
-               (connection.session.postponed || connection.session.blocked != nullptr)) {
+    } else if ((event.ready & net::kHungUp) == 0 || connection.session.waits_for_others) {
+      // It was postponed until other cores have caught up, which takes no time as a rule: only now is the
+      // reactor told not to report it.
+      StopReading(connection);
+    } else if (connection.state() != State::kSuspended) {
       // The client hung up while it was held back or waited: what it asked for is not done any more.
       Close(connection);
     }
@@ -234,22 +231,23 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
     target = kept.tail();
     room = std::min(kept.room(), kReadLargeBytes);
   }
-  const ssize_t got = read(session.facts.fd, target, room);
-  if (got <= 0) {
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  const net::Transfer got = connection.transport->Read({target, room});
+  Want(connection, connection.wanted);
+  if (got.outcome != net::Transfer::Outcome::kMoved) [[unlikely]] {
+    if (got.outcome == net::Transfer::Outcome::kLater) return true;
     Close(connection);
     return false;
   }
   figures_.reads.Add();
-  figures_.bytes_in.Add(static_cast<size_t>(got));
-  session.facts.bytes_in += static_cast<size_t>(got);
+  figures_.bytes_in.Add(got.bytes);
+  session.facts.bytes_in += got.bytes;
   session.facts.read = catch_up_.CountRead();
   session.last_active = dispatcher_.core().now;
   if (borrowed) {
-    BeginTurn(connection, std::string_view(target, static_cast<size_t>(got)), true);
+    BeginTurn(connection, std::string_view(target, got.bytes), true);
     return true;
   }
-  kept.Grown(static_cast<size_t>(got));
+  kept.Grown(got.bytes);
   if (kept.size() > static_cast<size_t>(services_.settings.clients.query_buffer_limit_bytes)) {
     services_.log.Warning("Closing client that reached max query buffer length: id={} addr={}", session.id,
                           session.facts.peer);
@@ -261,16 +259,28 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
 }
 
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
-  connection.in_turn = true;
+  connection.Become(State::kInTurn);
   Turn& turn =
       work_->turns.emplace_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
   ParseTurn(turn);
   if (turn.end_request != turn.first_request || turn.failed) return;
   // Only a part of a request: nothing to execute, and others shall see what the connection holds.
   KeepRest(turn);
-  connection.in_turn = false;
+  connection.Become(State::kOpen);
   work_->turns.pop_back();
+  ReadPending(connection);
   Weigh(connection);
+}
+
+// What the transport has taken from the socket already is reported by nobody.
+void Core::ReadPending(Connection& connection) {
+  if (connection.transport->pending() == 0) [[likely]]
+    return;
+  if (connection.state() == State::kOpen) RunSoon(connection);
+}
+
+void Core::RunSoon(Connection& connection) {
+  if (connection.Enter(Place::kRunnable)) runnable_.push_back(connection.session.id);
 }
 
 // Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
@@ -436,11 +446,7 @@ void Core::FinishTurn(Turn& turn) {
   const Ticks began = dispatcher_.clock().Now();
   const Ticks limit = dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
   while (turn.more && connection.session.closing == Closing::kNo) {
-    if (dispatcher_.clock().Now() - began > limit) {
-      if (!connection.runnable) runnable_.push_back(connection.session.id);
-      connection.runnable = true;
-      break;
-    }
+    if (dispatcher_.clock().Now() - began > limit) break;
     work_->ClearBatch();
     ParseTurn(turn);
     dispatcher_.preparer().PrefetchEntries(work_->batch, connection.session, turn.first_request,
@@ -448,8 +454,11 @@ void Core::FinishTurn(Turn& turn) {
     ExecuteTurn(*work_, turn);
   }
   KeepRest(turn);
-  connection.in_turn = false;
+  connection.Become(connection.AfterTurn());
+  DCHECK(connection.Consistent());
+  if (turn.more && connection.session.closing == Closing::kNo) RunSoon(connection);
   if (!connection.session.postponed) connection.session.postponements = 0;
+  ReadPending(connection);
   turn.connection = nullptr;  // it may be gone after the next line, while other turns go on
   Flush(connection);
 }
@@ -466,18 +475,9 @@ void Core::KeepRest(Turn& turn) {
   }
 }
 
-void Core::StopReading(Connection& connection) {
-  if (!connection.reading) return;
-  connection.reading = false;
-  reactor_->Change(connection.session.facts.fd, connection.writable_armed ? uint32_t{net::kWritable} : 0u,
-                   &connection);
-}
-
-void Core::StartReading(Connection& connection) {
-  if (connection.reading) return;
-  connection.reading = true;
-  reactor_->Change(connection.session.facts.fd,
-                   net::kReadable | (connection.writable_armed ? uint32_t{net::kWritable} : 0u), &connection);
+void Core::Report(Connection& connection) {
+  connection.reported = connection.transport->Interest(connection.wanted);
+  reactor_->Change(connection.transport->fd(), connection.reported, &connection);
 }
 
 void Core::Close(Connection& connection) {
@@ -485,19 +485,21 @@ void Core::Close(Connection& connection) {
   if (depth_ > 0) {
     // What closing takes may be held by the command that is in the middle.
     session.closing = Closing::kNow;
+    if (connection.state() == State::kClosing) return;
+    connection.Become(State::kClosing);
     StopReading(connection);
-    if (!std::exchange(connection.close_later, true)) close_later_.push_back(session.id);
+    close_later_.push_back(session.id);
     return;
   }
+  DCHECK(!connection.in_turn());
   LetGo(connection);
   dispatcher_.blocked().Abandon(session);
   if (session.postponed) --postponed_count_;
   std::erase(suspended_, session.id);
   ForgetHeld(connection);
-  reactor_->Remove(session.facts.fd);
+  reactor_->Remove(connection.transport->fd());
   Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
-  close(session.facts.fd);
   connections_.erase(session.id);
 }
 
@@ -521,6 +523,7 @@ void Core::Doom(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr || connection->doomed) return;
   connection->doomed = true;
+  connection->transport->Shutdown();
   Unweigh(*connection);
   connection->session.closing = Closing::kNow;
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -541,8 +544,8 @@ void Core::RefreshFacts() {
       facts.query_free_bytes = kScratchBytes;
     facts.partial_argument_bytes = connection->parser.partial_argument_bytes();
     facts.reply_peak_bytes = connection->reply_peak;
-    facts.reading = connection->reading;
-    facts.writing = connection->writable_armed;
+    facts.reading = (connection->wanted & net::kReadable) != 0;
+    facts.writing = (connection->wanted & net::kWritable) != 0;
   }
   for (const Turn& turn : work_->turns) {
     if (turn.connection == nullptr) continue;
@@ -559,7 +562,8 @@ Connection* Core::Find(uint64_t id) {
 
 void Core::Adopt(net::Accepted accepted) {
   const uint64_t id = owner_.NextClientId();
-  auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax));
+  auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax),
+                                                 owner_.MakeTransport(accepted.fd));
   Session& session = connection->session;
   session.facts.fd = accepted.fd;
   session.facts.core = index_;
@@ -573,7 +577,6 @@ void Core::Adopt(net::Accepted accepted) {
   session.reply.set_digits(dispatcher_.digits());
   if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
     services_.log.Warning("Error registering fd event for the new client: {}", added.error().message);
-    close(accepted.fd);
     return;
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
@@ -585,25 +588,32 @@ void Core::Attend(uint64_t id) {
   Connection* connection = Find(id);
   if (connection == nullptr) return;
   Session& session = connection->session;
+  DCHECK(!connection->in_turn());
   if (session.closing == Closing::kNow) return Close(*connection);
-  if (!session.suspended && !session.postponed && connection->input.size() > 0 && !connection->runnable) {
-    connection->runnable = true;
-    runnable_.push_back(id);
-  }
-  if (!session.suspended && !session.postponed) StartReading(*connection);
+  DCHECK(connection->Consistent());
+  if (connection->state() == State::kOpen &&
+      (connection->input.size() > 0 || connection->transport->pending() != 0))
+    RunSoon(*connection);
   Flush(*connection);
+}
+
+// The request that it waited with has its reply, or may be tried again.
+void Core::Reopen(Connection& connection) {
+  if (connection.state() == State::kClosing) return;
+  connection.Become(State::kOpen);
+  StartReading(connection);
 }
 
 void Core::Resume(const dispatch::BlockedCall& call) {
   Connection* connection = Find(call.caller.id);
   if (connection == nullptr || connection->session.blocked.get() != &call) return;
   dispatcher_.blocked().Complete(connection->session);
+  Reopen(*connection);
   AttendSoon(*connection);
 }
 
 void Core::AttendSoon(Connection& connection) {
-  if (std::exchange(connection.attended_soon, true)) return;
-  attended_soon_.push_back(connection.session.id);
+  if (connection.Enter(Place::kAttended)) attended_soon_.push_back(connection.session.id);
 }
 
 void Core::Postpone(Connection& connection) {
@@ -618,6 +628,7 @@ void Core::ResumeOne(uint64_t id) {
   if (connection == nullptr || !connection->session.postponed) return;
   connection->session.postponed = false;
   --postponed_count_;
+  Reopen(*connection);
   Attend(id);
 }
 
@@ -637,12 +648,14 @@ void Core::RunRunnable() {
   for (uint64_t id : ids) {
     Connection* connection = Find(id);
     if (connection == nullptr) continue;
-    connection->runnable = false;
-    if (connection->session.suspended || connection->session.postponed || connection->input.size() == 0 ||
-        connection->in_turn || connection->close_later)
-      continue;
+    connection->Leave(Place::kRunnable);
+    if (connection->state() != State::kOpen) continue;
     work_->Clear();
-    BeginTurn(*connection, connection->input.view(), false);
+    if (connection->transport->pending() != 0) [[unlikely]] {
+      if (!ReadInto(*connection, 0)) continue;
+    } else if (connection->input.size() != 0) {
+      BeginTurn(*connection, connection->input.view(), false);
+    }
     RunTurns();
   }
 }
@@ -653,6 +666,7 @@ void Core::StepContinuations() {
     Connection* connection = Find(id);
     if (connection == nullptr || !dispatcher_.Step(connection->session)) continue;
     std::erase(suspended_, id);
+    Reopen(*connection);
     Attend(id);
   }
 }
@@ -680,7 +694,7 @@ void Core::DrainMailbox() {
   }
   const std::vector<uint64_t> ids = std::exchange(attended_soon_, {});
   for (uint64_t id : ids) {
-    if (Connection* connection = Find(id); connection != nullptr) connection->attended_soon = false;
+    if (Connection* connection = Find(id); connection != nullptr) connection->Leave(Place::kAttended);
     Attend(id);
   }
 }
@@ -713,7 +727,7 @@ void Core::CronConnection(Connection& connection, Millis now) {
   Session& session = connection.session;
   const int64_t timeout = services_.settings.network.timeout_seconds;
   if (timeout > 0 && now - session.last_active > timeout * kMillisPerSecond && !session.monitor &&
-      !session.subscribed() && !session.suspended && !session.postponed) {
+      !session.subscribed() && connection.state() == State::kOpen) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }

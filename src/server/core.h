@@ -24,6 +24,7 @@
 #include "dispatch/dispatcher.h"
 #include "net/reactor.h"
 #include "net/socket.h"
+#include "net/transport.h"
 #include "server/catch_up.h"
 #include "server/connection.h"
 #include "telemetry/counter.h"
@@ -39,6 +40,8 @@ class CoreOwner {
   virtual uint64_t NextClientId() = 0;
   // All cores; complete before any of them runs.
   virtual const std::vector<std::unique_ptr<Core>>& cores() const = 0;
+  // Takes the descriptor over.
+  virtual std::unique_ptr<net::Transport> MakeTransport(int fd) = 0;
   // Called on the core that owns the listeners.
   virtual void OnListenerReady(void* token) = 0;
   // Called on each core in every turn, inside the gate: work in slices. Returns in how many milliseconds
@@ -125,8 +128,8 @@ class Core final : public dispatch::Bystanders {
   // Gives back what a dismissed connection holds, as far as nobody works with it. `caller` is the core that
   // has stopped the world.
   void Discard(uint64_t id, int caller);
-  // Somebody else closes the session: it counts no more from now on. With the world stopped, or on this
-  // core.
+  // Somebody else closes the session: its client hears of it now, and it counts no more. The connection goes
+  // when the core attends to it. With the world stopped, or on this core.
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
@@ -211,12 +214,25 @@ class Core final : public dispatch::Bystanders {
   void FinishTurn(Turn& turn);
   void RunTurns();
   void KeepRest(Turn& turn);
-  void StopReading(Connection& connection);
-  void StartReading(Connection& connection);
+  // Asks the reactor for what the connection waits for from now on: net::Interest bits.
+  void Want(Connection& connection, uint32_t wanted) {
+    connection.wanted = wanted;
+    if (connection.transport->Interest(wanted) != connection.reported) [[unlikely]]
+      Report(connection);
+  }
+  void Report(Connection& connection);
+  void StopReading(Connection& connection) {
+    Want(connection, connection.wanted & ~uint32_t{net::kReadable});
+  }
+  void StartReading(Connection& connection) { Want(connection, connection.wanted | net::kReadable); }
+  void ReadPending(Connection& connection);
+  void RunSoon(Connection& connection);
+  void Reopen(Connection& connection);
 
   // Sends what can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
+  bool SendUnsent(Connection& connection);
   // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
   bool HoldReplies(Connection& connection);
   void ForgetHeld(Connection& connection);
@@ -270,7 +286,7 @@ class Core final : public dispatch::Bystanders {
   std::vector<Held> held_;
   std::vector<Held> flushing_;         // of FlushHeld, while it is at it
   std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
-  std::vector<uint64_t> close_later_;  // Connection::close_later
+  std::vector<uint64_t> close_later_;  // in kClosing
   std::atomic<bool> holds_replies_{false};
   Ticks kicked_at_ = 0;
   bool more_chunks_ = false;   // of connections that are ready, in this turn

@@ -1,9 +1,7 @@
 // The part of a core that lets replies go: when they may, how much at once, and how much may be left unread.
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "config/settings.h"
@@ -14,6 +12,7 @@ namespace cinnabar::server {
 
 using dispatch::Closing;
 using dispatch::Session;
+using Outcome = net::Transfer::Outcome;
 
 namespace {
 
@@ -25,6 +24,7 @@ constexpr uint64_t kKickBytes = 4096;
 
 }  // namespace
 
+// False when the connection is of no use any more.
 bool Core::WriteSome(Connection& connection) {
   Session& session = connection.session;
   size_t written = 0;
@@ -37,24 +37,27 @@ bool Core::WriteSome(Connection& connection) {
       total += vectors[i].iov_len;
       if (total == kWriteTurnBytes) count = i + 1;
     }
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = static_cast<size_t>(count);
-    const ssize_t sent = count == 1
-                             ? send(session.facts.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                             : sendmsg(session.facts.fd, &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN;
-    }
+    const net::Transfer sent = connection.transport->Write({vectors, static_cast<size_t>(count)});
+    if (sent.outcome == Outcome::kFailed) return false;
+    if (sent.outcome != Outcome::kMoved) break;
     figures_.writes.Add();
-    session.output.Consume(static_cast<size_t>(sent));
-    written += static_cast<size_t>(sent);
-    if (static_cast<size_t>(sent) < total) break;
+    session.output.Consume(sent.bytes);
+    written += sent.bytes;
+    if (sent.bytes < total) break;
   }
   if (written > 0) figures_.bytes_out.Add(written);
   session.facts.bytes_out += written;
   if (written > 0) session.last_active = dispatcher_.core().now;
+  return true;
+}
+
+// Sends what the transport has taken or made itself. False when the connection is gone.
+bool Core::SendUnsent(Connection& connection) {
+  if (connection.transport->Write({}).outcome == Outcome::kFailed) {
+    Close(connection);
+    return false;
+  }
+  Want(connection, connection.wanted);
   return true;
 }
 
@@ -68,8 +71,7 @@ bool Core::HoldReplies(Connection& connection) {
       !always && more_chunks_ && session.hold_until - services_.durability.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.hold_until <= services_.durability.released.load(std::memory_order_acquire)) return false;
-  if (!connection.held) held_.push_back({&connection, session.hold_until});
-  connection.held = true;
+  if (connection.Enter(Place::kHeld)) held_.push_back({&connection, session.hold_until});
   if (put_off) return kick_put_off_ = true;
   // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
   // saying so.
@@ -88,7 +90,7 @@ void Core::KickJournal() {
 }
 
 void Core::ForgetHeld(Connection& connection) {
-  if (!std::exchange(connection.held, false)) return;
+  if (!connection.Leave(Place::kHeld)) return;
   std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
   for (Held& held : flushing_) {
     if (held.connection == &connection) held.connection = nullptr;
@@ -108,9 +110,9 @@ void Core::FlushHeld() {
         held_.push_back(held);
         continue;
       }
-      held.connection->held = false;
+      held.connection->Leave(Place::kHeld);
       // While a reply is being written to it: the end of its turn comes here again.
-      if (!held.connection->in_turn) Flush(*held.connection);
+      if (!held.connection->in_turn()) Flush(*held.connection);
     }
     flushing_.clear();
     if (held_.empty()) return;
@@ -125,6 +127,7 @@ bool Core::Flush(Connection& connection) {
     return true;
   if (gated() && session.hold_until > services_.durability.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow && HoldReplies(connection)) {
+    if (connection.transport->unsent() && !SendUnsent(connection)) return false;
     Weigh(connection);
     return true;
   }
@@ -146,20 +149,16 @@ bool Core::Flush(Connection& connection) {
       Close(connection);
       return false;
     }
+  } else if (connection.transport->unsent() && !SendUnsent(connection)) {
+    return false;
   }
-  const bool empty = session.output.empty();
+  const bool empty = session.output.empty() && !connection.transport->unsent();
   if (empty && session.closing == Closing::kAfterReply) {
     Close(connection);
     return false;
   }
   if (!empty && !CheckOutputLimits(connection)) return false;
-  if (empty == connection.writable_armed) {
-    connection.writable_armed = !empty;
-    reactor_->Change(
-        session.facts.fd,
-        (connection.reading ? uint32_t{net::kReadable} : 0u) | (empty ? 0u : uint32_t{net::kWritable}),
-        &connection);
-  }
+  Want(connection, (connection.wanted & net::kReadable) | (empty ? 0u : uint32_t{net::kWritable}));
   Weigh(connection);
   return true;
 }

@@ -33,7 +33,7 @@ Core::Handled Hand(Core& core, const Message& message, const Recipient& recipien
   using Handled = Core::Handled;
   Connection* connection = core.Find(recipient.session);
   if (connection == nullptr) return Handled::kYes;
-  if (connection->in_turn) return Handled::kLater;  // its own reply may be half written
+  if (connection->in_turn()) return Handled::kLater;  // its own reply may be half written
   dispatch::Session& session = connection->session;
   if (!session.subscribed() || session.closing != dispatch::Closing::kNo) return Handled::kYes;
   const bool held = recipient.pattern != nullptr

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -283,10 +282,16 @@ bool Server::RefuseConnection(const net::Accepted& accepted) {
     ++connections_rejected_;
   }
   if (refusal.empty()) return false;
-  [[maybe_unused]] ssize_t sent =
-      send(accepted.fd, refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  close(accepted.fd);
+  const std::unique_ptr<net::Transport> transport = MakeTransport(accepted.fd);
+  std::string text(refusal);
+  const iovec part{text.data(), text.size()};
+  [[maybe_unused]] const net::Transfer sent = transport->Write({&part, 1});
   return true;
+}
+
+std::unique_ptr<net::Transport> Server::MakeTransport(int fd) {
+  if (options_.make_transport) return options_.make_transport(fd);
+  return std::make_unique<net::SocketTransport>(fd);
 }
 
 // A client that another one closes listens no more at once, although its core is yet to hear of it.
@@ -348,8 +353,7 @@ void Server::Close(dispatch::Session& session, const dispatch::Session* caller) 
 
 void Server::Dismiss(dispatch::Session& session) {
   OnClosed(session);
-  // Its client hears of it before the caller has the reply; the descriptor is the core's to close.
-  shutdown(session.facts.fd, SHUT_RDWR);
+  // Its client hears of it before the caller has the reply.
   cores_[static_cast<size_t>(session.facts.core)]->Doom(session.id);
   Wake(session);
 }
@@ -376,8 +380,9 @@ void Server::FeedMonitors(std::string line) {
     Core* target = core.get();
     target->PostBetween([target, shared] {
       bool busy = false;
-      target->ForEachConnection(
-          [&](Connection& connection) { busy = busy || (connection.session.monitor && connection.in_turn); });
+      target->ForEachConnection([&](Connection& connection) {
+        busy = busy || (connection.session.monitor && connection.in_turn());
+      });
       if (busy) return Core::Handled::kLater;
       std::vector<uint64_t> fed;
       target->ForEachConnection([&](Connection& connection) {

@@ -39,6 +39,8 @@ struct ServerOptions {
   std::string version;     // of this program
   dispatch::HistoryObserver* history = nullptr;
   journal::JournalSink* journal_sink = nullptr;
+  // How a connection's bytes come and go; takes the descriptor over. None: a plain socket.
+  std::function<std::unique_ptr<net::Transport>(int fd)> make_transport;
   // Called when the process title should be set anew.
   std::function<void(std::string_view)> set_title;
 };
@@ -65,6 +67,7 @@ class Server final : public CoreOwner, public dispatch::Clients, public dispatch
   // CoreOwner:
   const std::vector<std::unique_ptr<Core>>& cores() const override { return cores_; }
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
+  std::unique_ptr<net::Transport> MakeTransport(int fd) override;
   void OnListenerReady(void* token) override;
   Millis Work(int core) override;
   void OnCron(int core) override;
