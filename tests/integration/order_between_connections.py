@@ -33,14 +33,15 @@ PIPELINE = 64       # requests of one connection that a core executes without a 
 
 
 @contextlib.contextmanager
-def served(threads=2, count=4, options=()):
+def served(threads=2, count=4, unix=True):
     """A server and some connections to it, neighbours on different cores."""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(Server(threads=threads, options=["--save", "", *options]))
+        server = stack.enter_context(Server(threads=threads, options=["--save", ""]))
         clients = []
         for _ in range(count):
-            client = stack.enter_context(server.client())
-            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client = stack.enter_context(server.client(unix=unix))
+            if not unix:
+                client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.call("PING")
             clients.append(client)
         for key in ("a", "b"):
@@ -99,8 +100,8 @@ PAIRS = {
 
 def right_behind(checks):
     """Both cores sleep when the first command arrives."""
-    for threads in (2, 4):
-        with served(threads) as (_, clients):
+    for threads, unix in ((2, False), (4, True)):
+        with served(threads, unix=unix) as (_, clients):
             for title, pair in PAIRS.items():
                 missed = [i for i in range(TRIES)
                           if not pair(clients[i % 4], clients[(i + 1) % 4], f"{title[:4]}{i}".replace(" ", ""))]
