@@ -67,16 +67,14 @@ bool Core::HoldReplies(Connection& connection) {
   // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave, or
   // with what the next connections of the turn do.
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
-  const bool put_off = !always && more_chunks_ && session.gate - services_.released.load() < kKickBytes;
+  const bool put_off = !always && kicks_.more_chunks && session.gate - services_.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.gate <= services_.released.load(std::memory_order_acquire)) return false;
-  if (connection.Enter(Place::kHeld)) held_.push_back({&connection, session.gate});
-  if (put_off) return kick_put_off_ = true;
-  // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
-  // saying so.
-  holds_replies_.store(true);
+  held_.Hold(connection);
+  if (put_off) return kicks_.put_off = true;
+  held_.Announce();
   if (session.gate > services_.released.load()) return true;
-  ForgetHeld(connection);
+  held_.Forget(connection);
   return false;
 }
 
@@ -84,39 +82,16 @@ void Core::KickJournal() {
   if (!gated()) return;
   const Ticks began = dispatcher_.clock().Now();
   services_.files->Kick();
-  kicked_at_ = dispatcher_.clock().Now();
-  figures_.journal_ticks.Add(kicked_at_ - began);
+  kicks_.last = dispatcher_.clock().Now();
+  figures_.journal_ticks.Add(kicks_.last - began);
 }
 
-void Core::ForgetHeld(Connection& connection) {
-  if (!connection.Leave(Place::kHeld)) return;
-  std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
-  for (Held& held : flushing_) {
-    if (held.connection == &connection) held.connection = nullptr;
-  }
-}
-
-// Looks only at those whose time has come: a sync lets go of a part of them.
 void Core::FlushHeld() {
-  uint64_t released = 0;
-  do {
-    holds_replies_.store(false);
-    released = services_.released.load();
-    flushing_.swap(held_);
-    for (Held& held : flushing_) {
-      if (held.connection == nullptr) continue;  // closed meanwhile
-      if (gated() && held.gate > released) {
-        held_.push_back(held);
-        continue;
-      }
-      held.connection->Leave(Place::kHeld);
-      // While a reply is being written to it: the end of its turn comes here again.
-      if (!held.connection->in_turn()) Flush(*held.connection);
-    }
-    flushing_.clear();
-    if (held_.empty()) return;
-    holds_replies_.store(true);
-  } while (services_.released.load() > released);
+  held_.LetGo([this] { return gated() ? services_.released.load() : ~uint64_t{0}; },
+              [this](Connection& connection) {
+                // While a reply is being written to it: the end of its turn comes here again.
+                if (!connection.in_turn()) Flush(connection);
+              });
 }
 
 bool Core::Flush(Connection& connection) {
@@ -142,7 +117,7 @@ bool Core::Flush(Connection& connection) {
     return false;
   }
   if (session.closing == Closing::kAfterReply) [[unlikely]]
-    LetGo(connection);  // who has the last reply may ask on another core at once
+    GiveUpShared(connection);  // who has the last reply may ask on another core at once
   if (!session.output.empty()) {
     if (!WriteSome(connection)) {
       Close(connection);
