@@ -2,10 +2,10 @@
 // whichever core they live on, until the rest fits.
 //
 // A core weighs its clients as it works with them and compares the total with the limit: before it runs the
-// commands of a turn, after each of them, and at the end of the turn. Who finds it exceeded stops the world,
-// so that exactly the largest go and no more than necessary; that happens once for each time that clients
-// grow too large, not for each command. In a turn that a long command gives to others the world cannot be
-// stopped: the total is looked at when that command has ended.
+// commands of a turn, after each of them, and at the end of the turn. A core that finds the limit exceeded
+// stops the world, so that exactly the largest clients go and no more than necessary. That happens once each
+// time that clients grow too large, not for each command. In a turn that a long command gives to others the
+// world cannot be stopped: the total is looked at when that command has ended.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -46,8 +46,7 @@ void Core::LimitClients() {
   if (workspaces_.depth() == 0 && client_memory_.Over()) clients_.EvictClients(index_);
 }
 
-// A command has run. Who has passed the limit of its own output goes first: the others are not to suffer for
-// it.
+// A command has run. A client that is over the limit of its own output goes first, so that others need not.
 void Core::LimitAfter(Connection& connection) {
   dispatch::Session& session = connection.session;
   if (session.closing == dispatch::Closing::kNow) return;
@@ -64,7 +63,7 @@ void Core::LimitAfter(Connection& connection) {
 void Core::Discard(uint64_t id, int caller) {
   Connection* connection = Find(id);
   if (connection == nullptr) return;
-  // What another core is about to work with stays until that core closes the connection.
+  // Another core that has the connection in its turn still works with these until it closes the connection.
   if (!connection->in_turn() || caller == index_) connection->session.output.Clear();
   if (connection->in_turn()) return;
   connection->input.Clear();

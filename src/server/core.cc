@@ -1,3 +1,28 @@
+// The loop of a core.
+//
+// The core waits for events, does a turn of work, and waits again. In a turn it
+//   1. serves the connections that are ready, up to 16 of them together (core_turns.cc),
+//   2. goes on with pipelines that were too long for one turn,
+//   3. closes the connections that could not be closed while a long command was in the middle,
+//   4. gives each suspended command a slice of time,
+//   5. does work that no client waits for: eviction, a slice of loading or defragmentation, time-outs,
+//   6. does the work in its mailbox, then sends the messages and replies that this has brought,
+//   7. writes the journal if replies wait for it, and does its periodic work about every 1/hz second.
+// Clients come first because they wait. The mailbox comes behind them because the batch itself posts to it: a
+// blocked client of this core that a command has served, and a subscriber of this core that a command has
+// sent a message to, get theirs in the same turn, behind the reply of that command.
+//
+// The gate. A core is inside the world gate for the whole turn and outside it while it waits. Whoever stops
+// the world waits until all cores are outside. So a core that is inside may read settings, sessions and
+// statistics without a lock, and whoever has stopped the world may change those of every core. For the same
+// reason the loop looks at nothing that others may change while it is outside (WaitMillis). A turn with many
+// connections leaves the gate for a moment between two chunks of them, so that the world can be stopped soon.
+//
+// Locks. The order is: world gate, shards ascending, journal, leaf locks (docs/design/locks.md). A command
+// takes its shards and gives them back before the next one begins: between two commands, and whenever the
+// loop calls somebody else, no shard is held. The exception is the turn that a long command gives to others
+// (Serve): that command still holds its shards, and commands that run in the turn may only try a lock, never
+// wait for one.
 #include "server/core.h"
 
 #include <algorithm>
@@ -62,7 +87,7 @@ int Core::WaitMillis() {
   return static_cast<int>(std::clamp<Millis>(left, 0, 1000));
 }
 
-// 1/hz second; up to a second while nobody is connected and no key here expires.
+// 1/hz second, or up to a second while nobody is connected and no key here expires.
 Millis Core::CronIntervalMillis() {
   const Millis usual = 1000 / std::max<int64_t>(services_.settings.general.hz, 1);
   if (!periodic_.Quiet()) return usual;
@@ -118,7 +143,7 @@ void Core::CountTurn(Ticks began, uint64_t commands_before) {
   figures_.turns.Add();
   figures_.turn_ticks.Add(spent);
   if (spent > figures_.turn_ticks_max.Get()) figures_.turn_ticks_max.Set(spent);
-  // In between the figures may have been set back.
+  // CONFIG RESETSTAT may have set the figures back in this turn.
   const uint64_t now = dispatcher_.counters().commands.Get();
   const uint64_t commands = now >= commands_before ? now - commands_before : now;
   if (commands > figures_.turn_commands_max.Get()) figures_.turn_commands_max.Set(commands);
@@ -135,7 +160,7 @@ void Core::StepContinuations() {
   }
 }
 
-// What was written to connections leaves once for each of them.
+// However many messages a connection gets from the mailbox, they leave together.
 void Core::DrainMailbox() {
   mailbox_.Drain(workspaces_.depth() > 0 ? Mailbox::When::kDuringCommand : Mailbox::When::kBetweenCommands);
   waiting_.attended.TakeAll([this](uint64_t id) { return Find(id); },

@@ -48,7 +48,7 @@ class CoreWork {
   virtual bool Quiet() const = 0;
 };
 
-// What a core needs of all clients, those of other cores among them.
+// The clients of all cores, as one core needs them.
 class CoreClients {
  public:
   virtual ~CoreClients() = default;
@@ -61,7 +61,7 @@ class CoreClients {
   virtual void EvictClients(int core) = 0;
   // Disconnects the client at once; its core forgets it soon. On its core, or with the world stopped.
   virtual void Dismiss(dispatch::Session& session) = 0;
-  // What waited for a long command of this core may go on, on every core.
+  // A long command of this core has ended: requests that were put off for it may be tried, on every core.
   virtual void OnLongCommandEnded() = 0;
 };
 
@@ -121,7 +121,7 @@ class Core final : private dispatch::Bystanders {
     for (auto& [id, connection] : connections_) visit(*connection);
   }
   Connection* Find(uint64_t id);
-  // Looks at a session again: writes what waits, closes it, or takes up its requests after a pause.
+  // Looks at a session again: sends its output, closes it, or takes up its requests after a pause.
   void Attend(uint64_t id);
   // Looks at the session once the mailbox is drained, so that many messages leave together. Work of the
   // mailbox only.
@@ -130,17 +130,17 @@ class Core final : private dispatch::Bystanders {
   void RefreshFacts();
   // The limit of the clients' memory has changed. With the world stopped.
   void WeighAll();
-  // Gives back what a dismissed connection holds, as far as nobody works with it. `caller` is the core that
-  // has stopped the world.
+  // Frees the buffers of a dismissed connection, except those that its core is working with. `caller` is the
+  // core that has stopped the world.
   void Discard(uint64_t id, int caller);
-  // Somebody else closes the session: its client hears of it now, and it counts no more. The connection goes
+  // Somebody else closes the session: its client sees the end now, and it counts no more. The connection goes
   // when the core attends to it. With the world stopped, or on this core.
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
   // Sends the replies that waited for the disk, as far as it has come.
   void FlushHeld();
-  // Any thread. Whoever raises Services::released and then finds that there are none need not call FlushHeld.
+  // Any thread. False right after Services::released was raised: FlushHeld has nothing to do.
   bool holds_replies() const { return held_.any(); }
   // All sessions that wait for the end of a pause or of a long command.
   void ResumePostponed();
@@ -206,7 +206,7 @@ class Core final : private dispatch::Bystanders {
   void ResumeOne(uint64_t id);
   void Reopen(Connection& connection);
   void ReadPending(Connection& connection);
-  // Asks the reactor for what the connection waits for from now on: net::Interest bits.
+  // The events that the connection waits for from now on: net::Interest bits.
   void Want(Connection& connection, uint32_t wanted) {
     connection.wanted = wanted;
     if (connection.transport->Interest(wanted) != connection.reported) [[unlikely]]
@@ -225,11 +225,10 @@ class Core final : private dispatch::Bystanders {
   void FitReplyBuffer(Connection& connection, Millis now);
 
   // Replies; see core_replies.cc.
-  // Sends what can be sent now. The connection may be gone afterwards: false.
+  // Sends as much as can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
   bool SendUnsent(Connection& connection);
-  // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
   bool HoldReplies(Connection& connection);
   void KickJournal();
   bool OverOutputLimits(Connection& connection);

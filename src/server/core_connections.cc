@@ -1,4 +1,24 @@
-// The part of a core that keeps its connections: how they come, wait and go.
+// How the connections of a core come, wait and go.
+//
+// A connection is made for an accepted socket (Adopt) and belongs to this core until it goes. While it waits,
+// its state says for what (ConnectionState), and exactly one event ends the wait:
+//   kOpen        bytes arrive                                           (the reactor)
+//   kPostponed   the pause or the long command ends                     (ResumePostponed, by mailbox)
+//   kBlocked     the blocked command has its reply, or its time is up   (Resume, by mailbox)
+//   kSuspended   the last slice of the suspended command is done        (StepContinuations)
+//   kClosing     no command is in the middle                            (CloseDelayed)
+// Attend is the common end of all of them: it closes the connection if somebody wants that, makes it runnable
+// if requests of it have arrived meanwhile, and sends its replies and messages.
+//
+// Going has two steps when somebody else closes the connection (CLIENT KILL, eviction): with the world
+// stopped the other core dooms it, after which it is neither shown nor counted, and its client sees the end
+// at once. Its own core closes it when it reads its mailbox. Close is the only place where a connection is
+// destroyed, and takes it out of every list. It does so between commands only; during a long command it notes
+// the connection in `closing`.
+//
+// Events that the reactor has returned hold pointers to connections. They stay good because connections are
+// destroyed only where no event is left to be looked at: while one is being served, by itself, or after all
+// events of a turn (mailbox, cron, CloseDelayed, FlushHeld).
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +34,7 @@ using State = ConnectionState;
 
 namespace {
 
-// Who has been idle for so long keeps no more room in the query buffer than this.
+// A client that has been idle for so long keeps no more room in the query buffer than this.
 constexpr Millis kInputIdleMillis = 2 * kMillisPerSecond;
 constexpr size_t kInputRoomKept = 4096;
 
@@ -62,7 +82,7 @@ void Core::Attend(uint64_t id) {
   Flush(*connection);
 }
 
-// The request that it waited with has its reply, or may be tried again.
+// Its request has its reply, or may be tried again: the connection takes requests as before.
 void Core::Reopen(Connection& connection) {
   if (connection.state() == State::kClosing) return;
   connection.Become(State::kOpen);
@@ -77,6 +97,7 @@ void Core::Resume(const dispatch::BlockedCall& call) {
   AttendSoon(*connection);
 }
 
+// Its next request is put off until a pause or a long command has ended.
 void Core::Postpone(Connection& connection) {
   connection.session.postponed = true;
   ++waiting_.postponed;
@@ -102,7 +123,7 @@ void Core::ResumePostponed() {
   for (uint64_t id : waiting) ResumeOne(id);
 }
 
-// What the transport has taken from the socket already is reported by nobody.
+// No event tells of bytes that the transport has already taken from the socket.
 void Core::ReadPending(Connection& connection) {
   if (connection.transport->pending() == 0) [[likely]]
     return;
@@ -117,7 +138,7 @@ void Core::Report(Connection& connection) {
 void Core::Close(Connection& connection) {
   Session& session = connection.session;
   if (workspaces_.depth() > 0) {
-    // What closing takes may be held by the command that is in the middle.
+    // Closing takes shards, and the command in the middle may hold them.
     session.closing = Closing::kNow;
     if (connection.state() == State::kClosing) return;
     connection.Become(State::kClosing);
@@ -137,8 +158,8 @@ void Core::Close(Connection& connection) {
   connections_.erase(session.id);
 }
 
-// Gives up what others can see of what it holds; again has no effect. In the middle of a long command watches
-// stay until Close: they need shards.
+// Gives up everything that other clients can see of it: subscriptions, watches, MONITOR. Calling it again has
+// no effect. During a long command watches stay until Close, because they need shards.
 void Core::GiveUpShared(Connection& connection) {
   Session& session = connection.session;
   clients_.OnClosed(session);
@@ -164,9 +185,8 @@ void Core::Doom(uint64_t id) {
 }
 
 void Core::RefreshFacts() {
-  // A connection without a buffer of its own reads into this core's scratch; it counts as the connection's
-  // room as long as it is in use, which is what clients know from a server with one buffer for each
-  // connection.
+  // A connection without a buffer of its own reads into this core's scratch. While it is in use the scratch
+  // is shown as the connection's room: clients expect the figures of a server with one buffer for each.
   const Millis recent = dispatcher_.core().now - 2 * kMillisPerSecond;
   for (auto& [id, connection] : connections_) {
     dispatch::ConnectionFacts& facts = connection->session.facts;
@@ -204,8 +224,8 @@ void Core::CronConnection(Connection& connection, Millis now) {
   Weigh(connection);
 }
 
-// Requests that fit into the scratch of a turn need no buffer of their own; who is idle in the middle of a
-// large one keeps what has arrived of it, and not the room for the rest.
+// Requests that fit into the scratch of a turn need no buffer of their own. A client that is idle in the
+// middle of a large request keeps the bytes that have arrived, but not the room for the rest.
 void Core::ShrinkInput(Connection& connection, Millis now) {
   InputBuffer& input = connection.input;
   if (input.capacity() == 0) return;

@@ -1,4 +1,21 @@
-// The part of a core that lets replies go: when they may, how much at once, and how much may be left unread.
+// How replies leave: when they may, how much at once, and how much a client may leave unread.
+//
+// When. A reply may tell of changes that are appended to the journal but not as safe yet as the settings ask.
+// `Session::gate` is the offset of the journal that its replies tell of; `Services::released` is the offset
+// up to which the journal is safe. While the gate is ahead, the replies stay in their session (HeldReplies).
+//   always:        asked at the end of a turn (Kick), the log's own thread syncs, raises `released`, and
+//                  asks the cores that hold replies to look again (FlushHeld, by mailbox).
+//   everysec, no:  written is safe enough, and the core writes the journal itself (Kick) before it sends.
+// In the second case one write for each connection would cost as much as the replies themselves. So as long
+// as more connections are to be served in this turn, and few bytes wait, replies are put off to the end of
+// the turn's events, where one write serves all of them. In a long turn the journal is also written every
+// millisecond, so that the replies of the first connections do not wait for the last (ProcessEvents).
+//
+// How much. A socket gets at most 256 kB in one turn; for the rest the core waits until it can be written, so
+// that others are served in between.
+//
+// How much unread. Replies that a client does not read stay in its session. Beyond the limits of its class
+// the connection is closed (dispatch/output_limits.h).
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -19,7 +36,8 @@ namespace {
 // Bytes written to one socket in one turn, so that a large reply does not keep the others waiting.
 constexpr size_t kWriteTurnBytes = 256 * 1024;
 constexpr int kWriteVectors = 64;
-// While more connections are to be served in the same turn, so many bytes of the journal wait for theirs.
+// While more connections are to be served in the same turn, at most so many bytes of the journal wait for
+// them.
 constexpr uint64_t kKickBytes = 4096;
 
 }  // namespace
@@ -51,7 +69,7 @@ bool Core::WriteSome(Connection& connection) {
   return true;
 }
 
-// Sends what the transport has taken or made itself. False when the connection is gone.
+// Sends the bytes that the transport holds. False when the connection is gone.
 bool Core::SendUnsent(Connection& connection) {
   if (connection.transport->Write({}).outcome == Outcome::kFailed) {
     Close(connection);
@@ -61,11 +79,10 @@ bool Core::SendUnsent(Connection& connection) {
   return true;
 }
 
-// What the replies tell is not as safe yet as it has to be: nobody may know it.
+// REQUIRES: the gate of the connection's replies is ahead of `released`. Writes the journal if that is due;
+// true if the replies have to wait all the same.
 bool Core::HoldReplies(Connection& connection) {
   const Session& session = connection.session;
-  // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave, or
-  // with what the next connections of the turn do.
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
   const bool put_off = !always && kicks_.more_chunks && session.gate - services_.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
@@ -89,14 +106,15 @@ void Core::KickJournal() {
 void Core::FlushHeld() {
   held_.LetGo([this] { return gated() ? services_.released.load() : ~uint64_t{0}; },
               [this](Connection& connection) {
-                // While a reply is being written to it: the end of its turn comes here again.
+                // In its turn its next reply may be half written: the end of the turn sends both.
                 if (!connection.in_turn()) Flush(connection);
               });
 }
 
 bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
-  // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
+  // The data set has been saved for the last time: changes that this batch made after that are acknowledged
+  // to nobody.
   if (stop_.load(std::memory_order_acquire)) [[unlikely]]
     return true;
   if (gated() && session.gate > services_.released.load(std::memory_order_acquire) &&
@@ -107,8 +125,8 @@ bool Core::Flush(Connection& connection) {
   }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
   if (session.output.chunk_memory() != 0) {
-    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been
-    // used up.
+    // The replies did not fit, or hold a large value that is sent from where it lies: a larger fixed part
+    // would have been filled.
     connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_capacity());
     if (!CheckOutputLimits(connection)) return false;
   }
@@ -117,7 +135,7 @@ bool Core::Flush(Connection& connection) {
     return false;
   }
   if (session.closing == Closing::kAfterReply) [[unlikely]]
-    GiveUpShared(connection);  // who has the last reply may ask on another core at once
+    GiveUpShared(connection);  // a client with the last reply may at once look from another connection
   if (!session.output.empty()) {
     if (!WriteSome(connection)) {
       Close(connection);

@@ -1,4 +1,31 @@
-// The part of a core that serves: what happens in one turn.
+// Serving: what happens between an event and its replies.
+//
+// A chunk. Up to 16 ready connections are served together. Each is read once, into the scratch of the
+// workspace if it has no earlier bytes to keep: most requests never need memory of their own. All complete
+// requests of all of them are parsed into one batch, and the buckets and entries of their keys are fetched
+// while the next ones are parsed, so that their cache misses overlap. Then the requests are executed,
+// connection by connection and in order, and then each connection's replies leave with one system call.
+//
+// Fairness. At most 64 requests of a connection join the batch. The rest of a longer pipeline is parsed and
+// executed when its connection is finished, for at most a millisecond; after that the connection stands among
+// the runnable ones and others go first. Its socket is not read meanwhile: the kernel holds the sender back.
+//
+// A long command (docs/design/locks.md) calls Serve every half a millisecond, from the middle of its handler
+// and with its shards held. Serve runs on top of it, in a workspace of its own, and serves in this order:
+//   - the other connections of the interrupted batches. They would have come right behind the long command,
+//   and
+//     their requests are parsed already;
+//   - replies that wait for the journal, which would otherwise wait for the whole long command;
+//   - requests that were put off because another core held a lock just then (`try_again`);
+//   - connections that were left for later, then the mailbox as far as it takes no lock;
+//   - new events, for at most a millisecond.
+// A request that needs a shard of the long command is put off (kPostponed) until that command has ended, when
+// every core is told (LongCommandEnded). Nothing in such a turn may wait for a lock or stop the world, so
+// that connections are not closed (closing takes the shards of watched keys; see kClosing), and eviction,
+// expiry, time-outs and the periodic work wait for the loop.
+//
+// Why the pointers of an interrupted turn stay good: a connection in its turn is closed by nobody, it has a
+// part in one turn only (kInTurn), and `busy` keeps Serve away from the turn that is in the middle.
 #include <algorithm>
 #include <utility>
 
@@ -20,10 +47,10 @@ constexpr size_t kReadLargeBytes = 1024 * 1024;
 constexpr uint32_t kRequestsMax = 64;
 // A connection whose pipeline takes longer than this lets others go first.
 constexpr Micros kTurnMicros = 1000;
-// In a turn with many connections the journal's bytes go to the disk that often.
+// In a turn with many connections the journal is written that often.
 constexpr Micros kKickMicros = 1000;
 
-// Connections that speak HTTP are refused at any rate, and logged that often.
+// Every connection that speaks HTTP is refused; one is logged in so much time.
 constexpr Millis kHttpLogMillis = 60 * kMillisPerSecond;
 
 bool SpeaksHttp(std::string_view command) {
@@ -40,11 +67,11 @@ void Core::ProcessEvents(std::span<net::Event> events) {
     ProcessChunk(events.first(count));
     events = events.subspan(count);
     if (!events.empty()) {
-      // Lets a closer in between two chunks.
+      // Another core that wants to stop the world can do so here.
       gate.Leave(index_);
       gate.Enter(index_);
       dispatcher_.UpdateTime();
-      // What is on its way to the disk early enough is there when this turn ends; but each way costs.
+      // Bytes that are written early are safe by the end of the turn, but each write is a system call.
       if (dispatcher_.clock().Now() - kicks_.last > dispatcher_.clock().ToTicks(kKickMicros * kNanosPerMicro))
         KickJournal();
     }
@@ -75,11 +102,11 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       continue;
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.StandsIn(Place::kRunnable)) [[unlikely]]
-      continue;  // what it has sent already comes first, or a long pipeline would be gathered here as a whole
+      continue;  // its earlier requests come first, or a long pipeline would be gathered here as a whole
     if (connection.state() == State::kOpen) [[likely]] {
       ReadInto(connection, slot);
     } else if ((event.ready & net::kHungUp) != 0 && connection.state() != State::kSuspended) {
-      // The client hung up while it was held back or waited: what it asked for is not done any more.
+      // The client hung up while its request was put off or blocked: the request is dropped.
       Close(connection);
     }
   }
@@ -122,13 +149,14 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
   return true;
 }
 
+// Parses the input. Without a complete request the turn is over at once.
 void Core::BeginTurn(Connection& connection, std::string_view input, bool borrowed) {
   connection.Become(State::kInTurn);
   Turn& turn =
       space().turns.emplace_back(Turn{.connection = &connection, .input = input, .borrowed = borrowed});
   ParseTurn(turn);
   if (turn.end_request != turn.first_request || turn.failed) return;
-  // Only a part of a request: nothing to execute, and others shall see what the connection holds.
+  // Only a part of a request: nothing to execute, but CLIENT LIST has to show what the connection holds.
   KeepRest(turn);
   connection.Become(State::kOpen);
   space().turns.pop_back();
@@ -136,7 +164,7 @@ void Core::BeginTurn(Connection& connection, std::string_view input, bool borrow
   Weigh(connection);
 }
 
-// Collects complete requests of the turn's input into the batch, and starts fetching what they will touch.
+// Collects complete requests of the turn's input into the batch, and starts fetching their keys.
 void Core::ParseTurn(Turn& turn) {
   Connection& connection = *turn.connection;
   Session& session = connection.session;
@@ -144,7 +172,7 @@ void Core::ParseTurn(Turn& turn) {
   const config::Settings& settings = services_.settings;
   const protocol::ParseLimits limits{.bulk_bytes_max = settings.clients.proto_max_bulk_len_bytes,
                                      .authenticated = session.authenticated};
-  // The limits of what follows an AUTH depend on its outcome: a stranger's requests are taken one by one.
+  // The parser's limits depend on whether an AUTH succeeds: until then requests are taken one by one.
   const uint32_t requests_max = session.authenticated ? kRequestsMax : 1;
   turn.first_request = static_cast<uint32_t>(batch.requests.size());
   turn.more = false;
@@ -166,8 +194,8 @@ void Core::ParseTurn(Turn& turn) {
     const char* text = connection.parser.canonical() ? turn.input.data() + position : nullptr;
     position += connection.parser.consumed();
     if (batch.arguments.size() == first) {
-      // An empty line goes with what came before it: a request that begins behind it may not be whole yet,
-      // and what the parser remembers of that one counts from its first byte.
+      // An empty line is consumed with the request before it. The request behind it may be incomplete, and
+      // the parser counts its progress from that request's first byte.
       (batch.requests.size() == turn.first_request ? turn.consumed : space().request_ends.back()) = position;
       continue;
     }
@@ -177,6 +205,7 @@ void Core::ParseTurn(Turn& turn) {
   turn.end_request = static_cast<uint32_t>(batch.requests.size());
 }
 
+// Executes and finishes the turns of the workspace, all of whose requests are parsed.
 void Core::RunTurns() {
   Workspace& space = workspaces_.current();
   for (const Turn& turn : space.turns) {
@@ -190,6 +219,8 @@ void Core::RunTurns() {
   space.turns.clear();
 }
 
+// Executes the turns that nobody has begun yet. A long command in one of them comes here again, through
+// Serve, and does the others; the loop then finds none left.
 void Core::ExecuteRest(Workspace& space) {
   while (space.next < space.turns.size()) {
     Turn& turn = space.turns[space.next++];
@@ -209,8 +240,7 @@ void Core::FinishRest(Workspace& space) {
   }
 }
 
-// Between two steps of a command that takes long. First comes what would have come right after it, then what
-// has arrived meanwhile.
+// Between two steps of a long command; the essay above says what comes in which order, and why.
 void Core::Serve() {
   workspaces_.Push();
   kicks_.more_chunks = false;
@@ -268,7 +298,7 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
       turn.consumed = space.request_ends[i];
     }
     if (outcome == Dispatcher::Outcome::kDone) continue;
-    // A blocked session is resumed through the mailbox, but not before this turn is over.
+    // The reply of a blocked session comes through the mailbox, and the mailbox is read after this turn.
     if (outcome == Dispatcher::Outcome::kSuspended) waiting_.suspended.push_back(session.id);
     connection.parser.Reset();
     turn.failed = turn.more = false;
@@ -286,7 +316,8 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
   session.closing = Closing::kAfterReply;
 }
 
-// Goes on with a pipeline that is longer than one batch, then writes the replies.
+// Goes on with a pipeline that is longer than one batch, then writes the replies. It uses the current
+// workspace's batch for that, also for a turn of an interrupted one, whose batch is still in use.
 void Core::FinishTurn(Turn& turn) {
   Connection& connection = *turn.connection;
   const Ticks began = dispatcher_.clock().Now();
@@ -308,6 +339,7 @@ void Core::FinishTurn(Turn& turn) {
   Flush(connection);
 }
 
+// Moves the bytes that were not consumed to where the next turn finds them.
 void Core::KeepRest(Turn& turn) {
   Connection& connection = *turn.connection;
   if (connection.doomed) return;

@@ -3,8 +3,8 @@
 //
 // A connection waits for an offset of the journal, its gate. Some other thread learns that the journal is
 // safe up to a later offset, stores that, and then asks each core whether it holds replies; a core that holds
-// one says so first and then looks at the offset once more. In whatever order these four steps fall, one of
-// the two sees the other, and no reply is forgotten.
+// one says so first and then looks at the offset once more. In every order of these four steps one of the two
+// sees the other, and no reply is forgotten.
 //
 // The owner's thread, except `any`.
 #pragma once
@@ -25,7 +25,7 @@ class HeldReplies {
   void Hold(Connection& connection) {
     if (connection.Enter(Place::kHeld)) held_.push_back({&connection, connection.session.gate});
   }
-  // Says to other threads that some wait. Look at what is released once more after that.
+  // Says to other threads that some wait. Look at the released offset once more after that.
   void Announce() { any_.store(true); }
   // It waits no more, or is about to go.
   void Forget(Connection& connection) {
@@ -35,7 +35,7 @@ class HeldReplies {
       if (held.connection == &connection) held.connection = nullptr;
     }
   }
-  // Any thread. Whoever has raised what is released and then reads false need not ask for LetGo.
+  // Any thread. A thread that raises the released offset and then reads false need not ask for LetGo.
   bool any() const { return any_.load(); }
 
   // Lets those go whose gate is reached, looking only at them: one sync sets a part of all free. `released`

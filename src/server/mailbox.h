@@ -22,8 +22,8 @@ class Mailbox {
     kDuringCommand,  // a long one gives others a turn
   };
 
-  // Any thread. True when the box was empty: the owner may be asleep and has to be woken. Otherwise whoever
-  // came first has done so, and the owner has not looked yet.
+  // Any thread. True when the box was empty: the owner may be asleep and has to be woken. Otherwise the
+  // first sender has done so, and the owner has not looked yet.
   bool Post(std::function<void()> work) { return Put({.alone = std::move(work), .between = nullptr}); }
   bool PostBetween(std::function<Handled()> work) {
     return Put({.alone = nullptr, .between = std::move(work)});

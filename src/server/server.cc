@@ -152,7 +152,7 @@ void Server::OnReleased(uint64_t offset) {
   for (auto& core : cores_) {
     if (core->holds_replies()) core->Post([target = core.get()] { target->FlushHeld(); });
   }
-  // Whoever comes to wait after this reads what is on disk now (Dispatcher::Block).
+  // A client that begins to wait after this sees the new offset by itself (Dispatcher::Block).
   if (services_.copy_waiters.fetch_add(0) == 0) return;
   for (auto& core : cores_) {
     core->Post([target = core.get()] { target->dispatcher().ServeCopyWaiters(); });

@@ -69,7 +69,7 @@ class Server {
   void WriteCrashSections(RawWriter& out) const;
 
  private:
-  // What Services refers to and no part owns.
+  // State that Services refers to and no part owns.
   struct Shared {
     explicit Shared(const config::Settings& settings);
     telemetry::SlowLog slow_log;

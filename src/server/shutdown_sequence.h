@@ -36,7 +36,7 @@ class ShutdownSequence final : public ReadyHandler {
     exit_code_ = 1;
     Stop();
   }
-  // Does what a signal has asked for, if one has. Outside of any command.
+  // Ends the process if a signal has asked for it. Outside of any command.
   void ActOnSignal();
   bool stopping() const { return stopping_.load(); }
   int exit_code() const { return exit_code_; }
@@ -53,7 +53,7 @@ class ShutdownSequence final : public ReadyHandler {
   dispatch::Services& services_;
   const config::Supervised supervised_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> saving_{false};  // what must be done before the end is being done
+  std::atomic<bool> saving_{false};  // Begin is writing the files
   std::atomic<int> asked_{0};        // by this signal, which nobody has acted on yet
   int exit_code_ = 0;
   os::TerminationSignals signals_{OnSignalAgain, this};
