@@ -2,8 +2,8 @@
 
     lint.py [--tidy] [FILE...]     all files of the repository, or the given ones
 
-Checked: includes against the floors of cmake/floors.txt, `internal/` folders, sizes of files and functions, file
-names, READMEs with a title, forbidden words, the lists that may only shrink, clang-format, and with --tidy
+Checked: includes against the floors of cmake/floors.txt, `internal/` folders, sizes of files, functions and classes,
+file names, a README in each source folder, forbidden words, the lists that may only shrink, clang-format, and with --tidy
 clang-tidy. Exceptions from the size rules are in tools/lint_exceptions.txt.
 The last line is `N passed, N failed`: one for each rule.
 """
@@ -20,6 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE_ENDINGS = (".cc", ".h")
 FILE_LINES_MAX = 800
 FUNCTION_LINES_MAX = 70
+PUBLIC_FUNCTIONS_MAX = 25
+DATA_MEMBERS_MAX = 20
 EXCEPTIONS = "tools/lint_exceptions.txt"
 SHRINKING_LISTS = (EXCEPTIONS, "tests/redis_suite/skipped.txt")
 # `common` may be part of a term of the field (longest_common_subsequence), the others may not.
@@ -213,6 +215,153 @@ def check_shrinking_lists():
             yield f"{name}: {count} entries, but the first line says {match.group(1)} (it may only go down)"
 
 
+# ---- sizes of classes --------------------------------------------------------------------------------------------
+
+COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+TEXTS = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
+TYPE_HEAD = re.compile(r"^(?:template\s*<[^{;]*>\s*)?(?:typedef\s+)?(class|struct|union|enum)\b")
+CLASS_HEAD = re.compile(r"^(?:template\s*<[^{;]*>\s*(?:requires[^{;]*)?)?(class|struct)\s+(?:alignas\([^)]*\)\s*)?([\w:]+)")
+ACCESS = re.compile(r"^\s*(public|private|protected)\s*:(?!:)")
+NOT_MEMBERS = re.compile(r"^(using|typedef|friend|static_assert|template\s*<[^;{]*>\s*(?:using|friend))\b")
+
+
+def statements(text):
+    """(head, body or None, offset) of each statement of a scope: what stands before `;` or a brace, and the text in
+    the brace. A brace behind `=` or a name (an initializer) belongs to the head."""
+    start = position = depth = 0
+    while position < len(text):
+        character = text[position]
+        if character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+        elif character == ";" and depth == 0:
+            yield text[start:position], None, start
+            start = position + 1
+        elif character == ":" and depth == 0 and ACCESS.match(text[start:position + 1]) \
+                and text[position + 1:position + 2] != ":":
+            yield text[start:position + 1], None, start
+            start = position + 1
+        elif character == "{":
+            end = closing_brace(text, position)
+            head = text[start:position]
+            if depth == 0 and opens_body(head):
+                yield head, text[position + 1:end], start
+                start = end + 1
+            position = end
+        position += 1
+
+
+def closing_brace(text, opening):
+    depth = 0
+    for position in range(opening, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return position
+    return len(text)
+
+
+def without_angles(text):
+    """The text without template arguments, so that what is left of `std::function<void()> work` has no parentheses."""
+    text = re.sub(r"operator\s*[<>=!]+|->|<<|>>=|<=>?|>=", " ", text)
+    previous = None
+    while previous != text:
+        previous, text = text, re.sub(r"<[^<>;{}]*>", "", text)
+    return text
+
+
+def opens_body(head):
+    """Whether a brace behind this head is the body of a type, namespace or function, and not an initializer."""
+    head = head.strip()
+    if TYPE_HEAD.match(head) or head.startswith(("namespace", "extern")) or "operator" in head:
+        return True
+    plain = without_angles(head)
+    if re.search(r"(?<![=!<>])=(?!=)", re.sub(r"\([^()]*\)", "", plain)):
+        return False
+    return "(" in plain and not re.search(r"[(,]\s*\w*$", plain) and not initializes_member(plain)
+
+
+def initializes_member(plain):
+    """Whether a brace behind this head is an initializer in a constructor's list: `: a_(a), b_` or `, b_`."""
+    behind = plain[plain.rfind(")") + 1:]
+    return bool(re.match(r"\s*(noexcept)?\s*[:,]\s*\w+\s*$", behind))
+
+
+def member_counts(name, body, is_class):
+    """(public functions, data members) of a class with this body, without constructors, operators, constants and
+    nested types."""
+    public, functions, data = not is_class, 0, 0
+    for head, inner, _ in statements(body):
+        head = " ".join(head.split())
+        access = ACCESS.match(head)
+        if access:
+            public = access.group(1) == "public"
+            continue
+        if not head or NOT_MEMBERS.match(head):
+            continue
+        if TYPE_HEAD.match(head) and (inner is not None or "(" not in head):
+            continue
+        plain = without_angles(re.sub(r"\[\[.*?\]\]|alignas\([^)]*\)", "", head))
+        before = re.split(r"(?<![=!<>])=(?!=)|\{", plain)[0]
+        if "operator" in head or ("(" in before and not re.search(r"\(\s*[\w:]*\*", before)):
+            declared = NAME_BEFORE_ARGUMENTS.search(before)
+            special = "operator" in head or (declared and declared.group(1).lstrip("~") == name.split("::")[-1])
+            functions += 1 if public and not special else 0
+        elif not re.match(r"(inline )?(static )?constexpr|static const\b", head):
+            data += 1 + re.sub(r"[({\[].*?[)}\]]", "", before).count(",")
+    return functions, data
+
+
+def classes(text, offset=0):
+    """(name, is a class, body, offset) of each class or struct that is defined in this scope or inside one of it."""
+    for head, inner, start in statements(text):
+        if inner is None:
+            continue
+        match = CLASS_HEAD.match(head.strip())
+        if match:
+            yield match.group(2), match.group(1) == "class", inner, offset + start
+        if match or head.strip().startswith(("namespace", "extern")):
+            yield from classes(inner, offset + start + len(head) + 1)
+
+
+def stated_size(lines, name, first):
+    """Whether the comment above the class, or the header's own if it is about this class, says why it is large."""
+    comment = []
+    for line in reversed(lines[:first]):
+        if not line.strip().startswith("//"):
+            break
+        comment.append(line)
+    if lines and lines[0].startswith(f"// {name}:"):
+        for line in lines:
+            if not line.startswith("//"):
+                break
+            comment.append(line)
+    return any(re.match(r"\s*// Size: \S", line) for line in comment)
+
+
+def check_class_sizes(files):
+    """A struct is a record: of it only the functions are counted."""
+    for file in files:
+        if not is_source(file) or not file.endswith(".h") or file.endswith("_for_test.h"):
+            continue
+        lines = read_lines(file)
+        blank = lambda match: re.sub(r"[^\n]", " ", match.group(0))
+        text = COMMENTS.sub(blank, TEXTS.sub(blank, "\n".join(lines)))
+        text = re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.M)
+        for name, is_class, body, offset in classes(text):
+            functions, data = member_counts(name, body, is_class)
+            large = functions > PUBLIC_FUNCTIONS_MAX or (is_class and data > DATA_MEMBERS_MAX)
+            start = offset + len(text[offset:]) - len(text[offset:].lstrip())
+            first = text.count("\n", 0, start)
+            stated = stated_size(lines, name, first)
+            if large and not stated:
+                yield (f"{file}:{first + 1}: {name} has {functions} public functions (at most {PUBLIC_FUNCTIONS_MAX}) "
+                       f"and {data} data members (at most {DATA_MEMBERS_MAX}): split it, or say why above it "
+                       f"(`// Size: ...`)")
+            if max(functions - PUBLIC_FUNCTIONS_MAX, data - DATA_MEMBERS_MAX) <= 0 and stated:
+                yield f"{file}:{first + 1}: {name} is no longer large: its reason can go"
+
+
 # ---- names and words ---------------------------------------------------------------------------------------------
 
 
@@ -307,6 +456,7 @@ def main(arguments):
     lint.rule("floors: a folder includes itself and lower floors", check_floors(files))
     lint.rule("internal/ belongs to its folder", check_internal(files))
     lint.rule("sizes of files and functions", check_sizes(files, whole=not named))
+    lint.rule("sizes of classes", check_class_sizes(files))
     lint.rule("lists that only shrink", check_shrinking_lists())
     lint.rule("file names", check_names(files))
     lint.rule("a README.md in each source folder, and titles", check_readmes(files))

@@ -1,5 +1,7 @@
 // Call: one run of one command, as its handler sees it. The handler parses with Args, acts through db(), says
 // what changed with Changed(), and writes reply(). It sees no socket, no lock, no thread and no RESP version.
+//
+// Size: everything that a handler may do stands in this one place.
 #pragma once
 
 #include <cstdint>

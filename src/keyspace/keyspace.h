@@ -3,6 +3,7 @@
 // A key's hash chooses its shard. Code that touches a shard's tables holds the shard's lock, or the world
 // gate, or runs where there is one core only. `Database` (database.h) is what commands use; the functions
 // here are for dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
+// Size: it hands out the locks, tables, watches and counts of each shard, most of them with one line each.
 #pragma once
 
 #include <atomic>

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kEventsMax = 256;
 
-// Who does not read still hears of a peer that hangs up.
+// A hang-up of the peer is reported also to an owner that does not wait for bytes.
 uint32_t ToEpoll(uint32_t interest) {
   return ((interest & kReadable) != 0 ? uint32_t{EPOLLIN} : uint32_t{EPOLLRDHUP}) |
          ((interest & kWritable) != 0 ? uint32_t{EPOLLOUT} : 0);

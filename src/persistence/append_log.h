@@ -20,6 +20,8 @@
 // if there were no file.
 //
 // Thread-safe.
+// Size: two threads and all cores meet in it: a member for each thing that they tell each other, most of them
+// atomic, and the figures that INFO reads without a lock.
 #pragma once
 
 #include <atomic>

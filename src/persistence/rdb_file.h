@@ -67,6 +67,7 @@ class RdbFileWriter {
   RdbWriter out_;
 };
 
+// Size: what a file says of itself (version, auxiliary fields, sizes, what came last) is a member each.
 class RdbFileReader {
   static constexpr int kRdbVersionAny = 9999;  // four digits
 

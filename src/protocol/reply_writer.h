@@ -3,6 +3,7 @@
 // RESP3 types fall back in RESP2 as Redis defines it: maps become flat arrays, sets arrays, doubles bulk
 // strings, booleans integers, verbatim strings bulk strings, nulls the bulk or array null. Spec:
 // https://redis.io/docs/reference/protocol-spec/
+// Size: RESP has so many types, and a function for each.
 #pragma once
 
 #include <cstdint>

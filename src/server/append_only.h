@@ -10,6 +10,7 @@
 // leaves a manifest whose files together are the data set.
 //
 // Owned by core 0's thread; called with the world stopped, but Cron, OnChildEnded and the listener's calls.
+// Size: it implements two ports, and INFO persistence shows each of its figures.
 #pragma once
 
 #include <algorithm>

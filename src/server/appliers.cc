@@ -9,23 +9,26 @@ namespace cinnabar::server {
 using config::Settings;
 
 void Server::RegisterAppliers() {
-  config_.RegisterApplier({"port", "bind"},
-                          [this](const Settings& old, Settings& now) { return ApplyListening(old, now); });
+  config_.RegisterApplier({"port", "bind"}, [this](const Settings& old, Settings& now) -> Status {
+    TRY_STATUS(listeners_.Apply(old, now));
+    UpdateTitle();
+    return {};
+  });
   config_.RegisterApplier(
       {"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking",
        "maxmemory", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "min-replicas-to-write",
        "notify-keyspace-events", "lazyfree-lazy-expire", "lazyfree-lazy-server-del"},
       [this](const Settings&, Settings& now) -> Status {
-        slow_log_.SetThreshold(now.observation.slowlog_log_slower_than_micros);
-        slow_log_.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));
-        latency_.SetThreshold(now.observation.latency_monitor_threshold_millis);
-        for (dispatch::Dispatcher* dispatcher : dispatchers_) dispatcher->SettingsChanged();
+        shared_.slow_log.SetThreshold(now.observation.slowlog_log_slower_than_micros);
+        shared_.slow_log.SetEntriesMax(static_cast<size_t>(now.observation.slowlog_max_len));
+        shared_.latency.SetThreshold(now.observation.latency_monitor_threshold_millis);
+        for (dispatch::Dispatcher* dispatcher : shared_.dispatchers) dispatcher->SettingsChanged();
         return {};
       });
   config_.RegisterApplier(
       {"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "stop-writes-on-bgsave-error", "save",
        "aof-disable-auto-gc"},
-      [this](const Settings& old, Settings& now) { return files_->SettingsChanged(old, now); });
+      [this](const Settings& old, Settings& now) { return files_.SettingsChanged(old, now); });
   config_.RegisterApplier(
       {"maxmemory-clients", "maxmemory"}, [this](const Settings&, Settings& now) -> Status {
         client_memory_.ApplyLimit(now);
@@ -38,7 +41,7 @@ void Server::RegisterAppliers() {
   // Without a password nobody is a stranger; a new password concerns connections to come.
   config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
     if (!now.security.requirepass.empty()) return {};
-    ForEach([](dispatch::Session& session) { session.authenticated = true; });
+    clients_.ForEach([](dispatch::Session& session) { session.authenticated = true; });
     return {};
   });
   config_.RegisterApplier({"loglevel"}, [this](const Settings&, Settings& now) -> Status {

@@ -18,6 +18,11 @@ bool CatchUp::Reached(dispatch::Session& session) {
   return false;
 }
 
+// First the sockets: what is read behind their back shows in at_rest_.
+bool CatchUp::AtRest() const {
+  return at_rest_.load() && !reactor_.Ready() && at_rest_.load();
+}
+
 // True when nobody needs to be asked.
 bool CatchUp::BeginRound() {
   peers_.resize(cores_.size(), Peer::kIdle);
@@ -25,7 +30,7 @@ bool CatchUp::BeginRound() {
   ++round_;
   for (size_t i = 0; i < cores_.size(); ++i) {
     const int peer = static_cast<int>(i);
-    if (peer != self_ && peers_[i] != Peer::kSilent && !cores_[i]->AtRest()) Ask(peer);
+    if (peer != self_ && peers_[i] != Peer::kSilent && !cores_[i]->catch_up().AtRest()) Ask(peer);
   }
   if (missing_ == 0) {
     reached_ = round_reads_;
@@ -49,7 +54,7 @@ void CatchUp::OnQuestion(Question question) {
   const Core& core = *cores_[static_cast<size_t>(self_)];
   question.number = asked_so_far_++;
   // Each turn sees a part of the ready sockets, the next turn others.
-  question.turns = core.connection_count() / Core::kEventsMax + 1;
+  question.turns = core.connection_count() / Workspace::kEventsMax + 1;
   questions_.push_back(question);
 }
 

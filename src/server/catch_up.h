@@ -18,12 +18,14 @@
 // docs/design/order-between-connections.md says what follows for clients.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "base/clock.h"
 #include "dispatch/session.h"
+#include "net/reactor.h"
 
 namespace cinnabar::server {
 
@@ -33,7 +35,8 @@ class Core;
 class CatchUp {
  public:
   // `cores` must outlive this, and be complete before the first request is read.
-  CatchUp(const std::vector<std::unique_ptr<Core>>& cores, int core) : cores_(cores), self_(core) {}
+  CatchUp(const std::vector<std::unique_ptr<Core>>& cores, int core, net::Reactor& reactor)
+      : cores_(cores), self_(core), reactor_(reactor) {}
   CatchUp(const CatchUp&) = delete;
   CatchUp& operator=(const CatchUp&) = delete;
 
@@ -44,6 +47,13 @@ class CatchUp {
   // session is resumed when it has: REQUIRES that its request is postponed then. Costs a load for each other
   // core, and a system call for each that is at rest, at most once for all that has been read.
   bool Reached(dispatch::Session& session);
+
+  // Around each Reactor::Wait of the loop: whether everything that was read is executed, as far as it can be.
+  // Cleared before anything is read.
+  void SetAtRest(bool at_rest) { at_rest_.store(at_rest); }
+  // Any thread. Whether everything that had reached the core's sockets when this was called has been read,
+  // and what can be executed of it is executed.
+  bool AtRest() const;
 
   // For the cores that ask this one. Whether any waits for an answer: then the core must not sleep.
   bool asked() const { return !questions_.empty(); }
@@ -73,6 +83,8 @@ class CatchUp {
 
   const std::vector<std::unique_ptr<Core>>& cores_;
   const int self_;
+  net::Reactor& reactor_;
+  std::atomic<bool> at_rest_{false};
   uint64_t reads_ = 0;
   uint64_t reached_ = 0;  // reads up to this one need no further round
 

@@ -16,8 +16,8 @@
 
 namespace cinnabar::server {
 
-// Bytes that were read and not consumed, kept between two turns. What it has allocated stays with it for the
-// next large request, until the core's cron finds that the requests have become small or have stopped.
+// Bytes that were read and not consumed, kept between two turns. Its memory stays with it for the next large
+// request, until the core's cron finds that the requests have become small or have stopped.
 class InputBuffer {
  public:
   InputBuffer() = default;

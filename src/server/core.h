@@ -7,43 +7,38 @@
 // that is a turn within a turn, with a workspace of its own.
 //
 // Everything here is the core thread's own, except Post and the figures that others read with the world
-// stopped.
+// stopped. The parts: core.cc, the loop; core_turns.cc, what a turn does; core_connections.cc, how
+// connections come, wait and go; core_replies.cc, how replies leave; client_eviction.cc, what clients weigh.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
-#include "base/flat_vector.h"
 #include "dispatch/dispatcher.h"
 #include "net/reactor.h"
 #include "net/socket.h"
-#include "net/transport.h"
 #include "server/catch_up.h"
 #include "server/connection.h"
+#include "server/connection_queue.h"
+#include "server/held_replies.h"
+#include "server/mailbox.h"
+#include "server/turn_workspace.h"
 #include "telemetry/counter.h"
 
 namespace cinnabar::server {
 
 class Core;
+using Cores = std::vector<std::unique_ptr<Core>>;
 
-// What a core needs of the server around it.
-class CoreOwner {
+// Work that a core does for the server besides serving its clients.
+class CoreWork {
  public:
-  virtual ~CoreOwner() = default;
-  virtual uint64_t NextClientId() = 0;
-  // All cores; complete before any of them runs.
-  virtual const std::vector<std::unique_ptr<Core>>& cores() const = 0;
-  // Takes the descriptor over.
-  virtual std::unique_ptr<net::Transport> MakeTransport(int fd) = 0;
-  // Called on the core that owns the listeners.
-  virtual void OnListenerReady(void* token) = 0;
+  virtual ~CoreWork() = default;
   // Called on each core in every turn, inside the gate: work in slices. Returns in how many milliseconds
   // there is more to do, at most kNoWork.
   static constexpr Millis kNoWork = 1000;
@@ -52,14 +47,32 @@ class CoreOwner {
   virtual void OnCron(int core) = 0;
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
   virtual bool Quiet() const = 0;
+};
+
+// The clients of all cores, as one core needs them.
+class CoreClients {
+ public:
+  virtual ~CoreClients() = default;
+  virtual uint64_t NextClientId() = 0;
+  // All cores; complete before any of them runs.
+  virtual const Cores& cores() const = 0;
+  // Takes the descriptor over.
+  virtual std::unique_ptr<net::Transport> MakeTransport(int fd) = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
   // Disconnects the largest clients until all of them together are within their limit. REQUIRES: inside a
   // batch, no shard held.
   virtual void EvictClients(int core) = 0;
   // Disconnects the client at once; its core forgets it soon. On its core, or with the world stopped.
   virtual void Dismiss(dispatch::Session& session) = 0;
-  // What waited for a long command of this core may go on, on every core.
+  // A long command of this core has ended: requests that were put off for it may be tried, on every core.
   virtual void OnLongCommandEnded() = 0;
+};
+
+// Hears that a descriptor can be read that is no client's: a listener's, or the one of signals.
+class ReadyHandler {
+ public:
+  virtual ~ReadyHandler() = default;
+  virtual void OnReady() = 0;
 };
 
 // Totals of one core; any thread may read them.
@@ -75,146 +88,132 @@ struct CoreFigures {
   telemetry::Counter turn_commands_max;
   telemetry::Counter journal_ticks;
   telemetry::Counter cron_ticks;
+
+  // With the world stopped.
+  void Reset();
 };
 
-class Core final : public dispatch::Bystanders {
+class Core final : private dispatch::Bystanders {
  public:
-  Core(CoreOwner& owner, dispatch::Services& services, ClientMemory& client_memory, int index, uint64_t seed,
-       std::unique_ptr<net::Reactor> reactor);
+  Core(CoreWork& periodic, CoreClients& clients, dispatch::Services& services, ClientMemory& client_memory,
+       int index, uint64_t seed, std::unique_ptr<net::Reactor> reactor);
   ~Core() override;
-
-  // So many ready sockets are seen in one turn. If there are more, those that are seen stand in line again.
-  static constexpr size_t kEventsMax = 256;
 
   // Runs until Stop. On the thread of the core.
   void Run();
   // Any thread.
   void Stop();
-  // Done at the end of a turn, when no command is in the middle.
+  // Any thread: work for this core's thread; see Mailbox for the difference.
+  using Handled = Mailbox::Handled;
   void Post(std::function<void()> work);
-  // Whether work of the mailbox is done; kLater: a connection that it needs is in the middle of a command.
-  enum class Handled : uint8_t { kYes, kLater };
-  // Any thread. Done between two steps of a long command as well, and then again while it says kLater, in the
-  // order of the calls. REQUIRES: it takes no lock that a command may hold.
   void PostBetween(std::function<Handled()> work);
 
-  // A listener whose readiness goes to the owner. `token` must not be a Connection.
-  Status AddListener(int fd, void* token);
-  void RemoveListener(int fd) { reactor_->Remove(fd); }
+  // The handler must outlive its place here. On the thread of the core, or before it runs.
+  Status AddListener(int fd, ReadyHandler& handler);
+  void RemoveListener(int fd, ReadyHandler& handler);
   // Takes an accepted connection over. Core thread.
   void Adopt(net::Accepted accepted);
 
-  int index() const { return index_; }
   dispatch::Dispatcher& dispatcher() { return dispatcher_; }
   CoreFigures& figures() { return figures_; }
-  // With the world stopped.
-  void ResetFigures();
   size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
+  size_t postponed_count() const { return waiting_.postponed; }
   // With the world stopped, or on the core's own thread.
   template <typename Visit>
   void ForEachConnection(Visit&& visit) {
     for (auto& [id, connection] : connections_) visit(*connection);
   }
   Connection* Find(uint64_t id);
-  // Looks at a session again: writes what waits, closes it, or takes up its requests after a pause.
+  // Looks at a session again: sends its output, closes it, or takes up its requests after a pause.
   void Attend(uint64_t id);
   // Looks at the session once the mailbox is drained, so that many messages leave together. Work of the
   // mailbox only.
-  void AttendSoon(Connection& connection);
+  void AttendSoon(Connection& connection) { waiting_.attended.Add(connection); }
   // Brings the facts of all sessions up to date. With the world stopped.
   void RefreshFacts();
   // The limit of the clients' memory has changed. With the world stopped.
   void WeighAll();
-  // Gives back what a dismissed connection holds, as far as nobody works with it. `caller` is the core that
-  // has stopped the world.
+  // Frees the buffers of a dismissed connection, except those that its core is working with. `caller` is the
+  // core that has stopped the world.
   void Discard(uint64_t id, int caller);
-  // Somebody else closes the session: its client hears of it now, and it counts no more. The connection goes
+  // Somebody else closes the session: its client sees the end now, and it counts no more. The connection goes
   // when the core attends to it. With the world stopped, or on this core.
   void Doom(uint64_t id);
   // Brings the reply of a blocked command to its session.
   void Resume(const dispatch::BlockedCall& call);
   // Sends the replies that waited for the disk, as far as it has come.
   void FlushHeld();
-  // Any thread. Who raises Services::released and then finds that there are none need not call FlushHeld.
-  bool holds_replies() const { return holds_replies_.load(); }
-  // All sessions that wait for the end of a pause or of a long command.
-  void ResumePostponed();
+  // Any thread. False right after Services::released was raised: FlushHeld has nothing to do.
+  bool holds_replies() const { return held_.any(); }
   // The session may go on, if it is postponed.
   void ResumeOne(uint64_t id);
+  // All sessions that wait for the end of a pause or of a long command.
+  void ResumePostponed();
   CatchUp& catch_up() { return catch_up_; }
-  // Any thread. Whether everything that had reached the core's sockets when this was called has been read,
-  // and what can be executed of it is executed.
-  bool AtRest() const;
+
+ private:
+  // Connections that are taken up later, and why.
+  struct Waiting {
+    ConnectionQueue runnable{Place::kRunnable};
+    ConnectionQueue attended{Place::kAttended};
+    std::vector<uint64_t> suspended;  // in kSuspended, or about to be
+    std::vector<uint64_t> closing;    // in kClosing
+    std::vector<uint64_t> try_again;  // postponed for a lock that was taken just then; some may be gone
+    size_t postponed = 0;             // sessions that are
+  };
+  // A listener that was removed stays to the end of the turn: events for it may be on their way.
+  struct ListenerToken {
+    void* token;
+    ReadyHandler* handler;  // null: removed
+  };
+  // When the append-only file is written, which costs a system call each time.
+  struct JournalKicks {
+    Ticks last = 0;
+    bool more_chunks = false;  // connections that are ready are still to be served in this turn
+    bool put_off = false;      // to the end of ProcessEvents; replies are held until then
+  };
+  struct Schedule {
+    Millis next_work = 0;  // in so many milliseconds from the end of the turn
+    Millis last_cron = 0;
+    Millis next_cron = 0;
+    Millis http_logged = 0;  // a refused client that spoke HTTP was logged then
+  };
 
   // Bystanders:
   void Serve() override;
   bool OthersCaughtUp(dispatch::Session& session) override { return catch_up_.Reached(session); }
-  void LongCommandEnded() override { owner_.OnLongCommandEnded(); }
-  size_t postponed_count() const { return postponed_count_; }
+  void LongCommandEnded() override { clients_.OnLongCommandEnded(); }
 
- private:
-  // One connection's part in a chunk.
-  struct Turn {
-    Connection* connection;
-    std::string_view input;
-    bool borrowed;  // input is the scratch of this turn, not the connection's buffer
-    size_t consumed = 0;
-    uint32_t first_request = 0;
-    uint32_t end_request = 0;
-    bool more = false;  // complete requests may be left in the input
-    bool failed = false;
-    std::string error;
-    bool busy = false;  // in the middle of being executed or finished
-  };
-  static constexpr size_t kTurnsMax = 16;
-  static constexpr size_t kScratchBytes = 16 * 1024;
-  static constexpr uint32_t kRequestsMax = 64;
+  // The loop; see core.cc.
+  int WaitMillis();
+  Millis CronIntervalMillis();
+  void CountTurn(Ticks began, uint64_t commands_before);
+  void StepContinuations();
+  void DrainMailbox();
+  void Cron();
 
-  // A connection whose replies wait for the disk.
-  struct Held {
-    Connection* connection;
-    uint64_t gate;  // of its session, when it began to wait
-  };
-  // What a turn of the core needs: the connections that it serves together, and their requests.
-  struct Workspace {
-    std::unique_ptr<char[]> scratch{new char[kTurnsMax * kScratchBytes]};
-    std::unique_ptr<net::Event[]> events{new net::Event[kEventsMax]};
-    std::vector<Turn> turns;
-    dispatch::Batch batch;
-    FlatVector<size_t> request_ends;  // parallel to batch.requests: end of each in its turn's input
-    size_t next = 0;                  // the first turn that has not been executed
-
-    void Clear() {
-      turns.clear();
-      next = 0;
-      ClearBatch();
-    }
-    void ClearBatch() {
-      batch.Clear();
-      request_ends.clear();
-    }
-  };
-
-  // One of the two.
-  struct Letter {
-    std::function<void()> at_end;
-    std::function<Handled()> between;
-  };
-
+  // Turns; see core_turns.cc.
   void ProcessEvents(std::span<net::Event> events);
   void ProcessChunk(std::span<net::Event> events);
+  bool HandledByListener(void* token);
   bool ReadInto(Connection& connection, size_t slot);
   void BeginTurn(Connection& connection, std::string_view input, bool borrowed);
   void ParseTurn(Turn& turn);
-  void ExecuteTurn(Workspace& space, Turn& turn);
-  void RefuseHttp(dispatch::Session& session);
-  void ExecuteRest(Workspace& space);
-  void FinishRest(Workspace& space);
-  void Postpone(Connection& connection);
-  void FinishTurn(Turn& turn);
   void RunTurns();
+  void ExecuteRest(Workspace& space);
+  void ExecuteTurn(Workspace& space, Turn& turn);
+  void FinishRest(Workspace& space);
+  void FinishTurn(Turn& turn);
   void KeepRest(Turn& turn);
-  // Asks the reactor for what the connection waits for from now on: net::Interest bits.
+  void RunRunnable();
+  void RefuseHttp(dispatch::Session& session);
+  Workspace& space() { return workspaces_.current(); }
+
+  // Connections; see core_connections.cc.
+  void Postpone(Connection& connection);
+  void Reopen(Connection& connection);
+  void ReadPending(Connection& connection);
+  // The events that the connection waits for from now on: net::Interest bits.
   void Want(Connection& connection, uint32_t wanted) {
     connection.wanted = wanted;
     if (connection.transport->Interest(wanted) != connection.reported) [[unlikely]]
@@ -225,21 +224,27 @@ class Core final : public dispatch::Bystanders {
     Want(connection, connection.wanted & ~uint32_t{net::kReadable});
   }
   void StartReading(Connection& connection) { Want(connection, connection.wanted | net::kReadable); }
-  void ReadPending(Connection& connection);
-  void RunSoon(Connection& connection);
-  void Reopen(Connection& connection);
+  void Close(Connection& connection);
+  void GiveUpShared(Connection& connection);
+  void CloseDelayed();
+  void CronConnection(Connection& connection, Millis now);
+  void ShrinkInput(Connection& connection, Millis now);
+  void FitReplyBuffer(Connection& connection, Millis now);
 
-  // Sends what can be sent now. The connection may be gone afterwards: false.
+  // Replies; see core_replies.cc.
+  // Sends as much as can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
   bool SendUnsent(Connection& connection);
-  // Whether the replies have to wait for the disk, where they tell of what is not safe yet.
   bool HoldReplies(Connection& connection);
-  void ForgetHeld(Connection& connection);
   void KickJournal();
   bool OverOutputLimits(Connection& connection);
   bool CheckOutputLimits(Connection& connection);
-  // See client_eviction.cc.
+  bool replies_are_held() const {
+    return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kHoldReplies) != 0;
+  }
+
+  // Weights; see client_eviction.cc.
   void Weigh(Connection& connection);
   void Unweigh(Connection& connection);
   void LimitClients();
@@ -247,60 +252,25 @@ class Core final : public dispatch::Bystanders {
   static void NoteQueryMemory(Connection& connection) {
     connection.session.facts.query_memory = connection.input.capacity() + connection.parser.memory();
   }
-  bool gated() const {
-    return (services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kHoldReplies) != 0;
-  }
-  void Close(Connection& connection);
-  void LetGo(Connection& connection);
-  void CloseDelayed();
-  void RunRunnable();
-  void StepContinuations();
-  void PostLetter(Letter letter);
-  void DrainMailbox();
-  void Cron();
-  void CountTurn(Ticks began, uint64_t commands_before);
-  void ShrinkInput(Connection& connection, Millis now);
-  void CronConnection(Connection& connection, Millis now);
-  int WaitMillis();
-  Millis CronIntervalMillis();
 
-  CoreOwner& owner_;
+  CoreWork& periodic_;
+  CoreClients& clients_;
   dispatch::Services& services_;
   ClientMemory& client_memory_;
   const int index_;
-  std::unique_ptr<net::Reactor> reactor_;
+  const std::unique_ptr<net::Reactor> reactor_;
   dispatch::Dispatcher dispatcher_;
   CatchUp catch_up_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::atomic<size_t> connection_count_{0};
-  size_t postponed_count_ = 0;
-
-  std::vector<void*> listeners_;
-  std::vector<std::unique_ptr<Workspace>> workspaces_;  // one for each turn within a turn
-  size_t depth_ = 0;                                    // which one is in use
-  Workspace* work_ = nullptr;
-  std::vector<uint64_t> runnable_;
-  std::vector<uint64_t> suspended_;
-  std::vector<uint64_t> attended_soon_;
-  std::vector<Letter> kept_letters_;  // taken out of the mailbox, and to be handled later
-  std::vector<Held> held_;
-  std::vector<Held> flushing_;         // of FlushHeld, while it is at it
-  std::vector<uint64_t> try_again_;    // postponed for a lock that was taken just then
-  std::vector<uint64_t> close_later_;  // in kClosing
-  std::atomic<bool> holds_replies_{false};
-  Ticks kicked_at_ = 0;
-  bool more_chunks_ = false;   // of connections that are ready, in this turn
-  bool kick_put_off_ = false;  // to the end of ProcessEvents; replies are held until then
+  std::atomic<size_t> connection_count_{0};  // without those that are doomed
+  std::vector<ListenerToken> listeners_;
+  Workspaces workspaces_;
+  Waiting waiting_;
+  HeldReplies held_;
+  JournalKicks kicks_;
+  Mailbox mailbox_;
+  Schedule schedule_;
   CoreFigures figures_;
-  Millis http_logged_ = 0;
-  Millis next_work_ = 0;  // in so many milliseconds from the end of the turn
-  Millis last_cron_ = 0;
-  Millis next_cron_ = 0;
-
-  // False while what was read may not be executed yet. Cleared before anything is read.
-  std::atomic<bool> at_rest_{false};
-  std::mutex mailbox_mutex_;
-  std::vector<Letter> mailbox_;
   std::atomic<bool> stop_{false};
 };
 

@@ -1,4 +1,22 @@
-// The part of a core that lets replies go: when they may, how much at once, and how much may be left unread.
+// How replies leave: when they may, how much at once, and how much a client may leave unread.
+//
+// When. A reply may tell of changes that are appended to the journal but not as safe yet as the settings ask.
+// `Caller::hold_until` is the offset of the journal that its replies tell of; `Durability::released` is the
+// offset up to which the journal is safe. While the first is ahead, the replies stay in their session
+// (HeldReplies).
+//   always:        asked at the end of a turn (Kick), the log's own thread syncs, raises `released`, and
+//                  asks the cores that hold replies to look again (FlushHeld, by mailbox).
+//   everysec, no:  written is safe enough, and the core writes the journal itself (Kick) before it sends.
+// In the second case one write for each connection would cost as much as the replies themselves. So as long
+// as more connections are to be served in this turn, and few bytes wait, replies are put off to the end of
+// the turn's events, where one write serves all of them. In a long turn the journal is also written every
+// millisecond, so that the replies of the first connections do not wait for the last (ProcessEvents).
+//
+// How much. A socket gets at most 256 kB in one turn; for the rest the core waits until it can be written, so
+// that others are served in between.
+//
+// How much unread. Replies that a client does not read stay in its session. Beyond the limits of its class
+// the connection is closed (dispatch/output_limits.h).
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -19,7 +37,8 @@ namespace {
 // Bytes written to one socket in one turn, so that a large reply does not keep the others waiting.
 constexpr size_t kWriteTurnBytes = 256 * 1024;
 constexpr int kWriteVectors = 64;
-// While more connections are to be served in the same turn, so many bytes of the journal wait for theirs.
+// While more connections are to be served in the same turn, at most so many bytes of the journal wait for
+// them.
 constexpr uint64_t kKickBytes = 4096;
 
 }  // namespace
@@ -51,7 +70,7 @@ bool Core::WriteSome(Connection& connection) {
   return true;
 }
 
-// Sends what the transport has taken or made itself. False when the connection is gone.
+// Sends the bytes that the transport holds. False when the connection is gone.
 bool Core::SendUnsent(Connection& connection) {
   if (connection.transport->Write({}).outcome == Outcome::kFailed) {
     Close(connection);
@@ -61,71 +80,47 @@ bool Core::SendUnsent(Connection& connection) {
   return true;
 }
 
-// What the replies tell is not as safe yet as it has to be: nobody may know it.
+// REQUIRES: `hold_until` of the connection is ahead of `released`. Writes the journal if that is due;
+// true if the replies have to wait all the same.
 bool Core::HoldReplies(Connection& connection) {
   const Session& session = connection.session;
-  // Under `always` the journal goes to disk once in a turn; else it is written here, before replies leave, or
-  // with what the next connections of the turn do.
   const bool always = services_.settings.persistence.appendfsync == config::AppendFsync::kAlways;
   const bool put_off =
-      !always && more_chunks_ && session.hold_until - services_.durability.released.load() < kKickBytes;
+      !always && kicks_.more_chunks && session.hold_until - services_.durability.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.hold_until <= services_.durability.released.load(std::memory_order_acquire)) return false;
-  if (connection.Enter(Place::kHeld)) held_.push_back({&connection, session.hold_until});
-  if (put_off) return kick_put_off_ = true;
-  // Whoever raises `released` looks for cores that hold replies after that; who holds one looks again after
-  // saying so.
-  holds_replies_.store(true);
+  held_.Hold(connection);
+  if (put_off) return kicks_.put_off = true;
+  held_.Announce();
   if (session.hold_until > services_.durability.released.load()) return true;
-  ForgetHeld(connection);
+  held_.Forget(connection);
   return false;
 }
 
 void Core::KickJournal() {
-  if (!gated()) return;
+  if (!replies_are_held()) return;
   const Ticks began = dispatcher_.clock().Now();
   services_.files->Kick();
-  kicked_at_ = dispatcher_.clock().Now();
-  figures_.journal_ticks.Add(kicked_at_ - began);
+  kicks_.last = dispatcher_.clock().Now();
+  figures_.journal_ticks.Add(kicks_.last - began);
 }
 
-void Core::ForgetHeld(Connection& connection) {
-  if (!connection.Leave(Place::kHeld)) return;
-  std::erase_if(held_, [&](const Held& held) { return held.connection == &connection; });
-  for (Held& held : flushing_) {
-    if (held.connection == &connection) held.connection = nullptr;
-  }
-}
-
-// Looks only at those whose time has come: a sync lets go of a part of them.
 void Core::FlushHeld() {
-  uint64_t released = 0;
-  do {
-    holds_replies_.store(false);
-    released = services_.durability.released.load();
-    flushing_.swap(held_);
-    for (Held& held : flushing_) {
-      if (held.connection == nullptr) continue;  // closed meanwhile
-      if (gated() && held.gate > released) {
-        held_.push_back(held);
-        continue;
-      }
-      held.connection->Leave(Place::kHeld);
-      // While a reply is being written to it: the end of its turn comes here again.
-      if (!held.connection->in_turn()) Flush(*held.connection);
-    }
-    flushing_.clear();
-    if (held_.empty()) return;
-    holds_replies_.store(true);
-  } while (services_.durability.released.load() > released);
+  held_.LetGo([this] { return replies_are_held() ? services_.durability.released.load() : ~uint64_t{0}; },
+              [this](Connection& connection) {
+                // In its turn its next reply may be half written: the end of the turn sends both.
+                if (!connection.in_turn()) Flush(connection);
+              });
 }
 
 bool Core::Flush(Connection& connection) {
   Session& session = connection.session;
-  // The data set was saved for the last time: what this batch has still done is acknowledged to nobody.
+  // The data set has been saved for the last time: changes that this batch made after that are acknowledged
+  // to nobody.
   if (stop_.load(std::memory_order_acquire)) [[unlikely]]
     return true;
-  if (gated() && session.hold_until > services_.durability.released.load(std::memory_order_acquire) &&
+  if (replies_are_held() &&
+      session.hold_until > services_.durability.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow && HoldReplies(connection)) {
     if (connection.transport->unsent() && !SendUnsent(connection)) return false;
     Weigh(connection);
@@ -133,8 +128,8 @@ bool Core::Flush(Connection& connection) {
   }
   connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_pending());
   if (session.output.chunk_memory() != 0) {
-    // More than fits, or a large value that is sent from where it lies: a larger fixed part would have been
-    // used up.
+    // The replies did not fit, or hold a large value that is sent from where it lies: a larger fixed part
+    // would have been filled.
     connection.reply_peak = std::max(connection.reply_peak, session.output.fixed_capacity());
     if (!CheckOutputLimits(connection)) return false;
   }
@@ -143,7 +138,7 @@ bool Core::Flush(Connection& connection) {
     return false;
   }
   if (session.closing == Closing::kAfterReply) [[unlikely]]
-    LetGo(connection);  // who has the last reply may ask on another core at once
+    GiveUpShared(connection);  // a client with the last reply may at once look from another connection
   if (!session.output.empty()) {
     if (!WriteSome(connection)) {
       Close(connection);

@@ -8,6 +8,7 @@
 //
 // Runs on core 0. While it works, Alarm::kLoading keeps every command away that may look at the data set; it
 // takes the shards of what it adds all the same, because others count keys.
+// Size: three kinds of files are read in slices, and each slice begins where the last one ended.
 #pragma once
 
 #include <cstdint>

@@ -46,10 +46,10 @@ Defragmentation::Defragmentation(dispatch::Services& services, int cores) : serv
 
 Millis Defragmentation::Work(int core) {
   const int percent = this->percent();
-  if (percent == 0) return CoreOwner::kNoWork;
+  if (percent == 0) return CoreWork::kNoWork;
   Share& share = *shares_[static_cast<size_t>(core)];
   if (share.spent.load(std::memory_order_relaxed) == run_.load(std::memory_order_relaxed))
-    return CoreOwner::kNoWork;
+    return CoreWork::kNoWork;
   Nanos now = SystemMonotonicNanos();
   if (now >= share.next_slice) {
     RunSlice(share, services_.dispatchers[static_cast<size_t>(core)]->clock());
@@ -60,7 +60,7 @@ Millis Defragmentation::Work(int core) {
     share.next_slice = std::max(share.next_slice, began - kLagMax) + (now - began) * 100 / percent;
   }
   const Nanos left = share.next_slice - now;
-  return left <= 0 ? 0 : std::min<Millis>((left + kNanosPerMilli - 1) / kNanosPerMilli, CoreOwner::kNoWork);
+  return left <= 0 ? 0 : std::min<Millis>((left + kNanosPerMilli - 1) / kNanosPerMilli, CoreWork::kNoWork);
 }
 
 void Defragmentation::RunSlice(Share& share, const TickClock& clock) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "server/server.h"
-
 namespace cinnabar::server {
 
 const InfoReport::Section InfoReport::kSections[] = {
@@ -56,10 +54,6 @@ void InfoReport::Bytes(std::string_view name, uint64_t bytes) {
 
 void InfoReport::Zeros(std::initializer_list<std::string_view> names) {
   for (std::string_view name : names) Field(name, 0);
-}
-
-std::string Server::Info(const std::vector<std::string>& sections) {
-  return InfoReport(*this).Text(sections);
 }
 
 }  // namespace cinnabar::server

@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-namespace cinnabar::server {
+#include "server/figure_sources.h"
 
-class Server;
+namespace cinnabar::server {
 
 class InfoReport {
  public:
   // REQUIRES: the world is stopped.
-  explicit InfoReport(Server& server) : server_(server) {}
+  explicit InfoReport(const FigureSources& sources) : sources_(sources) {}
 
   // The named sections (lower case) in the order of the report, whatever the order of the names. Without
   // names, or with `default`: the usual ones. `all` and `everything` are all but `debug`; unknown names are
@@ -66,7 +66,7 @@ class InfoReport {
   void KeyspaceSection();
   void DebugSection();
 
-  Server& server_;
+  const FigureSources& sources_;
   std::string out_;
 };
 

@@ -2,7 +2,6 @@
 #include "commands/server/memory_figures.h"
 #include "os/memory_info.h"
 #include "server/info.h"
-#include "server/server.h"
 
 namespace cinnabar::server {
 namespace {
@@ -40,7 +39,7 @@ std::string_view PolicyName(config::EvictionPolicy policy) {
 }  // namespace
 
 void InfoReport::MemorySection() {
-  const commands::MemoryFigures figures = commands::ReadMemoryFigures(server_.services_);
+  const commands::MemoryFigures figures = commands::ReadMemoryFigures(sources_.services);
   const os::AllocatorStats& allocator = figures.allocator;
   Bytes("used_memory", figures.used);
   Bytes("used_memory_rss", figures.resident);
@@ -56,8 +55,8 @@ void InfoReport::MemorySection() {
   Field("allocator_muzzy", allocator.muzzy);
   Bytes("total_system_memory", os::TotalSystemBytes());
   MemoryOfScripts();
-  Bytes("maxmemory", static_cast<uint64_t>(server_.settings_.memory.maxmemory_bytes));
-  Field("maxmemory_policy", PolicyName(server_.settings_.memory.maxmemory_policy));
+  Bytes("maxmemory", static_cast<uint64_t>(sources_.services.settings.memory.maxmemory_bytes));
+  Field("maxmemory_policy", PolicyName(sources_.services.settings.memory.maxmemory_policy));
   Ratio("allocator_frag_ratio", server::Ratio(allocator.active, allocator.allocated));
   Field("allocator_frag_bytes", Difference(allocator.active, allocator.allocated));
   Ratio("allocator_rss_ratio", server::Ratio(allocator.resident, allocator.active));
@@ -73,9 +72,9 @@ void InfoReport::MemorySection() {
   Field("mem_aof_buffer", figures.aof_buffer);
   Field("mem_allocator", os::AllocatorName());
   Field("mem_overhead_db_hashtable_rehashing", 0);
-  Field("active_defrag_running", server_.defragmentation_->percent());
-  Field("lazyfree_pending_objects", server_.lazyfree_pending_.load(std::memory_order_relaxed));
-  Field("lazyfreed_objects", server_.lazyfreed_.load(std::memory_order_relaxed));
+  Field("active_defrag_running", sources_.defragmentation.percent());
+  Field("lazyfree_pending_objects", sources_.statistics.lazyfree_pending.load(std::memory_order_relaxed));
+  Field("lazyfreed_objects", sources_.statistics.lazyfreed.load(std::memory_order_relaxed));
 }
 
 void InfoReport::MemoryOfScripts() {

@@ -1,7 +1,6 @@
 // INFO persistence: snapshots, the append-only file, and loading.
 #include "dispatch/dispatcher.h"
 #include "server/info.h"
-#include "server/server.h"
 
 namespace cinnabar::server {
 namespace {
@@ -13,13 +12,13 @@ std::string_view OkOrErr(bool ok) {
 }  // namespace
 
 void InfoReport::LoadingFigures() {
-  const DataLoader::Figures* figures = server_.files_->load_figures();
+  const DataLoader::Figures* figures = sources_.files.load_figures();
   Field("loading", figures != nullptr ? 1 : 0);
   Field("async_loading", 0);
 }
 
 void InfoReport::LoadingProgress() {
-  const DataLoader::Figures* figures = server_.files_->load_figures();
+  const DataLoader::Figures* figures = sources_.files.load_figures();
   if (figures == nullptr) return;
   const int64_t now = SystemWallNanos() / kNanosPerSecond;
   const auto elapsed = static_cast<double>(std::max<int64_t>(now - figures->started_seconds, 0));
@@ -34,11 +33,11 @@ void InfoReport::LoadingProgress() {
 }
 
 void InfoReport::ChildFigures() {
-  BackgroundChild& child = server_.files_->child();
+  BackgroundChild& child = sources_.files.child();
   const bool running = child.running();
   const uint64_t copied = running ? child.progress().copied_bytes.load() : 0;
   const uint64_t keys = running ? child.progress().keys.load() : 0;
-  const uint64_t total = running ? server_.files_->snapshots().figures().keys_total : 0;
+  const uint64_t total = running ? sources_.files.snapshots().figures().keys_total : 0;
   Field("current_cow_peak", copied);
   Field("current_cow_size", copied);
   const Millis at = child.progress().copied_at;
@@ -50,7 +49,7 @@ void InfoReport::ChildFigures() {
 }
 
 void InfoReport::PersistenceSection() {
-  ServerDataFiles& files = *server_.files_;
+  ServerDataFiles& files = sources_.files;
   Snapshots& snapshots = files.snapshots();
   AppendOnly& log = files.append_only();
   const Snapshots::Figures& snapshot = snapshots.figures();

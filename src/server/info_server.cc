@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "config/config.h"
 #include "keyspace/access_clock.h"
 #include "os/memory_info.h"
 #include "server/info.h"
-#include "server/server.h"
 
 namespace cinnabar::server {
 namespace {
@@ -30,27 +30,29 @@ std::string_view SupervisedName(config::Supervised supervised) {
 }  // namespace
 
 void InfoReport::ServerSection() {
-  const config::Settings& settings = server_.settings_;
+  const config::Settings& settings = sources_.services.settings;
   utsname system{};
   uname(&system);
-  const Millis now = server_.dispatchers_[0]->core().now;
-  const Millis uptime = std::max<Millis>(SystemWallNanos() / kNanosPerMilli - server_.started_at_, 0);
+  const Millis now = sources_.services.dispatchers[0]->core().now;
+  const Millis uptime =
+      std::max<Millis>(SystemWallNanos() / kNanosPerMilli - sources_.identity.started_at, 0);
   Field("redis_version", config::RedisVersion(settings.general.compat_version));
   Field("server_name", "cinnabar");
-  Field("cinnabar_version", server_.options_.version);
+  Field("cinnabar_version", sources_.identity.version);
   Field("redis_git_sha1", "00000000");
   Field("redis_git_dirty", 0);
   Field("redis_build_id", "c1aabac1aabac1aa");
   Field("redis_mode", "standalone");  // Whatever cluster-enabled says: there is no cluster yet.
   Field("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   Field("arch_bits", sizeof(void*) * 8);
-  Field("monotonic_clock", server_.dispatchers_[0]->clock().uses_tsc() ? "X86 TSC" : "POSIX clock_gettime");
+  Field("monotonic_clock",
+        sources_.services.dispatchers[0]->clock().uses_tsc() ? "X86 TSC" : "POSIX clock_gettime");
   Field("multiplexing_api", "epoll");
   Field("atomicvar_api", "c++20-atomic");
   Field("gcc_version", fmt::format("{}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__));
   Field("process_id", getpid());
-  Field("process_supervised", SupervisedName(server_.supervised_));
-  Field("run_id", server_.run_id_);
+  Field("process_supervised", SupervisedName(sources_.identity.supervised));
+  Field("run_id", sources_.identity.run_id);
   Field("tcp_port", settings.network.port != 0 ? settings.network.port : settings.tls.port);
   Field("server_time_usec", SystemWallNanos() / kNanosPerMicro);
   Field("uptime_in_seconds", uptime / 1000);
@@ -58,22 +60,21 @@ void InfoReport::ServerSection() {
   Field("hz", settings.general.hz);
   Field("configured_hz", settings.general.hz);
   Field("lru_clock", keyspace::LruClockSeconds(now));
-  Field("executable", server_.options_.executable);
-  Field("config_file", server_.config_.path());
-  Field("io_threads_active", server_.cores_.size() > 1 ? 1 : 0);
-  Field("threads", server_.cores_.size());
+  Field("executable", sources_.identity.executable);
+  Field("config_file", sources_.services.config.path());
+  Field("io_threads_active", sources_.cores.size() > 1 ? 1 : 0);
+  Field("threads", sources_.cores.size());
   int index = 0;
-  for (const auto& listener : server_.listeners_) {
-    if (listener->fd < 0) continue;
+  for (const Listeners::Description& listener : sources_.listeners.Describe()) {
     Field(fmt::format("listener{}", index++),
-          fmt::format("name={},bind={}", listener->unix_socket ? "unix" : "tcp", listener->address));
+          fmt::format("name={},bind={}", listener.unix_socket ? "unix" : "tcp", listener.address));
   }
 }
 
 void InfoReport::ClientsSection() {
   size_t input_max = 0, output_max = 0, held_back = 0;
   uint64_t watching = 0, watched_keys = 0, listening = 0;
-  for (auto& core : server_.cores_) {
+  for (auto& core : sources_.cores) {
     held_back += core->postponed_count();
     core->ForEachConnection([&](Connection& connection) {
       held_back += connection.session.blocked != nullptr ? 1 : 0;
@@ -85,9 +86,9 @@ void InfoReport::ClientsSection() {
       watched_keys += watched.size();
     });
   }
-  Field("connected_clients", server_.Count());
+  Field("connected_clients", sources_.services.clients.Count());
   Zeros({"cluster_connections"});
-  Field("maxclients", server_.settings_.clients.maxclients);
+  Field("maxclients", sources_.services.settings.clients.maxclients);
   Field("client_recent_max_input_buffer", input_max);
   Field("client_recent_max_output_buffer", output_max);
   Field("blocked_clients", held_back);
@@ -103,12 +104,12 @@ void InfoReport::ReplicationSection() {
   Field("role", "master");
   Field("connected_slaves", 0);
   Field("master_failover_state", "no-failover");
-  Field("master_replid", server_.replication_id_);
+  Field("master_replid", sources_.identity.replication_id);
   Field("master_replid2", std::string(40, '0'));
-  Field("master_repl_offset", server_.journal_.offset());
+  Field("master_repl_offset", sources_.services.journal.offset());
   Field("second_repl_offset", -1);
   Field("repl_backlog_active", 0);
-  Field("repl_backlog_size", server_.settings_.replication.repl_backlog_size_bytes);
+  Field("repl_backlog_size", sources_.services.settings.replication.repl_backlog_size_bytes);
   Zeros({"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
 }
 

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "server/info.h"
-#include "server/server.h"
 #include "telemetry/error_stats.h"
 #include "types/large_hash.h"
 
@@ -71,7 +70,7 @@ void InfoReport::StatsSection() {
   uint64_t fields = 0;
   uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
   uint64_t expiry_micros = 0, expiry_cut_short = 0, millis_over = 0;
-  for (Dispatcher* dispatcher : server_.dispatchers_) {
+  for (Dispatcher* dispatcher : sources_.services.dispatchers) {
     commands += dispatcher->telemetry().counters().commands.Get();
     hits += dispatcher->core().hits;
     misses += dispatcher->core().misses;
@@ -83,11 +82,11 @@ void InfoReport::StatsSection() {
     millis_over += dispatcher->telemetry().counters().millis_over_memory.Get();
     errors += dispatcher->telemetry().error_stats().Total();
   }
-  Field("total_connections_received", server_.connections_received_);
+  Field("total_connections_received", sources_.listeners.figures().received);
   Field("total_commands_processed", commands);
-  Field("instantaneous_ops_per_sec", server_.commands_rate_.PerSecond());
+  Field("instantaneous_ops_per_sec", sources_.statistics.rates().commands.PerSecond());
   StatsOfNetwork();
-  Field("rejected_connections", server_.connections_rejected_);
+  Field("rejected_connections", sources_.listeners.figures().rejected);
   Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   Field("expired_subkeys", fields);
   Field("expired_keys", expired);
@@ -95,26 +94,27 @@ void InfoReport::StatsSection() {
   Field("expired_time_cap_reached_count", expiry_cut_short);
   Field("expire_cycle_cpu_milliseconds", expiry_micros / 1000);
   Field("evicted_keys", evicted);
-  Field("evicted_clients", server_.client_memory_.evicted());
+  Field("evicted_clients", sources_.client_memory.evicted());
   Zeros({"evicted_scripts"});
-  const Millis since = server_.services_.memory_pressure.exceeded_since.load(std::memory_order_relaxed);
-  const Millis over = since == 0 ? 0 : std::max<Millis>(server_.dispatchers_[0]->core().now - since, 0);
+  const Millis since = sources_.services.memory_exceeded_since.load(std::memory_order_relaxed);
+  const Millis over =
+      since == 0 ? 0 : std::max<Millis>(sources_.services.dispatchers[0]->core().now - since, 0);
   Field("total_eviction_exceeded_time", millis_over + static_cast<uint64_t>(over));
   Field("current_eviction_exceeded_time", over);
   Field("keyspace_hits", hits);
   Field("keyspace_misses", misses);
-  Field("pubsub_channels", server_.channels_.CountNames(pubsub::Kind::kChannel));
-  Field("pubsub_patterns", server_.channels_.CountNames(pubsub::Kind::kPattern));
-  Field("pubsubshard_channels", server_.channels_.CountNames(pubsub::Kind::kShardChannel));
-  Field("latest_fork_usec", server_.files_->child().last_fork_micros());
-  Field("total_forks", server_.files_->child().forks());
+  Field("pubsub_channels", sources_.services.channels->CountNames(pubsub::Kind::kChannel));
+  Field("pubsub_patterns", sources_.services.channels->CountNames(pubsub::Kind::kPattern));
+  Field("pubsubshard_channels", sources_.services.channels->CountNames(pubsub::Kind::kShardChannel));
+  Field("latest_fork_usec", sources_.files.child().last_fork_micros());
+  Field("total_forks", sources_.files.child().forks());
   Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys"});
   StatsOfDefragmentation();
   Zeros(
       {"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
-  for (auto& core : server_.cores_) {
+  for (auto& core : sources_.cores) {
     reads += core->figures().reads.Get();
     writes += core->figures().writes.Get();
   }
@@ -130,33 +130,33 @@ void InfoReport::StatsSection() {
 
 // Redis has one event loop; here the cores' are taken together.
 void InfoReport::StatsOfTurns() {
-  const TickClock& clock = server_.dispatchers_[0]->clock();
+  const TickClock& clock = sources_.services.dispatchers[0]->clock();
   uint64_t turns = 0;
   Ticks spent = 0, in_commands = 0;
-  for (auto& core : server_.cores_) {
+  for (auto& core : sources_.cores) {
     turns += core->figures().turns.Get();
     spent += core->figures().turn_ticks.Get();
   }
-  for (const Command* command : server_.registry_.all()) {
+  for (const Command* command : sources_.services.registry.all()) {
     // The time of a transaction is counted with its commands.
     if (command->Is(dispatch::Flag::kRunsTransaction)) continue;
-    for (Dispatcher* dispatcher : server_.dispatchers_)
+    for (Dispatcher* dispatcher : sources_.services.dispatchers)
       in_commands += dispatcher->telemetry().command_stats().Read(command->id).ticks;
   }
-  const uint64_t per_second = server_.turns_rate_.PerSecond();
+  const uint64_t per_second = sources_.statistics.rates().turns.PerSecond();
   Field("eventloop_cycles", turns);
   Field("eventloop_duration_sum", clock.ToMicros(spent));
   Field("eventloop_duration_cmd_sum", clock.ToMicros(in_commands));
   Field("instantaneous_eventloop_cycles_per_sec", per_second);
   Field("instantaneous_eventloop_duration_usec",
-        per_second == 0 ? 0 : server_.turn_micros_rate_.PerSecond() / per_second);
+        per_second == 0 ? 0 : sources_.statistics.rates().turn_micros.PerSecond() / per_second);
 }
 
 void InfoReport::DebugSection() {
-  const TickClock& clock = server_.dispatchers_[0]->clock();
+  const TickClock& clock = sources_.services.dispatchers[0]->clock();
   Ticks journal = 0, cron = 0, longest = 0;
   uint64_t commands_max = 0;
-  for (auto& core : server_.cores_) {
+  for (auto& core : sources_.cores) {
     const CoreFigures& figures = core->figures();
     journal += figures.journal_ticks.Get();
     cron += figures.cron_ticks.Get();
@@ -170,7 +170,7 @@ void InfoReport::DebugSection() {
 }
 
 void InfoReport::StatsOfDefragmentation() {
-  const Defragmentation::Figures figures = server_.defragmentation_->figures();
+  const Defragmentation::Figures figures = sources_.defragmentation.figures();
   Field("active_defrag_hits", figures.hits);
   Field("active_defrag_misses", figures.misses);
   Field("active_defrag_key_hits", figures.key_hits);
@@ -181,24 +181,26 @@ void InfoReport::StatsOfDefragmentation() {
 
 void InfoReport::StatsOfNetwork() {
   uint64_t in = 0, out = 0;
-  for (auto& core : server_.cores_) {
+  for (auto& core : sources_.cores) {
     in += core->figures().bytes_in.Get();
     out += core->figures().bytes_out.Get();
   }
   Field("total_net_input_bytes", in);
   Field("total_net_output_bytes", out);
   Zeros({"total_net_repl_input_bytes", "total_net_repl_output_bytes"});
-  Ratio("instantaneous_input_kbps", static_cast<double>(server_.input_rate_.PerSecond()) / 1024);
-  Ratio("instantaneous_output_kbps", static_cast<double>(server_.output_rate_.PerSecond()) / 1024);
+  Ratio("instantaneous_input_kbps",
+        static_cast<double>(sources_.statistics.rates().bytes_in.PerSecond()) / 1024);
+  Ratio("instantaneous_output_kbps",
+        static_cast<double>(sources_.statistics.rates().bytes_out.PerSecond()) / 1024);
   Field("instantaneous_input_repl_kbps", "0.00");
   Field("instantaneous_output_repl_kbps", "0.00");
 }
 
 void InfoReport::CommandStatsSection() {
-  const TickClock& clock = server_.dispatchers_[0]->clock();
-  for (const Command* command : server_.registry_.all()) {
+  const TickClock& clock = sources_.services.dispatchers[0]->clock();
+  for (const Command* command : sources_.services.registry.all()) {
     telemetry::CommandTotals totals;
-    for (Dispatcher* dispatcher : server_.dispatchers_)
+    for (Dispatcher* dispatcher : sources_.services.dispatchers)
       totals += dispatcher->telemetry().command_stats().Read(command->id);
     if (totals.Untouched()) continue;
     const Micros micros = clock.ToMicros(totals.ticks);
@@ -212,17 +214,19 @@ void InfoReport::CommandStatsSection() {
 
 void InfoReport::ErrorStatsSection() {
   std::vector<const telemetry::ErrorStats*> cores;
-  for (Dispatcher* dispatcher : server_.dispatchers_) cores.push_back(&dispatcher->telemetry().error_stats());
+  for (Dispatcher* dispatcher : sources_.services.dispatchers)
+    cores.push_back(&dispatcher->telemetry().error_stats());
   for (const auto& [code, count] : telemetry::MergeErrorStats(cores)) {
     Field(fmt::format("errorstat_{}", code), fmt::format("count={}", count));
   }
 }
 
 void InfoReport::LatencyStatsSection() {
-  const std::vector<double>& percentiles = server_.settings_.observation.latency_tracking_info_percentiles;
-  for (const Command* command : server_.registry_.all()) {
+  const std::vector<double>& percentiles =
+      sources_.services.settings.observation.latency_tracking_info_percentiles;
+  for (const Command* command : sources_.services.registry.all()) {
     LatencyHistogram merged;
-    for (Dispatcher* dispatcher : server_.dispatchers_) {
+    for (Dispatcher* dispatcher : sources_.services.dispatchers) {
       if (const LatencyHistogram* histogram = dispatcher->telemetry().histogram(command->id))
         merged.Merge(*histogram);
     }
@@ -238,15 +242,15 @@ void InfoReport::LatencyStatsSection() {
 }
 
 void InfoReport::KeyspaceSection() {
-  keyspace::Keyspace& keyspace = *server_.keyspace_;
-  const Millis now = server_.dispatchers_[0]->core().now;
+  keyspace::Keyspace& keyspace = sources_.services.keyspace;
+  const Millis now = sources_.services.dispatchers[0]->core().now;
   for (int database = 0; database < keyspace.databases(); ++database) {
     if (keyspace.tables_if_any(database) == nullptr) continue;
     const size_t keys = keyspace.Size(database);
     if (keys == 0) continue;
     std::string figures = fmt::format("keys={},expires={},avg_ttl={}", keys, keyspace.VolatileSize(database),
                                       MeanTimeToLive(keyspace, database, now));
-    if (server_.settings_.general.compat_version != config::CompatVersion::k70)
+    if (sources_.services.settings.general.compat_version != config::CompatVersion::k70)
       figures += fmt::format(",subexpiry={}", CountTimedHashes(keyspace, database));
     Field(fmt::format("db{}", database), figures);
   }

@@ -1,12 +1,4 @@
-// The server as a process: signals, watchdogs, the kernel's out-of-memory score, and what a crash report
-// says.
-#include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
-
-#include "os/cpus.h"
-#include "server/cpu_lists.h"
+// The server as a process: the kernel's out-of-memory score, and what a crash report says.
 #include "server/server.h"
 
 namespace cinnabar::server {
@@ -26,40 +18,6 @@ os::OomScoreMode ModeOf(config::OomScoreAdj mode) {
 
 }  // namespace
 
-void Server::OnSignalAgain(void* context, int signal, int unanswered) {
-  const Server& server = *static_cast<const Server*>(context);
-  if (signal != SIGINT || (unanswered < 2 && !server.stopping_.load() && !server.shutting_down_.load()))
-    return;
-  if (server.files_ != nullptr) server.files_->snapshots().RemoveUnfinished();
-  RawWriter(server.log_.fd()).Prefix().Text("You insist... exiting now.").EndLine();
-  _exit(1);
-}
-
-void Server::RunCore(size_t index) {
-  ThreadGuards guards(log_);
-  guards_[index] = &guards;
-  // Another core may be changing the settings already.
-  keyspace_->gate().Enter(static_cast<int>(index));
-  ApplyWatchdog(index);
-  BindThisThread(settings_.general.server_cpulist, "server-cpulist", log_);
-  keyspace_->gate().Leave(static_cast<int>(index));
-  // Several cores are each woken more often for less. Where CPUs are short, a core that interrupted its
-  // clients for every single request would pay a wake-up for each; one that waits its turn finds several
-  // (bench/README.md).
-  if (cores_.size() > 1) {
-    if (Status batch = os::UseBatchScheduling(); !batch) log_.Verbose("{}", batch.error().message);
-  }
-  cores_[index]->Run();
-  guards_[index] = nullptr;
-}
-
-void Server::ApplyWatchdog(size_t index) {
-  Millis period = settings_.testing.watchdog_period_millis;
-  // It is wound up once per cron tick.
-  if (period > 0) period = std::max<Millis>(period, 2 * 1000 / std::max<int64_t>(settings_.general.hz, 1));
-  guards_[index]->watchdog.SetPeriod(period);
-}
-
 Status Server::ApplyOomScore(const config::Settings& settings) {
   const auto& wanted = settings.general.oom_score_adj_values;
   const os::OomScore::Values values = {static_cast<int>(wanted[0]), static_cast<int>(wanted[1]),
@@ -75,11 +33,8 @@ void Server::RegisterProcessAppliers() {
   config_.RegisterApplier(
       {"oom-score-adj", "oom-score-adj-values"},
       [this](const config::Settings&, config::Settings& now) { return ApplyOomScore(now); });
-  // Each thread arms its own timer, before it takes further requests.
   config_.RegisterApplier({"watchdog-period"}, [this](const config::Settings&, config::Settings&) -> Status {
-    for (size_t i = 0; i < cores_.size(); ++i) {
-      cores_[i]->Post([this, i] { ApplyWatchdog(i); });
-    }
+    threads_.ApplyWatchdogs();
     return {};
   });
 }
@@ -88,16 +43,20 @@ void Server::WriteCrashSections(RawWriter& out) const {
   out.Text("\n------ INFO OUTPUT ------").EndLine();
   out.Text("redis_version:").Text(config::RedisVersion(settings_.general.compat_version)).EndLine();
   out.Text("cinnabar_version:").Text(options_.version).EndLine();
-  out.Text("run_id:").Text(run_id_).EndLine();
+  out.Text("run_id:").Text(identity_.run_id).EndLine();
   out.Text("tcp_port:").Number(settings_.network.port).EndLine();
-  out.Text("uptime_in_seconds:").Number((SystemWallNanos() / kNanosPerMilli - started_at_) / 1000).EndLine();
-  out.Text("used_memory_peak:").Number(static_cast<int64_t>(peak_memory_)).EndLine();
-  out.Text("total_connections_received:").Number(static_cast<int64_t>(connections_received_)).EndLine();
+  out.Text("uptime_in_seconds:")
+      .Number((SystemWallNanos() / kNanosPerMilli - identity_.started_at) / 1000)
+      .EndLine();
+  out.Text("used_memory_peak:").Number(static_cast<int64_t>(statistics_.peak_memory())).EndLine();
+  out.Text("total_connections_received:")
+      .Number(static_cast<int64_t>(listeners_.figures().received))
+      .EndLine();
   for (size_t i = 0; i < cores_.size(); ++i) {
     out.Text("core").Number(static_cast<int64_t>(i));
     out.Text(":connections=").Number(static_cast<int64_t>(cores_[i]->connection_count()));
     out.Text(",commands=")
-        .Number(static_cast<int64_t>(dispatchers_[i]->telemetry().counters().commands.Get()))
+        .Number(static_cast<int64_t>(cores_[i]->dispatcher().telemetry().counters().commands.Get()))
         .EndLine();
   }
 }

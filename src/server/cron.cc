@@ -1,0 +1,74 @@
+#include "server/cron.h"
+
+#include <algorithm>
+
+#include "config/settings.h"
+
+namespace cinnabar::server {
+
+using dispatch::PauseMode;
+
+Millis Cron::Work(int core) {
+  if (core == 0 && parts_.files.loading()) {
+    const Result<bool> more = parts_.files.Load();
+    if (!more) {
+      FailToLoad(more.error());
+      return kNoWork;
+    }
+    if (*more) return 0;
+    on_loaded_();
+  }
+  return parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
+}
+
+void Cron::FailToLoad(const Error& error) {
+  Logger& log = parts_.services.log;
+  log.Warning("{}", error.message);
+  if (!parts_.services.settings.persistence.appendonly)
+    log.Warning("Terminating server after rdb file reading failure.");
+  parts_.shutdown.Fail();
+}
+
+bool Cron::Quiet() const {
+  const dispatch::Services& services = parts_.services;
+  return services.clients.Count() == 0 && services.settings.testing.watchdog_period_millis == 0 &&
+         services.pause.mode == PauseMode::kNone;
+}
+
+void Cron::OnCron(int core) {
+  parts_.threads.KickWatchdog(core);
+  ExpireSome(core);
+  if (core == 0) OnServerCron();
+}
+
+void Cron::ExpireSome(int core) {
+  const dispatch::Services& services = parts_.services;
+  const bool loading = (services.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kLoading) != 0;
+  if (!services.debug.active_expire || loading || services.pause.mode != PauseMode::kNone) return;
+  const Micros period = kMicrosPerSecond / std::max<int64_t>(services.settings.general.hz, 1);
+  const Micros budget = period * (20 + 5 * services.settings.memory.active_expire_effort) / 100;
+  parts_.cores[static_cast<size_t>(core)]->dispatcher().expiry().Run(budget);
+}
+
+void Cron::OnServerCron() {
+  parts_.statistics.Sample(parts_.cores);
+  if (!parts_.shutdown.stopping() && !parts_.services.debug.pause_cron) parts_.shutdown.ActOnSignal();
+  if (!parts_.shutdown.stopping()) parts_.files.Cron();
+  parts_.defragmentation.Cron(parts_.files.child().running() ? Defragmentation::HeldUp::kYes
+                                                             : Defragmentation::HeldUp::kNo);
+  EndPause();
+}
+
+void Cron::EndPause() {
+  dispatch::PauseState& pause = parts_.services.pause;
+  dispatch::Dispatcher& dispatcher = parts_.cores[0]->dispatcher();
+  if (pause.mode == PauseMode::kNone || dispatcher.core().now < pause.until ||
+      !dispatcher.long_commands().WorldIsFree())
+    return;
+  dispatcher.WithWorldStopped([&] {
+    pause = {};
+    parts_.services.control.PauseChanged();
+  });
+}
+
+}  // namespace cinnabar::server

@@ -1,0 +1,62 @@
+// ShutdownSequence: how the process ends: by SHUTDOWN, by a signal, or because it cannot go on.
+//
+//   asked -> what must be saved is saved -> listeners closed -> cores told to stop -> Server::Run returns
+//
+// A step that fails leaves the server running. Core 0's thread, or with the world stopped; Stop on any
+// thread.
+#pragma once
+
+#include <atomic>
+
+#include "base/log.h"
+#include "config/settings.h"
+#include "dispatch/services.h"
+#include "os/signals.h"
+#include "server/core.h"
+#include "server/data_files.h"
+#include "server/listeners.h"
+
+namespace cinnabar::server {
+
+class ShutdownSequence final : public ReadyHandler {
+ public:
+  // All must outlive this. From here on SIGINT and SIGTERM ask it.
+  ShutdownSequence(const Cores& cores, Listeners& listeners, ServerDataFiles& files,
+                   dispatch::Services& services, config::Supervised supervised);
+
+  // Lets core 0 hear of signals.
+  Status Register() { return cores_[0]->AddListener(signals_.fd(), *this); }
+  // With the world stopped; the error says why the server goes on.
+  Status Begin(const dispatch::ShutdownRequest& request);
+  // Forgets a signal that nobody has acted on yet. False when there is none.
+  bool Abort();
+  // Ends the cores as soon as they have finished their turns, without saving anything. Any thread.
+  void Stop();
+  void Fail() {
+    exit_code_ = 1;
+    Stop();
+  }
+  // Ends the process if a signal has asked for it. Outside of any command.
+  void ActOnSignal();
+  bool stopping() const { return stopping_.load(); }
+  int exit_code() const { return exit_code_; }
+
+  // A signal has come.
+  void OnReady() override;
+
+ private:
+  static void OnSignalAgain(void* context, int signal, int unanswered);
+
+  const Cores& cores_;
+  Listeners& listeners_;
+  ServerDataFiles& files_;
+  dispatch::Services& services_;
+  const config::Supervised supervised_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> saving_{false};  // Begin is writing the files
+  std::atomic<int> asked_{0};        // by this signal, which nobody has acted on yet
+  int exit_code_ = 0;
+  os::TerminationSignals signals_{OnSignalAgain, this};
+};
+
+}  // namespace cinnabar::server
