@@ -189,6 +189,9 @@ TEST_F(ConnectionTest, IsConsistentWhenItReadsInTheOpenStateOnly) {
   EXPECT_TRUE(connection_.Consistent());
   connection_.wanted = connection_.reported = net::kReadable;
   EXPECT_FALSE(connection_.Consistent()) << "postponed, and reads";
+  connection_.session.waits_for_others = true;
+  EXPECT_TRUE(connection_.Consistent()) << "postponed for a moment";
+  connection_.session.waits_for_others = false;
   connection_.wanted = connection_.reported = net::kWritable;
   EXPECT_TRUE(connection_.Consistent()) << "output is independent";
   connection_.wanted = connection_.reported = 0;

@@ -2,7 +2,8 @@
 //
 // The core waits for events, does a turn of work, and waits again. In a turn it
 //   1. serves the connections that are ready, up to 16 of them together (core_turns.cc),
-//   2. goes on with pipelines that were too long for one turn,
+//   2. goes on with pipelines that were too long for one turn, and then answers other cores that want to know
+//      whether all that had arrived here is executed (catch_up.h),
 //   3. closes the connections that could not be closed while a long command was in the middle,
 //   4. gives each suspended command a slice of time,
 //   5. does work that no client waits for: eviction, a slice of loading or defragmentation, time-outs,

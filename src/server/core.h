@@ -143,7 +143,7 @@ class Core final : private dispatch::Bystanders {
   void Resume(const dispatch::BlockedCall& call);
   // Sends the replies that waited for the disk, as far as it has come.
   void FlushHeld();
-  // Any thread. False right after Services::released was raised: FlushHeld has nothing to do.
+  // Any thread. False right after Durability::released was raised: FlushHeld has nothing to do.
   bool holds_replies() const { return held_.any(); }
   // The session may go on, if it is postponed.
   void ResumeOne(uint64_t id);

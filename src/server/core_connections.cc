@@ -4,6 +4,7 @@
 // its state says for what (ConnectionState), and exactly one event ends the wait:
 //   kOpen        bytes arrive                                           (the reactor)
 //   kPostponed   the pause or the long command ends                     (ResumePostponed, by mailbox)
+//                other cores have executed what they had                (CatchUp, by mailbox)
 //   kBlocked     the blocked command has its reply, or its time is up   (Resume, by mailbox)
 //   kSuspended   the last slice of the suspended command is done        (StepContinuations)
 //   kClosing     no command is in the middle                            (CloseDelayed)
@@ -90,14 +91,14 @@ void Core::Reopen(Connection& connection) {
 }
 
 void Core::Resume(const dispatch::BlockedCall& call) {
-  Connection* connection = Find(call.session);
+  Connection* connection = Find(call.caller.id);
   if (connection == nullptr || connection->session.blocked.get() != &call) return;
   dispatcher_.blocked().Complete(connection->session);
   Reopen(*connection);
   AttendSoon(*connection);
 }
 
-// Its next request is put off until a pause or a long command has ended.
+// Its next request is put off until a pause or a long command has ended, or other cores have caught up.
 void Core::Postpone(Connection& connection) {
   connection.session.postponed = true;
   ++waiting_.postponed;
