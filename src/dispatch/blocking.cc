@@ -152,13 +152,17 @@ Dispatcher::Service Dispatcher::ServeWaiter(BlockedCall& waiter, const ReadyKey&
     }
   }
   const bool served = RunWaiting(waiter, ready.key());
+  if (served && gated() && !waiter.waiting->also().empty()) {
+    const size_t other = Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also()));
+    // The reply may tell of what another command has written there since (WRONGTYPE).
+    const uint64_t offset = std::max(run_.appended, keyspace.journal_offset(other));
+    keyspace.set_journal_offset(other, offset);
+    waiter.gate = std::max(waiter.gate, offset);
+  }
   if (served) {
     waiter.Finish();
   } else {
     waiter.GiveBack();
-  }
-  if (served && gated() && !waiter.waiting->also().empty()) {
-    keyspace.set_journal_offset(Keyspace::ShardOf(keyspace.HashOf(waiter.waiting->also())), run_.appended);
   }
   if (locked) {
     // What became ready in this shard has to be served with it held.

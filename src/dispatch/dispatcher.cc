@@ -264,11 +264,16 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
+    // Either the time of a pause is over, although it still counts until all cores have heard of it, or one
+    // begins in the transaction itself. A write that saw only that a key is hidden would make a second one.
+    run_.outruns_pause = MayWrite(session, *command);
+    if (paused_) ApplyModes();
     if (session.no_touch) KeepClocks(session, *command);
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
     } else if (!RunLocked(session, *command, argv, keys)) {
       ReleaseClocks();
+      if (std::exchange(run_.outruns_pause, false) && paused_) ApplyModes();
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
@@ -282,6 +287,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   }
   if (!deferred_.empty()) ServeDeferred();
   if (run_.yielded) EndLongCommand();
+  if (std::exchange(run_.outruns_pause, false) && paused_) ApplyModes();
   return OutcomeFor(session);
 }
 
@@ -465,7 +471,7 @@ void Dispatcher::NoteShards(std::span<const uint32_t> shards) {
 }
 
 void Dispatcher::ApplyModes() {
-  core_.may_expire = !paused_ && !run_.hides_expired;
+  core_.may_expire = (!paused_ || run_.outruns_pause) && !run_.hides_expired;
   core_.access.SetQuiet(clocks_ == Clocks::kRest || run_.spares_clocks);
 }
 

@@ -260,6 +260,7 @@ class Dispatcher final : public keyspace::KeyspaceEvents {
   bool Evict(const keyspace::EvictionCandidate& candidate);
   bool MayFreeLater();
   bool Paused(const Session& session, const Command& command) const;
+  static bool MayWrite(const Session& session, const Command& command);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
   // False when a long command is in the way.
   bool RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,

@@ -28,6 +28,7 @@ struct Execution {
   bool queued_failed = false;   // a command of that queue answered with an error
   bool time_frozen = false;     // the instant does not change between its commands
   bool hides_expired = false;   // reads beside a long command: expired keys are hidden and stay
+  bool outruns_pause = false;   // may write, and CLIENT PAUSE has let it through: expired keys go
   bool spares_clocks = false;   // uses of keys leave no trace (CLIENT NO-TOUCH)
   bool yielded = false;         // has given others a turn
   ReadyKeys ready;              // changed under the locks that are held now

@@ -119,15 +119,19 @@ void Dispatcher::KeepClocks(const Session& session, const Command& command) {
   ApplyModes();
 }
 
-// CLIENT PAUSE holds back all commands, or those that may write.
-bool Dispatcher::Paused(const Session& session, const Command& command) const {
-  const PauseState& pause = services_.pause;
-  if (core_.now >= pause.until) return false;
-  if (pause.mode == PauseMode::kAll) return true;
+// Of EXEC, whether a command of its queue may.
+bool Dispatcher::MayWrite(const Session& session, const Command& command) {
   constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
   if (command.Is(kWriting)) return true;
   return session.in_transaction() && command.Is(Flag::kRunsTransaction) &&
          (session.transaction.flags & kWriting) != 0;
+}
+
+// CLIENT PAUSE holds back all commands, or those that may write.
+bool Dispatcher::Paused(const Session& session, const Command& command) const {
+  const PauseState& pause = services_.pause;
+  if (core_.now >= pause.until) return false;
+  return pause.mode == PauseMode::kAll || MayWrite(session, command);
 }
 
 }  // namespace cinnabar::dispatch
