@@ -2,6 +2,8 @@
 // journal.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -19,6 +21,13 @@
 namespace cinnabar::server {
 
 using Words = std::vector<std::string>;
+
+// For a message.
+inline std::string Shown(const Words& words) {
+  std::string text;
+  for (const std::string& word : words) text += ::testing::PrintToString(word.substr(0, 60)) + " ";
+  return text;
+}
 
 struct HistoryRecord {
   uint64_t session;
