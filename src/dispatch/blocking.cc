@@ -91,12 +91,17 @@ void Dispatcher::SignalAllAwaited(int database) {
 
 // Serving one key may make others ready (BLMOVE), which are served in turn.
 void Dispatcher::ServeReady() {
+  Keyspace& keyspace = core_.keyspace;
   while (!run_.ready.empty()) {
     const ReadyKey ready = run_.ready.TakeFirst();
     run_.serving = &ready;
     ServeKey(ready);
     run_.serving = nullptr;
     if (!run_.effects.empty()) FlushEffects();
+    // With one core the key need not be of a shard that the command has locked and notes itself.
+    const size_t shard = Keyspace::ShardOf(ready.hash);
+    if (gated() && run_.appended > keyspace.journal_offset(shard))
+      keyspace.set_journal_offset(shard, run_.appended);
   }
 }
 
