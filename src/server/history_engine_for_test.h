@@ -105,7 +105,8 @@ class Engine {
   // Runs one command of one session and returns its reply.
   std::string Run(uint64_t session_id, const Words& argv) {
     dispatch::Session& session = Prepare(session_id, argv);
-    if (dispatcher().Execute(session, batch_, batch_.requests[0]) == dispatch::Dispatcher::Outcome::kBlocked) {
+    if (dispatcher().Execute(session, batch_, batch_.requests[0]) ==
+        dispatch::Dispatcher::Outcome::kBlocked) {
       dispatcher().AbandonBlocked(session);
       session.suspended = false;
       return std::string(dispatch::HistoryObserver::kWaits);

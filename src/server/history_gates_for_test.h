@@ -64,9 +64,9 @@ class GateWatch final : public dispatch::HistoryObserver, public journal::Journa
   };
   // What a session's replies have told.
   struct Told {
-    uint64_t until = 0;   // of the journal
-    Words by;             // the command
-    Words record;         // that ends there
+    uint64_t until = 0;        // of the journal
+    Words by;                  // the command
+    Words record;              // that ends there
     std::vector<Words> queue;  // since MULTI
     std::vector<std::string> watched;
   };
@@ -78,7 +78,8 @@ class GateWatch final : public dispatch::HistoryObserver, public journal::Journa
     if (session.gate >= told.until) return;
     faults_.push_back("session " + std::to_string(session.id) + ": the reply to " + Shown(told.by) +
                       "may leave when the disk has the journal up to " + std::to_string(session.gate) +
-                      ", but tells of " + std::to_string(told.until) + ", where " + Shown(told.record) + "ends");
+                      ", but tells of " + std::to_string(told.until) + ", where " + Shown(told.record) +
+                      "ends");
     told.until = 0;
   }
 
@@ -123,7 +124,8 @@ class GateWatch final : public dispatch::HistoryObserver, public journal::Journa
   }
 
   void NoteWritten(const Words& words) {
-    last_.words.assign(words.begin(), words.begin() + static_cast<ptrdiff_t>(std::min<size_t>(words.size(), 6)));
+    last_.words.assign(words.begin(),
+                       words.begin() + static_cast<ptrdiff_t>(std::min<size_t>(words.size(), 6)));
     if (words[0].starts_with("FLUSH") || words[0] == "SWAPDB") all_written_ = last_;
     FindKeys(words);
     for (const dispatch::KeyPosition& position : positions_) {
@@ -138,7 +140,8 @@ class GateWatch final : public dispatch::HistoryObserver, public journal::Journa
     positions_.clear();
     if (command == nullptr || !command->AcceptsArgumentCount(views.size())) return command;
     if (!dispatch::FindKeys(*command, views, positions_)) positions_.clear();
-    std::erase_if(positions_, [](const auto& position) { return (position.use & dispatch::KeyUse::kNotKey) != 0; });
+    std::erase_if(positions_,
+                  [](const auto& position) { return (position.use & dispatch::KeyUse::kNotKey) != 0; });
     return command;
   }
 

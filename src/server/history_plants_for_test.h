@@ -31,7 +31,8 @@ class Plant : public dispatch::HistoryObserver {
  protected:
   // Before and after the next observer hears of the command.
   virtual void Before(const dispatch::Session&, bool /*served*/) {}
-  virtual void After(const dispatch::Session& session, std::span<const std::string_view> argv, bool served) = 0;
+  virtual void After(const dispatch::Session& session, std::span<const std::string_view> argv,
+                     bool served) = 0;
 
   dispatch::Services* services_ = nullptr;
 

@@ -164,7 +164,8 @@ enum class Against : uint8_t { kHistory, kJournal };
 
 // How the data set that a replay gave differs from the live one.
 inline Faults Differences(const DataSet& replayed, const DataSet& live, Against source) {
-  const std::string where = source == Against::kHistory ? "the serial replay: " : "the replay of the journal: ";
+  const std::string where =
+      source == Against::kHistory ? "the serial replay: " : "the replay of the journal: ";
   Faults faults;
   const auto note = [&](const DataSet::key_type& key, const std::string& text) {
     faults.push_back(where + text + " " + key.second + " in database " + std::to_string(key.first));

@@ -37,7 +37,7 @@ class StormSource {
     return {list[0], list[1], set[0], set[1], sorted, {"XGROUP", "CREATE", "stream", "g", "0", "MKSTREAM"}};
   }
 
-  // A reader of what is long, which gives the others many turns.
+  // A reader of what is long, which gives the others many turns; and behind it of what was served at its end.
   std::vector<Words> Read() {
     switch (Below(12)) {
       case 0:
@@ -55,7 +55,7 @@ class StormSource {
       case 6:
         return {{"LLEN", List()}, {"GET", Key()}, {"TYPE", Key()}};
       default:
-        return {{"LRANGE", Long(), "0", "-1"}};
+        return {{"LRANGE", Long(), "0", "-1"}, {"LLEN", List()}, {"LLEN", List()}};
     }
   }
 
@@ -87,7 +87,8 @@ class StormSource {
       case 2:
         return {{"BZPOPMIN", "zset:2", "zset:3", seconds}};
       case 3:
-        return {{"XREADGROUP", "GROUP", "g", "c" + Number(2), "COUNT", "2", "BLOCK", "5", "STREAMS", "stream", ">"}};
+        return {{"XREADGROUP", "GROUP", "g", "c" + Number(2), "COUNT", "2", "BLOCK", "5", "STREAMS", "stream",
+                 ">"}};
       case 4:
       case 5:
         return {{"BLMOVE", List(), List(), "LEFT", "RIGHT", seconds}};
@@ -106,7 +107,8 @@ class StormSource {
         return {{kForks ? "BGSAVE" : "SAVE"}};
       case 1:
       case 2:
-        return {{"MULTI"}, OfString(), {"CLIENT", "PAUSE", millis, "WRITE"}, OfString(), OfString(), {"EXEC"}};
+        return {{"MULTI"},  OfString(), {"CLIENT", "PAUSE", millis, "WRITE"},
+                OfString(), OfString(), {"EXEC"}};
       case 3:
         return {{"MULTI"}, {"DBSIZE"}, {"GET", Key()}, {"EXEC"}};
       case 4:

@@ -54,10 +54,10 @@ Faults RunStorm(uint64_t seed, int rounds, ParallelRun& run) {
   const DataSet replayed = ReplayJournal(run.recorder.journal(), faults);
   const Faults differences = Differences(replayed, run.data, Against::kJournal);
   faults.insert(faults.end(), differences.begin(), differences.end());
-  std::cout << run.recorder.records().size() << " commands on " << run.options.cores << " cores, " << run.yields
-            << " turns given, " << run.expired << " keys and " << run.expired_fields << " fields expired, "
-            << run.children << " snapshots, " << run.gates.checks() << " gates looked at, " << faults.size()
-            << " faults" << std::endl;
+  std::cout << run.recorder.records().size() << " commands on " << run.options.cores << " cores, "
+            << run.yields << " turns given, " << run.expired << " keys and " << run.expired_fields
+            << " fields expired, " << run.children << " snapshots, " << run.gates.checks()
+            << " gates looked at, " << faults.size() << " faults" << std::endl;
   return faults;
 }
 
@@ -65,7 +65,7 @@ TEST(HistoryStorm, TheJournalTellsAllAndRepliesTellNoMore) {
   const uint64_t seed = Seed();
   for (int cores : {1, 2, 4}) {
     ParallelRun run{.options = {.cores = cores}};
-    const Faults faults = RunStorm(seed, Rounds(500), run);
+    const Faults faults = RunStorm(seed, Rounds(800), run);
     EXPECT_TRUE(faults.empty()) << Lines(faults);
     CompareConversations(run);
     // A run in which nothing happened would prove nothing.
