@@ -56,12 +56,17 @@ void BlockedCalls::SignalAll(int database) {
 
 // Serving one key may make others ready (BLMOVE), which are served in turn.
 void BlockedCalls::ServeReady() {
+  Keyspace& keyspace = context_.core.keyspace;
   while (!context_.run.ready.empty()) {
     const ReadyKey ready = context_.run.ready.TakeFirst();
     context_.run.serving = &ready;
     ServeKey(ready);
     context_.run.serving = nullptr;
     if (!context_.run.effects.empty()) context_.FlushEffects();
+    // With one core the key need not be of a shard that the command has locked and notes itself.
+    const size_t shard = Keyspace::ShardOf(ready.hash);
+    if (context_.holds_replies() && context_.run.appended > keyspace.journal_offset(shard))
+      keyspace.set_journal_offset(shard, context_.run.appended);
   }
 }
 

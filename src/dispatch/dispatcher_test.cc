@@ -53,6 +53,13 @@ void Finish(Call& call) {
   call.dispatcher().RunQueued(call.session());
 }
 
+// For as long as nobody ends it.
+void Pause(Call& call) {
+  call.services().pause = {.mode = PauseMode::kWrites, .until = keyspace::kNever};
+  call.dispatcher().SetPaused(true);
+  call.reply().Ok();
+}
+
 class Counting final : public Continuation {
  public:
   Progress Step(Call& call) override {
@@ -115,6 +122,7 @@ constexpr CommandSpec kCommands[] = {
      .arity = 1,
      .flags = Flag::kControlsTransaction | Flag::kRunsTransaction,
      .run = Finish},
+    {.name = "pause", .summary = "s", .since = "1", .group = "connection", .arity = 1, .run = Pause},
     {.name = "slices", .summary = "s", .since = "1", .group = "generic", .arity = 1, .run = Slices},
     {.name = "hello",
      .summary = "s",
@@ -262,6 +270,32 @@ TEST_F(DispatcherTest, APausePostpones) {
   EXPECT_EQ(Execute(session_, {"read", "k"}), Dispatcher::Outcome::kPostponed);
   pause_.until = dispatcher_->core().now;
   EXPECT_EQ(Run({"read", "k"}), "$-1\r\n");
+}
+
+// Writes that come past a pause are no reads that only hide what has expired: there would be two keys.
+TEST_F(DispatcherTest, AWriteRightBehindAPauseReplacesWhatHasExpired) {
+  keyspace::Database(dispatcher_->core(), 0).Create(keyspace_.KeyOf("k"), keyspace::StringPayload("old"), 1);
+  pause_ = {.mode = PauseMode::kWrites, .until = dispatcher_->core().now + 100000};
+  dispatcher_->SetPaused(true);
+  EXPECT_EQ(Run({"read", "k"}), "$-1\r\n");
+  EXPECT_EQ(keyspace_.Size(0), 1u) << "a read of a paused server changes nothing";
+  pause_.until = dispatcher_->core().now;  // nobody has ended it yet
+  EXPECT_EQ(Run({"put", "k", "new"}), "+OK\r\n");
+  EXPECT_EQ(keyspace_.Size(0), 1u);
+  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | DEL k | put k new | EXEC");
+  EXPECT_FALSE(dispatcher_->core().may_expire);
+}
+
+TEST_F(DispatcherTest, AWriteBehindAPauseOfItsOwnTransactionReplacesWhatHasExpired) {
+  keyspace::Database(dispatcher_->core(), 0).Create(keyspace_.KeyOf("k"), keyspace::StringPayload("old"), 1);
+  Run({"begin"});
+  Run({"pause"});
+  Run({"put", "k", "new"});
+  EXPECT_EQ(Run({"finish"}), "*2\r\n+OK\r\n+OK\r\n");
+  EXPECT_EQ(keyspace_.Size(0), 1u);
+  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | DEL k | put k new | EXEC");
+  EXPECT_EQ(Execute(session_, {"put", "k", "later"}), Dispatcher::Outcome::kPostponed);
+  EXPECT_FALSE(dispatcher_->core().may_expire);
 }
 
 TEST_F(DispatcherTest, ExpiredKeysGoByThemselvesAndAreJournaled) {

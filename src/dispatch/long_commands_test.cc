@@ -54,6 +54,22 @@ void Move(Call& call) {
   call.Block(std::make_unique<UntilMoved>(), {&key, 1}, keyspace::kNever);
 }
 
+// As a move to a key of another type.
+class UntilRefused final : public Waiting {
+ public:
+  bool Serve(Call& call, const Key& key) override {
+    if (!call.db().FindRead(key)) return false;
+    call.reply().Error("WRONGTYPE");
+    return true;
+  }
+  std::string_view also() const override { return "to"; }
+};
+
+void Refuse(Call& call) {
+  const Key key = call.key(1);
+  call.Block(std::make_unique<UntilRefused>(), {&key, 1}, keyspace::kNever);
+}
+
 constexpr CommandSpec Spec(std::string_view name, uint64_t flags, KeySpec key, void (*run)(Call&)) {
   return {.name = name,
           .summary = "s",
@@ -69,6 +85,7 @@ constexpr CommandSpec kCommands[] = {
     Spec("dwell", Flag::kReadOnly, OneKey(KeyUse::kRo), Dwell),
     Spec("put", Flag::kWrite, OneKey(KeyUse::kOw), Put),
     Spec("read", Flag::kReadOnly, OneKey(KeyUse::kRo), Read),
+    Spec("refuse", Flag::kWrite | Flag::kBlocking, OneKey(KeyUse::kRw), Refuse),
     Spec("move", Flag::kWrite | Flag::kBlocking, OneKey(KeyUse::kRw), Move),
 };
 static_assert(Valid(kCommands));
@@ -153,6 +170,20 @@ TEST_F(YieldingTest, WhatADeferredWaiterWroteIsKnownOfItsShardsAndOfNoOther) {
   EXPECT_EQ(reader.hold_until, 0u);
   EXPECT_EQ(RunApart(reader, {"read", "from"}), ":0\r\n");
   EXPECT_EQ(reader.hold_until, journal_.offset());
+}
+
+TEST_F(YieldingTest, ADeferredWaiterThatIsRefusedForgetsNothingOfWhatItHasSeen) {
+  services_.alarms |= Alarm::kHoldReplies;
+  ASSERT_EQ(RunApart(second_, {"refuse", "from"}), "");
+  turns_.push_back([&] { EXPECT_EQ(RunApart(third_, {"put", "from"}), "+OK\r\n"); });
+  Run({"put", "to"});
+  const uint64_t known = OffsetOf("to");
+  ASSERT_GT(known, 0u);
+  Run({"dwell", "to"});
+  ASSERT_TRUE(second_.blocked->done());
+  EXPECT_EQ(OffsetOf("to"), known);
+  dispatcher_->blocked().Complete(second_);
+  EXPECT_GE(second_.hold_until, known) << "the refusal tells of the other key";
 }
 
 TEST_F(YieldingTest, TheWorldIsNotFreeWhileALongCommandRuns) {

@@ -81,7 +81,9 @@ inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
       for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) {
           const auto& entry = *slot.entry<keyspace::Entry>();
-          data[{database, std::string(entry.key())}] = {
+          std::string name(entry.key());
+          while (data.contains({database, name})) name += " (once more)";  // which no table may hold
+          data[{database, std::move(name)}] = {
               ValueText(entry), entry.expiry(), DeliveriesText(entry),
               commands::DigestOfValue(entry).Hex() + " " + ConsumersText(entry)};
         });
@@ -102,25 +104,41 @@ class Engine {
 
   // Runs one command of one session and returns its reply.
   std::string Run(uint64_t session_id, const Words& argv) {
-    dispatch::Dispatcher& dispatcher = *server_->services().dispatchers[0];
+    dispatch::Session& session = Prepare(session_id, argv);
+    if (dispatcher().Execute(session, batch_, batch_.requests[0]) ==
+        dispatch::Dispatcher::Outcome::kBlocked) {
+      dispatcher().blocked().Abandon(session);
+      session.suspended = false;
+      return std::string(kWaits);
+    }
+    return session.output.TakeText();
+  }
+
+  // Runs one command of a journal, which says itself what has expired, and returns its reply.
+  std::string Replay(const Words& argv) {
+    dispatcher().core().replaying = true;
+    dispatcher().UpdateTime();
+    dispatch::Session& session = Prepare(0, argv);
+    if (batch_.requests[0].command == nullptr) return "-no command";
+    dispatcher().Replay(session, batch_, batch_.requests[0]);
+    return session.output.TakeText();
+  }
+
+  DataSet Dump() { return DumpDataSet(server_->services().keyspace); }
+
+ private:
+  dispatch::Dispatcher& dispatcher() { return *server_->services().dispatchers[0]; }
+  dispatch::Session& Prepare(uint64_t session_id, const Words& argv) {
     auto& session = sessions_[session_id];
     if (session == nullptr) {
       session = std::make_unique<dispatch::Session>(session_id, OutputBuffer(OutputBuffer::kFixedBytesMin));
     }
     batch_.Clear();
     for (const std::string& word : argv) batch_.arguments.push_back(word);
-    dispatcher.preparer().Prepare(batch_, *session, 0);
-    if (dispatcher.Execute(*session, batch_, batch_.requests[0]) == dispatch::Dispatcher::Outcome::kBlocked) {
-      dispatcher.blocked().Abandon(*session);
-      session->suspended = false;
-      return std::string(kWaits);
-    }
-    return session->output.TakeText();
+    dispatcher().preparer().Prepare(batch_, *session, 0);
+    return *session;
   }
 
-  DataSet Dump() { return DumpDataSet(server_->services().keyspace); }
-
- private:
   std::unique_ptr<config::ConfigFiles> files_ = config::MakeSystemConfigFiles();
   config::Config config_;
   Logger log_;

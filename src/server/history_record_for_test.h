@@ -2,6 +2,8 @@
 // journal.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -20,6 +22,13 @@
 namespace cinnabar::server {
 
 using Words = std::vector<std::string>;
+
+// For a message.
+inline std::string Shown(const Words& words) {
+  std::string text;
+  for (const std::string& word : words) text += ::testing::PrintToString(word.substr(0, 60)) + " ";
+  return text;
+}
 
 // Stands for the reply of a command that blocks.
 inline constexpr std::string_view kWaits = "(waits)";

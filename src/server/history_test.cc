@@ -12,94 +12,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <functional>
+#include <atomic>
 #include <random>
-#include <thread>
 
-#include "server/history_engine_for_test.h"
-#include "server/history_record_for_test.h"
-#include "server/history_workload_for_test.h"
-#include "server/server.h"
+#include "server/history_run_for_test.h"
 
 namespace cinnabar::server {
 namespace {
-
-constexpr int kClients = 8;
-
-struct RunOptions {
-  int cores = 4;
-  // Commands that visit many elements give others a turn after each of them.
-  bool yields_always = false;
-};
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
-struct ParallelRun {
-  HistoryRecorder recorder;
-  std::vector<HistoryClient::Conversation> conversations;
-  DataSet data;
-  RunOptions options;
-  uint64_t yields = 0;
-};
-
-// What each client does, given its number.
-using Work = std::function<void(HistoryClient&, int)>;
-
-// Runs the clients against a server with several cores, until all are done.
-void RunInParallel(uint64_t seed, const Work& work, ParallelRun& run) {
-  std::string directory = ::testing::TempDir() + "cinnabar_history_XXXXXX";
-  ASSERT_NE(mkdtemp(directory.data()), nullptr);
-  const std::string path = directory + "/socket";
-  auto files = config::MakeSystemConfigFiles();
-  config::Config config(*files);
-  config.Mutable().general.threads = run.options.cores;
-  config.Mutable().network.port = 0;
-  config.Mutable().network.unixsocket = path;
-  config.Mutable().persistence.dir = directory;
-  config.Mutable().persistence.save = {};  // FLUSHALL would write a file
-  Logger log;
-  log.SetLevel(LogLevel::kNothing);
-  {
-    Server server(config, log,
-                  ServerOptions{.program = "test", .history = &run.recorder, .journal_sink = &run.recorder});
-    const Status listening = server.Listen();
-    ASSERT_TRUE(listening.has_value()) << listening.error().message;
-    for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
-      if (run.options.yields_always) dispatcher->long_commands().YieldAlways();
-    }
-    std::vector<std::unique_ptr<HistoryClient>> clients;
-    for (int i = 0; i < kClients; ++i) {
-      clients.push_back(std::make_unique<HistoryClient>(path, "client" + std::to_string(i), seed + i));
-    }
-    std::thread conductor([&] {
-      std::vector<std::thread> threads;
-      for (int i = 0; i < kClients; ++i) threads.emplace_back([&, i] { work(*clients[i], i); });
-      for (std::thread& thread : threads) thread.join();
-      server.Stop();
-    });
-    server.Run();
-    conductor.join();
-    for (auto& client : clients) {
-      for (const auto& conversation : client->conversations()) run.conversations.push_back(conversation);
-    }
-    for (dispatch::Dispatcher* dispatcher : server.services().dispatchers) {
-      run.yields += dispatcher->telemetry().counters().yields.Get();
-    }
-    run.data = DumpDataSet(server.services().keyspace);
-  }
-  std::filesystem::remove_all(directory);
-}
-
-std::string Shown(const Words& words) {
-  std::string text;
-  for (const std::string& word : words) text += ::testing::PrintToString(word.substr(0, 60)) + " ";
-  return text;
-}
 
 // The order of KEYS depends on the hash seed of the server; everything else is compared as it is. KEYS is
 // called in transactions only: the queue holds what one reply of EXEC answers.
@@ -196,22 +115,6 @@ Totals ReplayHistory(const std::vector<HistoryRecord>& records, Engine& engine) 
   return totals;
 }
 
-// (b)
-void CompareConversations(const ParallelRun& run) {
-  std::map<uint64_t, std::string> noted;
-  std::map<std::string, uint64_t> session_of;
-  for (const HistoryRecord& record : run.recorder.records()) {
-    if (noted[record.session].empty()) session_of[record.argv.back()] = record.session;
-    if (record.reply != kWaits) noted[record.session] += record.reply;
-  }
-  for (const auto& conversation : run.conversations) {
-    ASSERT_TRUE(session_of.contains(conversation.tag)) << conversation.tag;
-    const std::string& all = noted[session_of[conversation.tag]];
-    EXPECT_TRUE(conversation.complete ? all == conversation.received : all.starts_with(conversation.received))
-        << conversation.tag;
-  }
-}
-
 // The command without what two runs need not share: moments.
 std::string Timeless(Words words) {
   if (words[0] == "XCLAIM") {
@@ -270,37 +173,6 @@ void CompareJournals(const std::string& parallel, const std::string& serial) {
                                   << only_other.front();
 }
 
-enum class Against : uint8_t { kHistory, kJournal };
-
-void CompareData(const DataSet& got, const DataSet& want, Against source) {
-  const char* what = source == Against::kHistory ? "the serial replay" : "the replay of the journal";
-  EXPECT_EQ(got.size(), want.size()) << what;
-  for (const auto& [key, value] : want) {
-    auto found = got.find(key);
-    ASSERT_TRUE(found != got.end()) << what << ": no key " << key.second << " in database " << key.first;
-    EXPECT_TRUE(found->second.bytes == value.bytes)
-        << what << ": another value of " << key.second << ":\n"
-        << ::testing::PrintToString(found->second.bytes.substr(0, 2000)) << "\ninstead of\n"
-        << ::testing::PrintToString(value.bytes.substr(0, 2000));
-    EXPECT_EQ(found->second.expiry, value.expiry) << what << ": another expiry of " << key.second;
-    EXPECT_EQ(found->second.digest, value.digest) << what << ": another digest of " << key.second;
-    if (source == Against::kHistory) {
-      EXPECT_EQ(found->second.noted, value.noted) << what << ": other deliveries of " << key.second;
-    }
-  }
-}
-
-// (c)
-DataSet ReplayJournal(const std::string& journal) {
-  Engine engine;
-  for (const Words& words : JournalCommands(journal)) {
-    const std::string reply = engine.Run(1, words);
-    EXPECT_FALSE(reply.starts_with('-')) << "the journal's " << Shown(words) << "answers " << reply;
-    if (reply.starts_with('-')) break;
-  }
-  return engine.Dump();
-}
-
 // Runs the work in parallel, proves (a) to (d), and says what happened.
 Totals ProveHistory(const Work& work, ParallelRun& run) {
   const uint64_t seed = FromEnvironment("CINNABAR_HISTORY_SEED", std::random_device()());
@@ -322,14 +194,15 @@ Totals ProveHistory(const Work& work, ParallelRun& run) {
             << totals.lost << " of them gone)" << std::endl;
   EXPECT_EQ(totals.differences, 0u);
   CompareConversations(run);
-  CompareData(serial_data, run.data, Against::kHistory);
-  CompareData(ReplayJournal(run.recorder.journal()), run.data, Against::kJournal);
+  Faults faults = Differences(serial_data, run.data, Against::kHistory);
+  EXPECT_TRUE(faults.empty()) << Lines(faults);
+  faults.clear();
+  const DataSet replayed = ReplayJournal(run.recorder.journal(), faults);
+  EXPECT_TRUE(faults.empty()) << Lines(faults);
+  faults = Differences(replayed, run.data, Against::kJournal);
+  EXPECT_TRUE(faults.empty()) << Lines(faults);
   CompareJournals(run.recorder.journal(), serial.journal());
   return totals;
-}
-
-int Rounds(int otherwise) {
-  return static_cast<int>(FromEnvironment("CINNABAR_HISTORY_ROUNDS", static_cast<uint64_t>(otherwise)));
 }
 
 TEST(History, ParallelRunEqualsItsSerialReplay) {

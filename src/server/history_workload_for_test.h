@@ -268,6 +268,18 @@ class HistoryClient {
     Disconnect();
   }
 
+  // What `next` makes, until that is nothing. Commands that were made together are sent together.
+  template <typename Next>
+  void Converse(Next&& next) {
+    Connect();
+    while (fd_ >= 0) {
+      const std::vector<Words> commands = next();
+      if (commands.empty()) break;
+      Exchange(commands);
+    }
+    Disconnect();
+  }
+
   // Changes what the others wait for, so that there is nothing for them, or nothing of the right type.
   void Disturb(int rounds) {
     Connect();

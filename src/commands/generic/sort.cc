@@ -67,11 +67,11 @@ class Sorter {
       if (!source.is_set() || options_.store == 0) {
         const auto order =
             options_.descending ? SortSource::Order::kDescending : SortSource::Order::kAscending;
-        return source.Elements(range.first, range.count, order, texts_);
+        return source.Elements(call_, range.first, range.count, order, texts_);
       }
       alphabetic = true;
     }
-    auto elements = source.Elements(0, source.size(), SortSource::Order::kAscending, texts_);
+    auto elements = source.Elements(call_, 0, source.size(), SortSource::Order::kAscending, texts_);
     std::vector<Item> items;
     items.reserve(elements.size());
     for (std::string_view element : elements) items.push_back({element});

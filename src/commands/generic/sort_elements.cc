@@ -34,12 +34,15 @@ size_t SortSource::size() {
   }
 }
 
-std::vector<std::string_view> SortSource::Elements(size_t first, size_t count, Order order,
-                                                   TextStore& texts) {
+std::vector<std::string_view> SortSource::Elements(dispatch::Call& call, size_t first, size_t count,
+                                                   Order order, TextStore& texts) {
   std::vector<std::string_view> elements;
   if (count == 0) return elements;
   elements.reserve(count);
-  auto keep = [&](std::string_view text) { elements.push_back(texts.Keep(text)); };
+  auto keep = [&](std::string_view text) {
+    elements.push_back(texts.Keep(text));
+    call.Yield();
+  };
   switch (type_) {
     case Type::kList: {
       const types::List list(holder_, {});

@@ -51,7 +51,8 @@ class SortSource {
   // `count` elements from `first` on, copied to `texts`, in the order of the collection itself. Sets know no
   // descending one. REQUIRES: they are there.
   enum class Order : uint8_t { kAscending, kDescending };
-  std::vector<std::string_view> Elements(size_t first, size_t count, Order order, TextStore& texts);
+  std::vector<std::string_view> Elements(dispatch::Call& call, size_t first, size_t count, Order order,
+                                         TextStore& texts);
 
  private:
   types::Type type_ = types::Type::kList;
