@@ -22,7 +22,7 @@ class UntilTaken final : public Waiting {
  public:
   explicit UntilTaken(std::string_view target) : target_(target) {}
   bool Serve(Call& call, const keyspace::Key& key) override {
-    const keyspace::EntryRef entry = call.db().FindWrite(key);
+    const keyspace::EntryRef entry = call.db().FindToChange(key);
     if (!entry) return false;
     call.db().Erase(key, entry);
     if (!target_.empty()) {
@@ -117,7 +117,7 @@ TEST_F(BlockingTest, ReadersOfAKeyWaitForWhatAChainOfWaitersHasWritten) {
   EXPECT_EQ(offset_of("b"), journal_.offset());
   dispatcher_->blocked().Complete(session_);
   dispatcher_->blocked().Complete(last);
-  EXPECT_EQ(last.gate, journal_.offset());
+  EXPECT_EQ(last.hold_until, journal_.offset());
   EXPECT_EQ(Journal(), "SELECT 0 | put a | taken a | taken b");
 }
 
