@@ -4,7 +4,9 @@
 // the journal, and not a serial replay, can say what the data set must be.
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -20,7 +22,8 @@ constexpr bool kForks = true;
 
 class StormSource {
  public:
-  explicit StormSource(uint64_t seed) : random_(seed) {}
+  // `name` is of the client.
+  StormSource(uint64_t seed, std::string name) : random_(seed), name_(std::move(name)) {}
 
   // What must be there before anybody begins.
   std::vector<Words> Fill() {
@@ -72,7 +75,7 @@ class StormSource {
       case 4:
         return {Trim()};
       default:
-        return {OfString(), OfString(), OfString()};
+        return {OfString(), OfString(), ForAMoment(), ForGood()};
     }
   }
 
@@ -137,6 +140,15 @@ class StormSource {
   std::string Field() { return "f" + Number(8); }
   std::string Value() { return "v" + Number(1000); }
   std::string Soon() { return std::to_string(1 + Below(4)); }  // in milliseconds
+
+  // Keys of this client alone that are set twice, the second time for good: what becomes of that is seen at
+  // the end.
+  std::string Own(uint64_t number) const { return "own:" + name_ + ":" + std::to_string(number); }
+  Words ForAMoment() { return {"SET", Own(++own_), "for a moment", "PX", "1"}; }
+  Words ForGood() const {
+    constexpr uint64_t kLater = 3;
+    return {"SET", Own(own_ - std::min(own_, kLater)), "for good"};
+  }
 
   Words OfString() {
     switch (Below(16)) {
@@ -227,6 +239,8 @@ class StormSource {
   }
 
   Random random_;
+  std::string name_;
+  uint64_t own_ = 0;  // how many there were
 };
 
 }  // namespace cinnabar::server
