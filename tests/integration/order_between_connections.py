@@ -27,6 +27,7 @@ from server_process import Server, wait_until  # noqa: E402
 TRIES = 200
 BRAKED_TRIES = 20
 BRAKE_BYTES = 16_000  # of the strings that LCS compares, each byte with each: some milliseconds
+MEMBERS = 50_000    # of a set that a long command reads
 SILENT_SECONDS = 4  # a core is waited for a second at most
 BRAKES_MAX = 15
 PIPELINE = 64       # requests of one connection that a core executes without a look at its sockets
@@ -57,6 +58,12 @@ def seconds(client, *words):
 
 def answered(client):
     return bool(client.buffer) or bool(select.select([client.socket], [], [], 0)[0])
+
+
+def fill_sets(client):
+    for key in ("big1", "big2"):
+        for first in range(0, MEMBERS, 500):
+            client.call("SADD", key, *[f"{key}{i}" for i in range(first, first + 500)])
 
 
 def listens(subscribe, publish):
@@ -121,6 +128,23 @@ def behind_a_brake(checks):
                     missed.append(i)
                 brake.read()
             checks.equal(f"{title}: tries in which the second did not see the first", missed, [])
+
+
+def beside_a_long_command(checks):
+    """The core of the first command runs one that gives turns: they are enough."""
+    with served() as (_, clients):
+        fill_sets(clients[0])
+        for title in ("SUBSCRIBE, PUBLISH", "SSUBSCRIBE, SPUBLISH"):
+            missed, beside = [], 0
+            for i in range(BRAKED_TRIES):
+                brake = clients[i % 2 + 2]
+                brake.send("SUNIONSTORE", "result", "big1", "big2")
+                if not PAIRS[title](clients[i % 2], clients[(i + 1) % 2], f"beside{i}"):
+                    missed.append(i)
+                beside += not answered(brake)
+                brake.read()
+            checks.equal(f"{title}: tries in which the second did not see the first", missed, [])
+            checks.true(f"{title}: some of them ended before the long command", beside > 0, "none")
 
 
 def pipelines(checks):
@@ -192,6 +216,8 @@ def a_core_that_does_not_answer(checks):
         for brake in brakes:
             for _ in range(PIPELINE):
                 brake.read()
+        for client in (one, one, two, two):  # by the second reply the core has read its letters
+            client.call("PING")
         pair = PAIRS["SUBSCRIBE, PUBLISH"]
         missed = [i for i in range(BRAKED_TRIES) if not pair(one, two, f"after{i}")]
         checks.equal("tries that missed once it answers again", missed, [])
@@ -242,9 +268,7 @@ def storm(checks):
     print(f"    repeat with CINNABAR_ORDER_SEED={seed}")
     for threads in (2, 4):
         with Server(threads=threads, options=["--save", ""]) as server, server.client() as one:
-            for key in ("big1", "big2"):
-                for first in range(0, 20_000, 500):
-                    one.call("SADD", key, *[f"{key}{i}" for i in range(first, first + 500)])
+            fill_sets(one)
             failures = []
             workers = [threading.Thread(target=storm_worker, args=(server, number, random.Random(seed + number), failures))
                        for number in range(8)]
@@ -259,5 +283,5 @@ def storm(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([right_behind, behind_a_brake, pipelines, transactions_do_not_wait, who_hangs_up_is_served,
-                        a_core_that_does_not_answer, storm]))
+    sys.exit(run_parts([right_behind, behind_a_brake, beside_a_long_command, pipelines, transactions_do_not_wait,
+                        who_hangs_up_is_served, a_core_that_does_not_answer, storm]))
