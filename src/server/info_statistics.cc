@@ -96,7 +96,7 @@ void InfoReport::StatsSection() {
   Field("evicted_keys", evicted);
   Field("evicted_clients", sources_.client_memory.evicted());
   Zeros({"evicted_scripts"});
-  const Millis since = sources_.services.memory_exceeded_since.load(std::memory_order_relaxed);
+  const Millis since = sources_.services.memory_pressure.exceeded_since.load(std::memory_order_relaxed);
   const Millis over =
       since == 0 ? 0 : std::max<Millis>(sources_.services.dispatchers[0]->core().now - since, 0);
   Field("total_eviction_exceeded_time", millis_over + static_cast<uint64_t>(over));
