@@ -3,7 +3,7 @@
     lint.py [--tidy] [FILE...]     all files of the repository, or the given ones
 
 Checked: includes against the floors of cmake/floors.txt, `internal/` folders, sizes of files, functions and classes,
-file names, a README in each source folder, forbidden words, the lists that may only shrink, clang-format, and with --tidy
+file names, READMEs with a title, forbidden words, the lists that may only shrink, clang-format, and with --tidy
 clang-tidy. Exceptions from the size rules are in tools/lint_exceptions.txt.
 The last line is `N passed, N failed`: one for each rule.
 """

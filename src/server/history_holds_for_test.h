@@ -107,7 +107,7 @@ class HoldWatch final : public dispatch::HistoryObserver, public journal::Journa
     const dispatch::Command* command = FindKeys(argv);
     if (command == nullptr) return {};
     const std::vector<std::string_view> views(argv.begin(), argv.end());
-    const bool all = command->NeedsWorld(views) && command->Is(dispatch::Flag::kWrite);
+    const bool all = command->NeedsWorld(views, services_->settings) && command->Is(dispatch::Flag::kWrite);
     if (all || argv[0] == "DBSIZE") return last_;
     Record newest;
     for (const dispatch::KeyPosition& position : positions_) {

@@ -70,7 +70,7 @@ inline void KeepFiles(config::Settings& settings) {
 
 // A figure of INFO.
 inline uint64_t Figure(Server& server, const std::string& section, const std::string& name) {
-  const std::string text = server.Info({section});
+  const std::string text = server.services().control.Info({section});
   const size_t at = text.find(name + ":");
   return at == std::string::npos ? 0 : std::stoull(text.substr(at + name.size() + 1));
 }

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -82,27 +83,46 @@ class Server:
             arguments.insert(0, self.config_path)
         # Should we be killed, the kernel ends the server.
         self.command = ["setpriv", "--pdeathsig", "KILL", self.path, *arguments]
-        self.log = []
+        self.log = b""
+        self.log_lock = threading.Lock()
         self.ready = threading.Event()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, cwd=self.dir)
+        os.set_blocking(self.process.stdout.fileno(), False)
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         self.reader.start()
 
     def _read_log(self):
         # The line for the TCP port is the last one; without a port there is one for the Unix socket.
         last_line = b"Ready to accept connections tcp" if self.tcp and is_ours(self.path) else b"eady to accept connections"
-        for line in self.process.stdout:
-            self.log.append(line.decode("utf-8", "replace"))
-            if last_line in line:
+        pipe = select.poll()
+        pipe.register(self.process.stdout, select.POLLIN)
+        while pipe.poll() and self._take_log():
+            if not self.ready.is_set() and last_line in self.log:
                 self.ready.set()
         self.ready.set()
 
+    def _take_log(self):
+        """Takes what is in the pipe. False at its end."""
+        with self.log_lock:
+            try:
+                while True:
+                    piece = os.read(self.process.stdout.fileno(), 1 << 16)
+                    if not piece:
+                        return False
+                    self.log += piece
+            except BlockingIOError:
+                return True
+            except (OSError, ValueError):  # the pipe is closed
+                return False
+
     def wait_ready(self):
-        return self.ready.wait(SECONDS_MAX) and any("eady to accept" in line for line in self.log)
+        return self.ready.wait(SECONDS_MAX) and b"eady to accept" in self.log
 
     def log_text(self):
-        return "".join(self.log)
+        """All that the server has logged so far, also what the reading thread has not come to yet."""
+        self._take_log()
+        return self.log.decode("utf-8", "replace")
 
     @property
     def address(self):
