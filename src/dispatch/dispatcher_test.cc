@@ -282,7 +282,7 @@ TEST_F(DispatcherTest, AWriteRightBehindAPauseReplacesWhatHasExpired) {
   pause_.until = dispatcher_->core().now;  // nobody has ended it yet
   EXPECT_EQ(Run({"put", "k", "new"}), "+OK\r\n");
   EXPECT_EQ(keyspace_.Size(0), 1u);
-  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | DEL k | put k new | EXEC");
+  EXPECT_EQ(Journal(), "MULTI | SELECT 0 | DEL k | put k new | EXEC");
   EXPECT_FALSE(dispatcher_->core().may_expire);
 }
 
@@ -293,7 +293,7 @@ TEST_F(DispatcherTest, AWriteBehindAPauseOfItsOwnTransactionReplacesWhatHasExpir
   Run({"put", "k", "new"});
   EXPECT_EQ(Run({"finish"}), "*2\r\n+OK\r\n+OK\r\n");
   EXPECT_EQ(keyspace_.Size(0), 1u);
-  EXPECT_EQ(Journal(), "SELECT 0 | MULTI | DEL k | put k new | EXEC");
+  EXPECT_EQ(Journal(), "MULTI | SELECT 0 | DEL k | put k new | EXEC");
   EXPECT_EQ(Execute(session_, {"put", "k", "later"}), Dispatcher::Outcome::kPostponed);
   EXPECT_FALSE(dispatcher_->core().may_expire);
 }
