@@ -215,6 +215,23 @@ TEST_F(PrimaryLinkTest, AFileIsJoinedWhileItIsWritten) {
   schedule_.Remove(*filtered);
 }
 
+TEST_F(PrimaryLinkTest, ASnapshotOfAnOldHistoryIsNotJoined) {
+  snapshots_.diskless = false;
+  auto first = NewLink(), second = NewLink();
+  Psync(*first, "?", "-1");
+  schedule_.Add(*first, now_);
+  schedule_.Begun(*schedule_.Due(now_, snapshots_), End(), backlog_, {}, now_);
+  schedule_.Remove(*first);
+  history_.Shift(ReplicationId::New(random_), 10);
+  schedule_.HistoryChanged();
+  Psync(*second, "?", "-1");
+  schedule_.Add(*second, now_);
+  EXPECT_EQ(second->TakeText(), "");
+  EXPECT_TRUE(schedule_.Ended(SnapshotSchedule::Result::kWritten, 5, now_).send_file.empty());
+  EXPECT_TRUE(schedule_.Due(now_, snapshots_).has_value());
+  schedule_.Remove(*second);
+}
+
 TEST_F(PrimaryLinkTest, ADisklessPayloadEndsWithTheMarkAndTheStreamWaitsForAnAck) {
   const std::string mark(40, 'm');
   auto link = NewLink({"eof", "psync2"});

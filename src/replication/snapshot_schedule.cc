@@ -20,7 +20,8 @@ bool SnapshotSchedule::Suits(const Order& order, const PrimaryLink& link) {
 
 void SnapshotSchedule::Add(PrimaryLink& link, Millis now) {
   CHECK(link.state() == PrimaryLink::State::kWaitStart);
-  if (making_ && making_->order.transfer == Transfer::kFile && Suits(making_->order, link)) {
+  const bool joinable = making_ && making_->order.transfer == Transfer::kFile && making_->begin;
+  if (joinable && Suits(making_->order, link)) {
     auto cursor = making_->backlog->Open(making_->position.offset);
     CHECK(cursor.has_value());
     link.BeginPayload(making_->position, Transfer::kFile, std::move(*cursor), {}, now);
@@ -71,6 +72,11 @@ std::vector<PrimaryLink*> SnapshotSchedule::BeginFailed(const Order& order) {
     return true;
   });
   return failed;
+}
+
+void SnapshotSchedule::HistoryChanged() {
+  CHECK(waiting_.empty() && receivers_.empty());
+  if (making_) making_->begin.Close();
 }
 
 SnapshotSchedule::Receivers SnapshotSchedule::Ended(Result result, uint64_t size, Millis now) {

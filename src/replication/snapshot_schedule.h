@@ -67,6 +67,10 @@ class SnapshotSchedule {
   // `size` is that of the file. For a stream REQUIRES that every byte was handed to the links before.
   Receivers Ended(Result result, uint64_t size, Millis now);
 
+  // The id of our history has changed, or the backlog was started anew: nobody may join what is being made,
+  // which names the old id. REQUIRES: all links were removed and closed (they ask again).
+  void HistoryChanged();
+
   bool making() const { return making_.has_value(); }
   // Of the snapshot that is being made.
   Transfer transfer() const { return making_->order.transfer; }
@@ -84,7 +88,7 @@ class SnapshotSchedule {
     Position position;
     std::string mark;
     Backlog* backlog;
-    Backlog::Cursor begin;  // keeps everything since the cut
+    Backlog::Cursor begin;  // keeps everything since the cut; closed when nobody may join
   };
   static Order OrderFor(const PrimaryLink& link, const Settings& settings);
   // Whether a link can read what the order makes.
