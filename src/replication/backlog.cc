@@ -27,8 +27,7 @@ struct Backlog::Block {
   char data[];
 };
 
-// ---- cursors
-// -----------------------------------------------------------------------------------------------------
+// ---- cursors ----
 
 StreamOffset Backlog::Cursor::offset() const {
   return block_->offset + sent_;
@@ -75,8 +74,7 @@ void Backlog::Cursor::Close() {
   std::exchange(backlog_, nullptr)->Release(block_);
 }
 
-// ---- the chain
-// ---------------------------------------------------------------------------------------------------
+// ---- the chain ----
 
 Backlog::~Backlog() {
   DropChain();

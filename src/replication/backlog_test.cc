@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "replication/backlog_sink.h"
 
 namespace cinnabar::replication {
 namespace {
@@ -68,6 +69,20 @@ TEST(Backlog, OffsetsCountTheBytesBefore) {
   EXPECT_EQ(Take(*cursor), "de");
   EXPECT_FALSE(backlog.Open(99).has_value());
   EXPECT_FALSE(backlog.Open(106).has_value());
+}
+
+TEST(Backlog, TakesTheJournalsStream) {
+  journal::Journal journal;
+  Backlog backlog(Backlog::kLimitMin);
+  BacklogSink sink(backlog);
+  backlog.Start(journal.offset());
+  journal.AddSink(sink);
+  journal::Effects effects;
+  effects.Add(0, {"INCR", "n"});
+  for (int i = 0; i < 3; ++i) journal.Append(effects, journal::Grouping::kAsNeeded);
+  EXPECT_EQ(backlog.end(), journal.offset());
+  auto cursor = backlog.Open(0);
+  EXPECT_TRUE(Take(*cursor).starts_with("*2\r\n$6\r\nSELECT"));
 }
 
 TEST(Backlog, KeepsTheLimitAndAtMostOneBlockMore) {

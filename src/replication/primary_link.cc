@@ -47,8 +47,7 @@ int64_t PrimaryLink::LagSeconds(Millis now) const {
   return state_ == State::kOnline ? (now - acknowledged_at_) / kMillisPerSecond : 0;
 }
 
-// ---- REPLCONF
-// ----------------------------------------------------------------------------------------------------
+// ---- REPLCONF ----
 
 PrimaryLink::Replconf PrimaryLink::Reply(std::string_view line) {
   text_ += line == "OK" ? "+" : "-";
@@ -139,8 +138,7 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
   return Replconf::kAcknowledged;
 }
 
-// ---- PSYNC
-// -------------------------------------------------------------------------------------------------------
+// ---- PSYNC ----
 
 PrimaryLink::Answer PrimaryLink::Refuse(std::string_view line) {
   Reply(line);
@@ -166,8 +164,14 @@ PrimaryLink::Answer PrimaryLink::OnPsync(std::span<const std::string_view> argv,
   const auto first_lacking = ParseInt64(argv[2]);
   if (!first_lacking) return Refuse(kNotANumber);
   const std::string_view id = argv[1];
+  if (argv.size() > 3 && SameWord(argv[3], "failover")) {
+    if (side.upstream == PrimarySide::Upstream::kNone) {
+      return Refuse("ERR PSYNC FAILOVER can't be sent to a master.");
+    }
+    if (!side.history.id().Matches(id)) return Refuse("ERR PSYNC FAILOVER replid must match my replid.");
+    return Answer::kTakeOver;
+  }
   asked_to_continue_ = id != "?";
-  backlog_limit_ = side.backlog.limit();
   if (asked_to_continue_ && *first_lacking >= 1 && !traits_.filter.any() && !traits_.rdb_only) {
     const auto offset = static_cast<StreamOffset>(*first_lacking) - 1;
     if (side.history.CanContinue(id, offset)) {
@@ -196,7 +200,6 @@ PrimaryLink::Answer PrimaryLink::OnSync(const PrimarySide& side, Millis now) {
   asked_to_continue_ = false;
   if (const auto refused = RefuseEarly(side)) return *refused;
   by_sync_ = true;
-  backlog_limit_ = side.backlog.limit();
   state_ = State::kWaitStart;
   progress_at_ = acknowledged_at_ = newline_at_ = now;
   return Answer::kNeedsSnapshot;
@@ -213,8 +216,7 @@ void PrimaryLink::LeaveQuorum() {
   member_.reset();
 }
 
-// ---- the payload
-// -------------------------------------------------------------------------------------------------
+// ---- the payload ----
 
 void PrimaryLink::BeginPayload(const Position& position, Transfer transfer, Backlog::Cursor cursor,
                                std::string_view mark, Millis now) {
@@ -265,14 +267,13 @@ void PrimaryLink::GiveUpSnapshot() {
   if (state_ == State::kWaitStart) Reply("ERR BGSAVE failed, replication can't continue");
 }
 
-// ---- time
-// --------------------------------------------------------------------------------------------------------
+// ---- time ----
 
-bool PrimaryLink::OverLimit(Millis now, const Settings& settings, uint64_t backlog_limit) {
+bool PrimaryLink::OverLimit(Millis now, const Settings& settings) {
   const OutputLimit& limit = settings.output_limit;
   const uint64_t pending = pending_bytes();
   // A limit below the size of the backlog would close replicas that continue from it.
-  if (limit.hard_bytes != 0 && pending > std::max(limit.hard_bytes, backlog_limit)) return true;
+  if (limit.hard_bytes != 0 && pending > std::max(limit.hard_bytes, settings.backlog_bytes)) return true;
   if (limit.soft_bytes == 0 || pending <= limit.soft_bytes) {
     over_soft_since_.reset();
     return false;
@@ -283,7 +284,7 @@ bool PrimaryLink::OverLimit(Millis now, const Settings& settings, uint64_t backl
 
 PrimaryLink::Close PrimaryLink::OnTick(Millis now, const Settings& settings) {
   if (state_ == State::kClient || state_ == State::kTransmitted) return Close::kNo;
-  if (OverLimit(now, settings, backlog_limit_)) return Close::kOutputLimit;
+  if (OverLimit(now, settings)) return Close::kOutputLimit;
   if (state_ == State::kOnline) {
     // Replicas that used SYNC do not acknowledge.
     if (!by_sync_ && now - acknowledged_at_ > settings.timeout) return Close::kTimeout;

@@ -1,18 +1,18 @@
 // PrimaryLink: the primary's end of one replica's connection. Sans-I/O: parsed commands and ticks in; bytes,
 // and what the link may send besides, out.
 //
-//   kClient --PSYNC: it continues--------------------------------------------------------> kOnline
-//      |                                                                                      ^
-//      +--PSYNC, SYNC: full--> kWaitStart --snapshot begins--> kWaitEnd --file--> kSendBulk --+-->
-//      kTransmitted
-//                                                                  +------------diskless------+    (rdb-only)
+//   kClient --PSYNC: it continues------------------------------------------------> kOnline
+//      |                                                                              ^
+//      +--PSYNC, SYNC: full--> kWaitStart --begins--> kWaitEnd --file--> kSendBulk ---+
+//                                                        +--diskless------------------+
+//
+// With rdb-only it ends with kTransmitted instead of kOnline.
 //
 // The handshake comes as ordinary commands of a session (PING and AUTH are answered there, REPLCONF and PSYNC
 // here); from PSYNC on the connection is a replica's. What it sends, in order:
 //   1. TakeText(): replies, `+CONTINUE`, `+FULLRESYNC`, the header of the payload, newlines that keep a
-//   waiting
-//      replica from giving up, the mark behind a diskless payload. The session appends it to its output
-//      whenever it has called anything here.
+//      waiting replica from giving up, the mark behind a diskless payload. The session appends it to its
+//      output whenever it has called anything here.
 //   2. the payload, which the server sends itself: the file of a snapshot in kSendBulk (then BulkSent), or
 //      the bytes of the child in kWaitEnd with Transfer::kStream (OnProgress when some have left);
 //   3. stream(): the backlog from the offset of the snapshot on, sent from its blocks.
@@ -91,6 +91,7 @@ class PrimaryLink {
   struct Settings {
     Millis timeout = 60'000;  // repl-timeout
     OutputLimit output_limit;
+    uint64_t backlog_bytes = 0;  // repl-backlog-size: a lower hard limit counts as this
   };
 
   // `session` is the caller's name for the link. The quorum counts it while it is online.
@@ -112,9 +113,10 @@ class PrimaryLink {
     kIgnored,        // it is a replica already: no answer
     kContinues,      // online, from the offset asked for
     kNeedsSnapshot,  // to be given to the SnapshotSchedule
+    kTakeOver,       // become a primary, then call this again without the last word
   };
-  // PSYNC id offset. World stopped. The FAILOVER form is the server's: it takes over first, and then calls
-  // this without the last word.
+  // PSYNC id offset [FAILOVER]. World stopped. The last word is our primary's, which has stopped taking
+  // writes, waits until we have everything, and wants to be our replica (the command FAILOVER).
   Answer OnPsync(std::span<const std::string_view> argv, const PrimarySide& side, Millis now);
   // SYNC: full, and without a word about id and offset.
   Answer OnSync(const PrimarySide& side, Millis now);
@@ -171,7 +173,7 @@ class PrimaryLink {
   std::optional<Answer> RefuseEarly(const PrimarySide& side);
   void GoOnline(Millis now);
   void LeaveQuorum();
-  bool OverLimit(Millis now, const Settings& settings, uint64_t backlog_limit);
+  bool OverLimit(Millis now, const Settings& settings);
 
   // What the schedule does.
   void BeginPayload(const Position& position, Transfer transfer, Backlog::Cursor cursor,
@@ -191,7 +193,6 @@ class PrimaryLink {
   ReplicaTraits traits_;
   std::string text_;
   Backlog::Cursor cursor_;
-  uint64_t backlog_limit_ = 0;
   StreamOffset acknowledged_ = 0;
   StreamOffset acknowledged_on_disk_ = 0;
   Millis acknowledged_at_ = 0;

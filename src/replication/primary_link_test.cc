@@ -67,8 +67,7 @@ class PrimaryLinkTest : public ::testing::Test {
   uint64_t sessions_ = 0;
 };
 
-// ---- REPLCONF
-// ----------------------------------------------------------------------------------------------------
+// ---- REPLCONF ----
 
 TEST_F(PrimaryLinkTest, TakesWhatReplicasSayOfThemselves) {
   auto link = NewLink();
@@ -103,8 +102,7 @@ TEST_F(PrimaryLinkTest, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(Replconf(*link, {"ack", "5"}), "");
 }
 
-// ---- partial resynchronisation
-// -----------------------------------------------------------------------------------
+// ---- partial resynchronisation ----
 
 TEST_F(PrimaryLinkTest, ContinuesFromTheFirstByteThatTheReplicaLacks) {
   auto old = NewLink();
@@ -164,8 +162,25 @@ TEST_F(PrimaryLinkTest, AReplicaServesOnlyWhileItFollows) {
   EXPECT_EQ(Psync(*link, Id(), "11"), Answer::kContinues);
 }
 
-// ---- full synchronisation
-// ----------------------------------------------------------------------------------------
+TEST_F(PrimaryLinkTest, TakesOverWhenItsPrimaryDemandsIt) {
+  auto link = NewLink();
+  const std::string id = Id();
+  const auto demand = [&](std::string_view of) {
+    return link->OnPsync(Words{"PSYNC", of, "11", "FAILOVER"}, Side(), now_);
+  };
+  EXPECT_EQ(demand(id), Answer::kRefused);
+  EXPECT_EQ(link->TakeText(), "-ERR PSYNC FAILOVER can't be sent to a master.\r\n");
+  upstream_ = PrimarySide::Upstream::kUp;
+  EXPECT_EQ(demand(std::string(40, 'f')), Answer::kRefused);
+  EXPECT_EQ(link->TakeText(), "-ERR PSYNC FAILOVER replid must match my replid.\r\n");
+  EXPECT_EQ(demand(id), Answer::kTakeOver);
+  EXPECT_EQ(link->TakeText(), "");
+  upstream_ = PrimarySide::Upstream::kNone;
+  history_.Shift(ReplicationId::New(random_), 10);
+  EXPECT_EQ(Psync(*link, id, "11"), Answer::kContinues);
+}
+
+// ---- full synchronisation ----
 
 TEST_F(PrimaryLinkTest, SendsAFileAndThenWhatHappenedMeanwhile) {
   snapshots_.diskless = false;
@@ -310,8 +325,7 @@ TEST_F(PrimaryLinkTest, WhoWantsThePayloadAloneGetsNoMore) {
   EXPECT_EQ(quorum_.size(), 0u);
 }
 
-// ---- acknowledgements and time
-// -----------------------------------------------------------------------------------
+// ---- acknowledgements and time ----
 
 TEST_F(PrimaryLinkTest, AcknowledgementsCountForTheQuorumWhileItIsOnline) {
   auto link = NewLink();
@@ -380,6 +394,7 @@ TEST_F(PrimaryLinkTest, WaitingReplicasGetNewlinesUntilThePayloadFlows) {
 }
 
 TEST_F(PrimaryLinkTest, ReplicasThatDoNotReadAreClosed) {
+  settings_.backlog_bytes = Backlog::kLimitMin;
   settings_.output_limit = {.hard_bytes = 1000, .soft_bytes = 500, .soft_millis = 2000};
   auto link = NewLink();
   Psync(*link, Id(), "11");

@@ -47,8 +47,7 @@ void ReplicaLink::Enter(State state, Millis now) {
   heard_at_ = said_at_ = now;
 }
 
-// ---- begin and end
-// -----------------------------------------------------------------------------------------------
+// ---- begin and end ----
 
 void ReplicaLink::Follow(std::optional<Position> position, Millis now, TakeOver take_over) {
   CHECK(state_ == State::kIdle);
@@ -109,8 +108,7 @@ void ReplicaLink::Disconnected(std::string_view reason, Millis now) {
   Retry(Connection::kGone, reason, now);
 }
 
-// ---- the handshake
-// -----------------------------------------------------------------------------------------------
+// ---- the handshake ----
 
 void ReplicaLink::Ask(std::initializer_list<std::string_view> words) {
   std::string text;
@@ -226,8 +224,7 @@ void ReplicaLink::TakePsyncError(std::string_view line, Millis now) {
   port_.Send("SYNC\r\n");
 }
 
-// ---- the payload
-// -------------------------------------------------------------------------------------------------
+// ---- the payload ----
 
 // `$LENGTH` or `$EOF:` and 40 bytes.
 void ReplicaLink::TakePayloadHeader(std::string_view line, Millis now) {
@@ -275,8 +272,7 @@ void ReplicaLink::Loaded(Load result, Millis now) {
   Retry(connection, "Failed trying to load the MASTER synchronization DB", now);
 }
 
-// ---- the stream
-// --------------------------------------------------------------------------------------------------
+// ---- the stream ----
 
 void ReplicaLink::GoOnline(Millis now) {
   unapplied_ = 0;
@@ -302,8 +298,7 @@ void ReplicaLink::Acknowledge(Millis now) {
   }
 }
 
-// ---- bytes and time
-// ----------------------------------------------------------------------------------------------
+// ---- bytes and time ----
 
 void ReplicaLink::TakeLine(std::string_view line, Millis now) {
   if (line.ends_with('\r')) line.remove_suffix(1);

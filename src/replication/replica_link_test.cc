@@ -92,8 +92,7 @@ class ReplicaLinkTest : public ::testing::Test {
   Millis now_ = 1'000'000;
 };
 
-// ---- the handshake
-// -----------------------------------------------------------------------------------------------
+// ---- the handshake ----
 
 TEST_F(ReplicaLinkTest, IntroducesItselfAndAsksForEverything) {
   EXPECT_EQ(link_.state_name(), "none");
@@ -204,8 +203,19 @@ TEST_F(ReplicaLinkTest, NonsenseEndsTheAttempt) {
   EXPECT_EQ(link_.state(), State::kConnect);
 }
 
-// ---- the payload
-// -------------------------------------------------------------------------------------------------
+TEST_F(ReplicaLinkTest, ALineThatWasCutOffIsForgotten) {
+  link_.Follow(Position{id_, 5}, now_);
+  Handshake();
+  Say("+FULLRESYNC " + Id());
+  link_.Disconnected("", now_);
+  EXPECT_TRUE(Handshake().ends_with(Encoded({"PSYNC", Id(), "6"})));
+  Say("+CONT");
+  Say("INUE\r");
+  Say("\n");
+  EXPECT_TRUE(link_.online());
+}
+
+// ---- the payload ----
 
 TEST_F(ReplicaLinkTest, LoadsAFileAndThenTakesTheStream) {
   link_.Follow(std::nullopt, now_);
@@ -344,8 +354,7 @@ TEST_F(ReplicaLinkTest, APrimaryMayGiveUpTheSnapshot) {
   EXPECT_TRUE(port_.Events().starts_with("close: Bad protocol from MASTER"));
 }
 
-// ---- the stream
-// --------------------------------------------------------------------------------------------------
+// ---- the stream ----
 
 TEST_F(ReplicaLinkTest, OnlyWhatWasAppliedCounts) {
   FollowOnline();

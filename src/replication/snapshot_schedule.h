@@ -27,8 +27,8 @@ class SnapshotSchedule {
   struct Settings {
     bool diskless = true;          // repl-diskless-sync
     Millis diskless_delay = 5000;  // repl-diskless-sync-delay: so that others can come along
-    int64_t diskless_replicas_max =
-        0;  // repl-diskless-sync-max-replicas: enough to begin at once; 0: no such number
+    // repl-diskless-sync-max-replicas: so many are enough to begin at once; 0: no such number.
+    int64_t diskless_replicas_max = 0;
   };
   struct Order {
     Transfer transfer = Transfer::kFile;

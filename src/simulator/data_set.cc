@@ -117,8 +117,7 @@ std::optional<DataSet> DataSet::Parse(std::string_view bytes) {
   return data;
 }
 
-// ---- the stream
-// --------------------------------------------------------------------------------------------------
+// ---- the stream ----
 
 void StreamApplier::Reset() {
   buffer_.clear();

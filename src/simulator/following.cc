@@ -8,8 +8,7 @@ namespace cinnabar::simulator {
 
 using replication::ReplicaLink;
 
-// ---- roles
-// -------------------------------------------------------------------------------------------------------
+// ---- roles ----
 
 void Process::NewHistory(std::optional<Position> grown_from) {
   history_.Replace(ReplicationId::New(node_.random_));
@@ -70,8 +69,7 @@ void Process::FollowNode(int primary) {
   link_.Follow(position, now());
 }
 
-// ---- the connection
-// ----------------------------------------------------------------------------------------------
+// ---- the connection ----
 
 void Process::Connect() {
   upstream_ = node_.network_.Connect(node_.number_, *followed_);
@@ -132,8 +130,7 @@ void Process::Close(std::string_view reason) {
   applier_.Reset();
 }
 
-// ---- synchronisation
-// ---------------------------------------------------------------------------------------------
+// ---- synchronisation ----
 
 void Process::Continue(const ReplicationId& id) {
   ++node_.watch_.continued;
@@ -151,6 +148,7 @@ void Process::BeginLoad(const Payload& payload) {
   incoming_.clear();
   ++load_;
   if (node_.options_.loads_beside_old_data) return;
+  data_ = DataSet();
   data_valid_ = false;
   ++node_.life_;
   EndAllSessions();
@@ -192,8 +190,7 @@ void Process::FinishLoad() {
   PassToLink({});
 }
 
-// ---- the stream
-// --------------------------------------------------------------------------------------------------
+// ---- the stream ----
 
 void Process::Apply(std::string_view bytes) {
   applier_.Feed(bytes);

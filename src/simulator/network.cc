@@ -38,8 +38,7 @@ void Network::HealAll() {
   blocked_until_.clear();
 }
 
-// ---- connections
-// -------------------------------------------------------------------------------------------------
+// ---- connections ----
 
 ConnectionId Network::Connect(int from, int to) {
   const ConnectionId id = ++last_id_;
@@ -153,8 +152,7 @@ void Network::Note(int node, ConnectionId id, std::string_view bytes) {
   digest_ = Fingerprint(bytes, digest_);
 }
 
-// ---- faults
-// ------------------------------------------------------------------------------------------------------
+// ---- faults ----
 
 // What is on the way from a random place on never arrives.
 void Network::LoseTail(Way& way) {

@@ -93,8 +93,7 @@ std::string Node::Description() const {
   return text + " link " + std::string(process_->link_.state_name());
 }
 
-// ---- the process
-// -------------------------------------------------------------------------------------------------
+// ---- the process ----
 
 Process::Process(Node& node) : node_(node), backlog_(node.options_.backlog_bytes), link_(*this) {
   link_.settings().timeout = node.options_.timeout;

@@ -28,8 +28,7 @@ std::string Encoded(const std::vector<std::string>& words) {
 
 }  // namespace
 
-// ---- sessions
-// ----------------------------------------------------------------------------------------------------
+// ---- sessions ----
 
 void Process::OnAccepted(ConnectionId connection, int peer) {
   sessions_.emplace(connection, new Session{.connection = connection,
@@ -163,8 +162,7 @@ Process::Session* Process::SessionOf(const PrimaryLink& link) {
   return sessions_.at(static_cast<ConnectionId>(link.session())).get();
 }
 
-// ---- snapshots
-// ---------------------------------------------------------------------------------------------------
+// ---- snapshots ----
 
 void Process::BeginSnapshotIfDue() {
   if (snapshot_ || !data_valid_ || !backlog_.active()) return;
@@ -223,8 +221,7 @@ void Process::EndSnapshot() {
   for (PrimaryLink* link : told.close) EndSession(static_cast<ConnectionId>(link->session()));
 }
 
-// ---- the stream
-// --------------------------------------------------------------------------------------------------
+// ---- the stream ----
 
 // A primary keeps a stream while there is somebody to follow it. What was written without one belongs to no
 // history that anybody else knows.

@@ -103,8 +103,7 @@ bool Simulation::Agree() const {
   });
 }
 
-// ---- clients
-// -----------------------------------------------------------------------------------------------------
+// ---- clients ----
 
 void Simulation::WriteSomething() {
   // Most know the primary; some still write to what was one.
@@ -155,8 +154,7 @@ void Simulation::ReadSomething() {
   }
 }
 
-// ---- faults
-// ------------------------------------------------------------------------------------------------------
+// ---- faults ----
 
 void Simulation::GoWrong() {
   const int node = static_cast<int>(random_.Uniform(nodes_.size()));
@@ -198,8 +196,7 @@ void Simulation::CrashNode(int number) {
   });
 }
 
-// ---- the operator
-// ------------------------------------------------------------------------------------------------
+// ---- the operator ----
 
 bool Simulation::Reachable(int node) const {
   return nodes_[static_cast<size_t>(node)]->running() &&
@@ -224,8 +221,9 @@ void Simulation::Operate() {
 }
 
 int Simulation::RankOf(const Node& node) const {
-  const auto it = std::ranges::find(appointed_, node.history().id());
-  return it == appointed_.end() ? -1 : static_cast<int>(it - appointed_.begin());
+  const auto writer = truth_.WriterOf(node.history().id(), node.offset());
+  const auto it = std::find(appointed_.rbegin(), appointed_.rend(), writer);
+  return static_cast<int>(appointed_.rend() - it) - 1;
 }
 
 bool Simulation::MoreAdvanced(const Node& a, const Node& b) const {
@@ -258,6 +256,8 @@ void Simulation::Promote(int number) {
   primary_ = number;
   primary_missed_since_.reset();
   node.BecomePrimary();
+  // Also one that had been deposed without hearing of it, and goes on under its id.
+  appointed_.push_back(node.history().id());
   Arrange();
 }
 
@@ -300,8 +300,7 @@ void Simulation::CheckAnswered(const Node& next) {
   });
 }
 
-// ---- what nodes tell
-// ---------------------------------------------------------------------------------------------
+// ---- what nodes tell ----
 
 void Simulation::OnRoot(const Node& node, std::optional<Position> grown_from) {
   truth_.AddRoot(node.history().id(), node.offset(), node.data().mark(), grown_from);
@@ -310,7 +309,6 @@ void Simulation::OnRoot(const Node& node, std::optional<Position> grown_from) {
 
 void Simulation::OnBranch(const Node& node) {
   truth_.AddBranch(node.history().id(), node.history().second_id(), node.offset());
-  if (node.number() == primary_) appointed_.push_back(node.history().id());
 }
 
 void Simulation::OnWritten(const Node& node) {

@@ -2,20 +2,22 @@
 // whom to follow, and everything that goes wrong meanwhile. Then the faults end, and all nodes must agree.
 //
 // A run is a function of its seed. What is checked, all the time:
-//   - a node that says it is at an offset of a history has exactly the data of that history at that offset:
-//   no gap, no
-//     repeat, never the middle of a transaction; also at the moment in which it is told to continue;
-//   - what one session reads from one node does not go back, unless its state was on a history that has been
-//   given up;
-//   - when the most advanced node that can be reached is promoted, no write is lost that was answered after N
-//     acknowledgements while one who acknowledged it can be reached;
-//   - in the end, when everything can be reached and nobody writes, all nodes have the same id, offset and
-//   data.
+//   - A node that says it is at an offset of a history has exactly the data of that history at that offset:
+//   no
+//     gap, no repeat, never the middle of a transaction; also at the moment when it is told to continue.
+//   - What one session reads from one node does not go back, unless that history has been given up.
+//   - When the most advanced node that can be reached is promoted, no write is lost that was answered after N
+//     acknowledgements, while one who acknowledged it can be reached.
+//   - In the end, when everything can be reached and nobody writes, all have the same id, offset and data.
 //
-// Most advanced: the one whose history was appointed last, then the greatest offset. An offset alone says
-// nothing. What is no fault: writes that a deposed primary answers, since nobody has told it yet; what was
-// acknowledged by a replica that then lost its memory, or emptied its data set for a full synchronisation
-// (loads_beside_old_data).
+// Most advanced: the one whose last byte was written under the id that was appointed last, then the greatest
+// offset. An offset alone says nothing: a deposed primary's may be greater. Nor does an id alone: a replica
+// learns the new id with +CONTINUE while it may still be behind the offset at which that id begins (the new
+// primary's second_repl_offset), and then another one that has only the old id may have more.
+//
+// What is no fault: that writes are lost which a deposed primary has answered, since nobody had told it yet;
+// or which were acknowledged by a replica that then lost its memory, or emptied its data set for a full
+// synchronisation (loads_beside_old_data).
 #pragma once
 
 #include <cstdint>

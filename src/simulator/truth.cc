@@ -15,38 +15,38 @@ void Truth::AddBorder(const ReplicationId& id, StreamOffset offset, StateMark ma
   branches_[std::string(id.text())].borders[offset] = mark;
 }
 
-const Truth::Branch* Truth::OwnerOf(std::string_view id, StreamOffset offset) const {
-  while (true) {
-    const auto it = branches_.find(id);
-    if (it == branches_.end()) return nullptr;
-    if (it->second.parent.empty() || offset > it->second.begin) return &it->second;
-    id = it->second.parent;
+Truth::Branches::const_iterator Truth::OwnerOf(std::string_view id, StreamOffset offset) const {
+  auto it = branches_.find(id);
+  while (it != branches_.end() && !it->second.parent.empty() && offset <= it->second.begin) {
+    it = branches_.find(it->second.parent);
   }
+  return it;
 }
 
 std::optional<StateMark> Truth::At(const ReplicationId& id, StreamOffset offset) const {
-  const Branch* owner = OwnerOf(id.text(), offset);
-  if (owner == nullptr) return std::nullopt;
-  const auto it = owner->borders.find(offset);
-  return it == owner->borders.end() ? std::nullopt : std::optional(it->second);
+  const auto owner = OwnerOf(id.text(), offset);
+  if (owner == branches_.end()) return std::nullopt;
+  const auto it = owner->second.borders.find(offset);
+  return it == owner->second.borders.end() ? std::nullopt : std::optional(it->second);
 }
 
-const Truth::Branch* Truth::RootOf(std::string_view id) const {
-  return OwnerOf(id, 0);
+std::optional<ReplicationId> Truth::WriterOf(const ReplicationId& id, StreamOffset offset) const {
+  const auto owner = OwnerOf(id.text(), offset);
+  return owner == branches_.end() ? std::nullopt : ReplicationId::Parse(owner->first);
+}
+
+bool Truth::Contains(const ReplicationId& of, const ReplicationId& id, StreamOffset offset) const {
+  const auto owner = OwnerOf(id.text(), offset);
+  return owner != branches_.end() && owner == OwnerOf(of.text(), offset);
 }
 
 bool Truth::Includes(Position now, const Position& before) const {
   while (true) {
     if (before.offset <= now.offset && Contains(now.id, before.id, before.offset)) return true;
-    const Branch* root = RootOf(now.id.text());
-    if (root == nullptr || !root->grown_from) return false;
-    now = *root->grown_from;
+    const auto root = OwnerOf(now.id.text(), 0);
+    if (root == branches_.end() || !root->second.grown_from) return false;
+    now = *root->second.grown_from;
   }
-}
-
-bool Truth::Contains(const ReplicationId& of, const ReplicationId& id, StreamOffset offset) const {
-  const Branch* owner = OwnerOf(id.text(), offset);
-  return owner != nullptr && owner == OwnerOf(of.text(), offset);
 }
 
 }  // namespace cinnabar::simulator

@@ -34,6 +34,9 @@ class Truth {
 
   // Nothing if no record ends there.
   std::optional<StateMark> At(const ReplicationId& id, StreamOffset offset) const;
+  // The history whose primary wrote the byte before the offset: an id may have been learnt at an offset where
+  // it is still its parent's. Nothing if it is unknown.
+  std::optional<ReplicationId> WriterOf(const ReplicationId& id, StreamOffset offset) const;
   // Whether the state at (id, offset) is one that history `of` goes through.
   bool Contains(const ReplicationId& of, const ReplicationId& id, StreamOffset offset) const;
   // Whether what was written up to `before` is part of the state at `now`.
@@ -46,11 +49,11 @@ class Truth {
     std::optional<Position> grown_from;  // roots only
     std::map<StreamOffset, StateMark> borders;
   };
-  const Branch* RootOf(std::string_view id) const;
-  // The history that has written the byte before the offset.
-  const Branch* OwnerOf(std::string_view id, StreamOffset offset) const;
+  using Branches = std::map<std::string, Branch, std::less<>>;
+  // As WriterOf. A root has written everything, however early.
+  Branches::const_iterator OwnerOf(std::string_view id, StreamOffset offset) const;
 
-  std::map<std::string, Branch, std::less<>> branches_;
+  Branches branches_;
 };
 
 }  // namespace cinnabar::simulator
