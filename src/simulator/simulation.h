@@ -5,7 +5,7 @@
 //   - A node that says it is at an offset of a history has exactly the data of that history at that offset:
 //   no
 //     gap, no repeat, never the middle of a transaction; also at the moment when it is told to continue.
-//   - What one session reads from one node does not go back, unless that history has been given up.
+//   - What one session reads from one node does not go back, as long as the node stays with one history.
 //   - When the most advanced node that can be reached is promoted, no write is lost that was answered after N
 //     acknowledgements, while one who acknowledged it can be reached.
 //   - In the end, when everything can be reached and nobody writes, all have the same id, offset and data.
