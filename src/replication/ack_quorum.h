@@ -1,8 +1,8 @@
 // AckQuorum: how far the stream has been acknowledged by how many replicas.
 //
 // Reached(n) is the greatest offset that at least n replicas have acknowledged: WAIT n is satisfied for an
-// offset at or below it, and a write that needs n replicas may be answered. With it come the acknowledgements
-// of what replicas have on disk (the FACK of REPLCONF ACK), for WAITAOF.
+// offset at or below it, and a write that needs n replicas may be answered. A server has one for what
+// replicas have applied, and one for what they have on disk (the FACK of REPLCONF ACK, for WAITAOF).
 //
 // An offset of one link never goes back while the link lives; a link that ends takes its acknowledgement
 // along, so that Reached(n) may fall. Whoever released replies by it must keep its own greatest value: what

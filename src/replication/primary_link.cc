@@ -135,6 +135,7 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
   if (state_ != State::kOnline) return Replconf::kSilent;
   stream_waits_for_ack_ = false;
   quorum_.Acknowledge(*member_, acknowledged_);
+  if (disk_member_) disk_quorum_->Acknowledge(*disk_member_, acknowledged_on_disk_);
   return Replconf::kAcknowledged;
 }
 
@@ -209,11 +210,14 @@ void PrimaryLink::GoOnline(Millis now) {
   state_ = State::kOnline;
   acknowledged_at_ = now;
   member_ = quorum_.Add(acknowledged_);
+  if (disk_quorum_ != nullptr) disk_member_ = disk_quorum_->Add(acknowledged_on_disk_);
 }
 
 void PrimaryLink::LeaveQuorum() {
   if (member_) quorum_.Remove(*member_);
+  if (disk_member_) disk_quorum_->Remove(*disk_member_);
   member_.reset();
+  disk_member_.reset();
 }
 
 // ---- the payload ----

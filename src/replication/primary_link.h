@@ -94,8 +94,10 @@ class PrimaryLink {
     uint64_t backlog_bytes = 0;  // repl-backlog-size: a lower hard limit counts as this
   };
 
-  // `session` is the caller's name for the link. The quorum counts it while it is online.
-  PrimaryLink(uint64_t session, AckQuorum& quorum) : session_(session), quorum_(quorum) {}
+  // `session` is the caller's name for the link. The quorums, which must outlive it, count it while it is
+  // online: `applied` what it has acknowledged, `on_disk` (if there is one) what it says that it has on disk.
+  PrimaryLink(uint64_t session, AckQuorum& applied, AckQuorum* on_disk = nullptr)
+      : session_(session), quorum_(applied), disk_quorum_(on_disk) {}
   PrimaryLink(const PrimaryLink&) = delete;
   PrimaryLink& operator=(const PrimaryLink&) = delete;
   ~PrimaryLink() { LeaveQuorum(); }
@@ -184,7 +186,8 @@ class PrimaryLink {
 
   const uint64_t session_;
   AckQuorum& quorum_;
-  std::optional<AckQuorum::Member> member_;
+  AckQuorum* disk_quorum_;
+  std::optional<AckQuorum::Member> member_, disk_member_;
   State state_ = State::kClient;
   Transfer transfer_ = Transfer::kFile;
   bool by_sync_ = false;  // with SYNC: it says nothing and is not timed out

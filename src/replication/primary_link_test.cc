@@ -22,7 +22,9 @@ class PrimaryLinkTest : public ::testing::Test {
     backlog_.Append("0123456789");
   }
 
-  std::unique_ptr<PrimaryLink> NewLink() { return std::make_unique<PrimaryLink>(++sessions_, quorum_); }
+  std::unique_ptr<PrimaryLink> NewLink() {
+    return std::make_unique<PrimaryLink>(++sessions_, quorum_, &disk_quorum_);
+  }
   std::unique_ptr<PrimaryLink> NewLink(Words capabilities) {
     auto link = NewLink();
     for (std::string_view capability : capabilities) {
@@ -58,7 +60,7 @@ class PrimaryLinkTest : public ::testing::Test {
   Random random_{3};
   History history_{ReplicationId::New(random_)};
   Backlog backlog_{Backlog::kLimitMin};
-  AckQuorum quorum_;
+  AckQuorum quorum_, disk_quorum_;
   PrimarySide::Upstream upstream_ = PrimarySide::Upstream::kNone;
   SnapshotSchedule schedule_;
   PrimaryLink::Settings settings_;
@@ -346,8 +348,10 @@ TEST_F(PrimaryLinkTest, AcknowledgementsCountForTheQuorumWhileItIsOnline) {
   EXPECT_EQ(link->acknowledged(), 10u);
   link->OnReplconf(Words{"REPLCONF", "ACK", "10", "FACK", "9"}, now_);
   EXPECT_EQ(link->acknowledged_on_disk(), 9u);
+  EXPECT_EQ(disk_quorum_.Reached(1), 9u);
   link.reset();
   EXPECT_EQ(quorum_.size(), 0u);
+  EXPECT_EQ(disk_quorum_.size(), 0u);
 }
 
 TEST_F(PrimaryLinkTest, CountsGoodReplicasByTheirLag) {

@@ -54,7 +54,7 @@ void SnapshotSchedule::Begun(const Order& order, const Position& position, Backl
   CHECK(!making_);
   auto begin = backlog.Open(position.offset);
   CHECK(begin.has_value());
-  making_.emplace(order, position, std::string(mark), &backlog, std::move(*begin));
+  making_ = Making{order, position, std::string(mark), &backlog, std::move(*begin)};
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     if (!Suits(order, *waiting.link)) return false;
     waiting.link->BeginPayload(position, order.transfer, *backlog.Open(position.offset), mark, now);

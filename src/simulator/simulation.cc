@@ -219,10 +219,17 @@ void Simulation::Operate() {
   }
 }
 
+// The place of the history that has written its last byte among those that were appointed; -1: it is none of
+// them.
 int Simulation::RankOf(const Node& node) const {
-  const auto writer = truth_.WriterOf(node.history().id(), node.offset());
-  const auto it = std::find(appointed_.rbegin(), appointed_.rend(), writer);
-  return static_cast<int>(appointed_.rend() - it) - 1;
+  for (std::optional<Position> at = node.position(); at;) {
+    const auto writer = truth_.WriterOf(at->id, at->offset);
+    const auto it = std::find(appointed_.rbegin(), appointed_.rend(), writer);
+    if (it != appointed_.rend()) return static_cast<int>(appointed_.rend() - it) - 1;
+    // A deposed primary may have taken another id since, having written without a stream.
+    at = writer ? truth_.GrownFrom(*writer) : std::nullopt;
+  }
+  return -1;
 }
 
 bool Simulation::MoreAdvanced(const Node& a, const Node& b) const {

@@ -35,6 +35,11 @@ std::optional<ReplicationId> Truth::WriterOf(const ReplicationId& id, StreamOffs
   return owner == branches_.end() ? std::nullopt : ReplicationId::Parse(owner->first);
 }
 
+std::optional<Position> Truth::GrownFrom(const ReplicationId& id) const {
+  const auto it = branches_.find(id.text());
+  return it == branches_.end() ? std::nullopt : it->second.grown_from;
+}
+
 bool Truth::Contains(const ReplicationId& of, const ReplicationId& id, StreamOffset offset) const {
   const auto owner = OwnerOf(id.text(), offset);
   return owner != branches_.end() && owner == OwnerOf(of.text(), offset);

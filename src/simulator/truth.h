@@ -37,6 +37,8 @@ class Truth {
   // The history whose primary wrote the byte before the offset: an id may have been learnt at an offset where
   // it is still its parent's. Nothing if it is unknown.
   std::optional<ReplicationId> WriterOf(const ReplicationId& id, StreamOffset offset) const;
+  // What AddRoot was told, if the history has no past.
+  std::optional<Position> GrownFrom(const ReplicationId& id) const;
   // Whether the state at (id, offset) is one that history `of` goes through.
   bool Contains(const ReplicationId& of, const ReplicationId& id, StreamOffset offset) const;
   // Whether what was written up to `before` is part of the state at `now`.
