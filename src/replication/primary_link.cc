@@ -121,8 +121,11 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
   if (state_ == State::kClient) return Replconf::kSilent;
   const auto offset = ParseInt64(argv[1]);
   if (!offset || *offset < 0) return Replconf::kSilent;
+  acknowledged_at_ = now;
+  // Before it is online it has nothing to acknowledge.
+  if (state_ != State::kOnline) return Replconf::kSilent;
   // More than was sent cannot be true.
-  const StreamOffset sent = cursor_ ? cursor_.offset() : 0;
+  const StreamOffset sent = cursor_.offset();
   acknowledged_ = std::max(acknowledged_, std::min(static_cast<StreamOffset>(*offset), sent));
   if (argv.size() >= 4 && SameWord(argv[2], "fack")) {
     const auto on_disk = ParseInt64(argv[3]);
@@ -131,8 +134,6 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
           std::max(acknowledged_on_disk_, std::min(static_cast<StreamOffset>(*on_disk), sent));
     }
   }
-  acknowledged_at_ = now;
-  if (state_ != State::kOnline) return Replconf::kSilent;
   stream_waits_for_ack_ = false;
   quorum_.Acknowledge(*member_, acknowledged_);
   if (disk_member_) disk_quorum_->Acknowledge(*disk_member_, acknowledged_on_disk_);
