@@ -1,7 +1,5 @@
 // What runs on a node: see node.h. The serving side (sessions, snapshots) is in serving.cc, the following
 // side (ReplicaLinkPort) in following.cc.
-//
-// Size: it is a whole server in small, and its state is what a server has.
 #pragma once
 
 #include <deque>
@@ -11,6 +9,7 @@
 
 namespace cinnabar::simulator {
 
+// Size: it is a whole server in small, and its state is what a server has.
 class Process final : public NetworkUser, public replication::ReplicaLinkPort {
  public:
   explicit Process(Node& node);
