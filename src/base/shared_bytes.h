@@ -4,6 +4,9 @@
 // copy: the socket may drain it long after the command has run. A writer that wants to change the bytes must
 // be the only owner (`unique()`), else it changes a clone. The count is atomic because the last reader may
 // sit on another core.
+//
+// A slice is a block of its own that holds a reference to a larger one, in which its bytes lie: a large value
+// stays where the network has put it. Slices are never changed.
 #pragma once
 
 #include <atomic>
@@ -20,7 +23,11 @@ class SharedBytes {
     std::atomic<uint32_t> owners;
     uint64_t size;
     uint64_t capacity;
-    char data[];
+    Block* whole;  // of a slice: holds a reference to it. Null: the bytes follow the block
+    char* data;
+
+    // Whether its owner may change the bytes.
+    bool unique() const { return owners.load(std::memory_order_acquire) == 1 && whole == nullptr; }
   };
 
   SharedBytes() = default;
@@ -38,6 +45,8 @@ class SharedBytes {
   // A block of `size` uninitialised bytes.
   static SharedBytes Allocate(size_t size, size_t capacity);
   static SharedBytes Copy(std::string_view bytes, size_t capacity = 0);
+  // REQUIRES: `part` lies within the bytes of `whole`, up to its capacity, and they are not changed any more.
+  static SharedBytes Slice(const SharedBytes& whole, std::string_view part);
 
   // Hands the reference over as a raw pointer, to be stored elsewhere and taken back with Adopt.
   Block* Detach() { return std::exchange(block_, nullptr); }
@@ -54,7 +63,7 @@ class SharedBytes {
 
   explicit operator bool() const { return block_ != nullptr; }
   uint32_t owners() const { return block_->owners.load(std::memory_order_relaxed); }
-  bool unique() const { return block_->owners.load(std::memory_order_acquire) == 1; }
+  bool unique() const { return block_->unique(); }
   size_t size() const { return block_ == nullptr ? 0 : block_->size; }
   size_t capacity() const { return block_ == nullptr ? 0 : block_->capacity; }
   char* data() { return block_->data; }
@@ -63,6 +72,8 @@ class SharedBytes {
   }
   // REQUIRES: unique(), size <= capacity().
   void set_size(size_t size) { block_->size = size; }
+  // REQUIRES: unique(), size() <= capacity. The bytes may move; the first size() are kept.
+  void Reserve(size_t capacity);
 
   static void Release(Block* block);
 

@@ -120,6 +120,15 @@ class Call {
       YieldIfLong();
   }
 
+  // The bytes of an argument for a value that keeps them, if it is large enough to lie where it is; else
+  // empty: then they are to be copied.
+  SharedBytes Lend(std::string_view argument) {
+    if (argument.size() < kLentBytesMin || session_ == nullptr || session_->lender == nullptr) [[likely]]
+      return {};
+    return session_->lender->Lend(argument);
+  }
+  static constexpr size_t kLentBytesMin = 128 * 1024;
+
   // Keeps an argument out of the slow log and MONITOR.
   void Redact(size_t index);
   bool redacted() const { return redacted_ != 0; }

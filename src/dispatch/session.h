@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/shared_bytes.h"
 #include "dispatch/caller.h"
 #include "dispatch/registry.h"
 #include "keyspace/keyspace.h"
@@ -72,6 +73,15 @@ class Continuation {
   virtual Progress Step(Call& call) = 0;
 };
 
+// Where the arguments of a request lie. A large one can be kept without a copy.
+class ArgumentLender {
+ public:
+  virtual ~ArgumentLender() = default;
+  // The bytes of an argument, to be kept for as long as the caller likes. Empty when they are to be copied:
+  // they are few, or would keep much more memory than they need.
+  virtual SharedBytes Lend(std::string_view argument) = 0;
+};
+
 // Facts that the connection's owner fills in for CLIENT LIST and limits.
 struct ConnectionFacts {
   int fd = -1;
@@ -129,6 +139,7 @@ struct Session : Caller {
   const Command* last_command = nullptr;
   uint64_t commands = 0;
   Transaction transaction;
+  ArgumentLender* lender = nullptr;  // of the requests; null: arguments are copied
   std::unique_ptr<Continuation> continuation;
   std::shared_ptr<BlockedCall> blocked;  // waits for keys; suspended as well
   ConnectionFacts facts;

@@ -139,7 +139,10 @@ Entry* Entry::Relocate(Entry* entry, Relocation& relocation) {
     // With a second owner, a reply that is on its way, the block has to stay.
     SharedBytes::Block* block = entry->block();
     if (block->owners.load(std::memory_order_acquire) == 1) {
-      entry->set_word(reinterpret_cast<uint64_t>(relocation.Move(block)));
+      block = relocation.Move(block);
+      // A slice's bytes lie in another block, and stay there.
+      if (block->whole == nullptr) block->data = reinterpret_cast<char*>(block + 1);
+      entry->set_word(reinterpret_cast<uint64_t>(block));
     }
   }
   return relocation.Move(entry);

@@ -9,11 +9,11 @@ constexpr size_t kEmbeddedMax = 44;
 // Strings that grow get spare room of their own size, at most this much.
 constexpr size_t kSpareMax = 1024 * 1024;
 
+}  // namespace
+
 Entry::Payload BlockPayload(SharedBytes bytes) {
   return {types::Type::kString, Place::kShared, {}, reinterpret_cast<uint64_t>(bytes.Detach())};
 }
-
-}  // namespace
 
 Entry::Payload StringPayload(std::string_view bytes) {
   if (bytes.size() < kInt64TextBytes) {
@@ -67,8 +67,8 @@ char* MutableString(EntryRef& ref, size_t size) {
   }
   DigitScratch unused;
   const std::string_view old = StringBytes(*entry, unused);
-  const bool in_place = entry->place() == Place::kShared && entry->block()->capacity >= size &&
-                        entry->block()->owners.load(std::memory_order_acquire) == 1;
+  const bool in_place =
+      entry->place() == Place::kShared && entry->block()->capacity >= size && entry->block()->unique();
   if (in_place) {
     SharedBytes::Block* block = entry->block();
     if (size > block->size) std::memset(block->data + block->size, 0, size - block->size);

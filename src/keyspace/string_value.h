@@ -15,6 +15,8 @@ namespace cinnabar::keyspace {
 
 // The value for `bytes`. Block payloads are owned by the entry that takes them.
 Entry::Payload StringPayload(std::string_view bytes);
+// The value of a string of more than Entry::kInlineMax bytes, which stay where they are.
+Entry::Payload BlockPayload(SharedBytes bytes);
 inline Entry::Payload IntegerPayload(int64_t value) {
   return {types::Type::kString, Place::kInteger, {}, static_cast<uint64_t>(value)};
 }

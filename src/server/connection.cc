@@ -1,6 +1,7 @@
 #include "server/connection.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -31,18 +32,30 @@ bool Connection::Consistent() const {
   return agrees && asks_rightly && reported == transport->Interest(wanted);
 }
 
+// The bytes are kept; a block of which a part was lent belongs to the owner of that part.
 void InputBuffer::Reserve(size_t capacity) {
-  data_ = static_cast<char*>(std::realloc(data_, capacity));
-  CHECK(data_ != nullptr);
-  capacity_ = capacity;
+  if (bytes_ && bytes_.unique()) {
+    bytes_.set_size(size_);
+    return bytes_.Reserve(capacity);
+  }
+  SharedBytes fresh = SharedBytes::Allocate(size_, capacity);
+  if (size_ > 0) std::memcpy(fresh.data(), bytes_.data(), size_);
+  bytes_ = std::move(fresh);
+}
+
+SharedBytes InputBuffer::Lend(std::string_view part) {
+  const std::string_view held = view();
+  const bool inside = part.data() >= held.data() && part.data() + part.size() <= held.data() + held.size();
+  if (!inside || part.size() < capacity() - capacity() / 8) return {};
+  return SharedBytes::Slice(bytes_, part);
 }
 
 // What is reserved for a request of a known size has kRoomMin bytes more than the request: it is never grown
 // again when its last bytes are still to come and leave little room.
 void InputBuffer::MakeRoom(size_t wanted) {
   const size_t needed = std::max(size_, wanted) + kRoomMin;
-  if (capacity_ >= wanted && room() >= kRoomMin) return;
-  Reserve(std::max(needed, capacity_ * 2));
+  if (capacity() >= wanted && room() >= kRoomMin) return;
+  Reserve(std::max(needed, capacity() * 2));
 }
 
 void InputBuffer::Append(std::string_view bytes, size_t wanted) {
@@ -53,18 +66,22 @@ void InputBuffer::Append(std::string_view bytes, size_t wanted) {
 
 void InputBuffer::Consume(size_t count) {
   size_ -= count;
-  if (size_ > 0 && count > 0) std::memmove(data_, data_ + count, size_);
+  if (bytes_ && !bytes_.unique()) {
+    const SharedBytes lent = std::move(bytes_);
+    if (size_ > 0) bytes_ = SharedBytes::Copy({lent.view().data() + count, size_}, size_ + kRoomMin);
+  } else if (size_ > 0 && count > 0) {
+    std::memmove(bytes_.data(), bytes_.data() + count, size_);
+  }
 }
 
 void InputBuffer::Shrink() {
   if (size_ == 0) return Release();
-  if (capacity_ > size_) Reserve(size_);
+  if (capacity() > size_) Reserve(size_);
 }
 
 void InputBuffer::Release() {
-  std::free(data_);
-  data_ = nullptr;
-  capacity_ = peak_ = 0;
+  bytes_ = SharedBytes();
+  peak_ = 0;
 }
 
 }  // namespace cinnabar::server

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/check.h"
+#include "base/shared_bytes.h"
 #include "dispatch/session.h"
 #include "net/transport.h"
 #include "protocol/request_parser.h"
@@ -23,19 +22,18 @@ class InputBuffer {
   InputBuffer() = default;
   InputBuffer(const InputBuffer&) = delete;
   InputBuffer& operator=(const InputBuffer&) = delete;
-  ~InputBuffer() { std::free(data_); }
 
   size_t size() const { return size_; }
-  size_t capacity() const { return capacity_; }
+  size_t capacity() const { return bytes_.capacity(); }
   // The most bytes that were held since the last call.
   size_t TakePeak() {
     const size_t peak = peak_;
     peak_ = size_;
     return peak;
   }
-  std::string_view view() const { return {data_, size_}; }
-  char* tail() { return data_ + size_; }
-  size_t room() const { return capacity_ - size_; }
+  std::string_view view() const { return {bytes_ ? bytes_.view().data() : nullptr, size_}; }
+  char* tail() { return bytes_.data() + size_; }
+  size_t room() const { return capacity() - size_; }
 
   // Makes room for the next read: for all of a request of `wanted` bytes (0: its size is not known), and in
   // any case for kRoomMin bytes, so that the system is asked rarely. It grows by doubling, so that a request
@@ -48,6 +46,9 @@ class InputBuffer {
     size_ += count;
     if (size_ > peak_) peak_ = size_;
   }
+  // A part of the bytes, which are kept in their memory for it; the buffer takes new memory when it goes on
+  // (Consume). Empty when the part would keep much more memory than it needs.
+  SharedBytes Lend(std::string_view part);
   // Drops the first bytes.
   void Consume(size_t count);
   // REQUIRES: size() == 0. Gives the memory back.
@@ -64,9 +65,8 @@ class InputBuffer {
  private:
   void Reserve(size_t capacity);
 
-  char* data_ = nullptr;
+  SharedBytes bytes_;
   size_t size_ = 0;
-  size_t capacity_ = 0;
   size_t peak_ = 0;
 };
 
@@ -101,10 +101,12 @@ enum class Place : uint8_t {
   kHeld = 4,      // its replies wait for the disk
 };
 
-class Connection {
+class Connection final : private dispatch::ArgumentLender {
  public:
   Connection(uint64_t id, OutputBuffer output, std::unique_ptr<net::Transport> transport)
-      : session(id, std::move(output)), transport(std::move(transport)) {}
+      : session(id, std::move(output)), transport(std::move(transport)) {
+    session.lender = this;
+  }
 
   ConnectionState state() const { return state_; }
   bool in_turn() const { return state_ == ConnectionState::kInTurn; }
@@ -157,6 +159,8 @@ class Connection {
   Millis reply_peak_at = 0;
 
  private:
+  SharedBytes Lend(std::string_view argument) override { return input.Lend(argument); }
+
   ConnectionState state_ = ConnectionState::kOpen;
   uint8_t places_ = 0;  // bits of Place
 };

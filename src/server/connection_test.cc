@@ -95,6 +95,32 @@ TEST(InputBuffer, LargeArgumentsOneAfterAnotherAreMovedRarely) {
   EXPECT_LE(reading.reads, 15u);
 }
 
+// A value that fills the buffer is lent instead of being copied; what comes behind it moves to new memory.
+TEST(InputBuffer, LendsWhatFillsIt) {
+  const std::string value(1 << 20, 'v');
+  InputBuffer buffer;
+  buffer.Append("head" + value + "tail", 4 + value.size() + 4);
+  const std::string_view part = buffer.view().substr(4, value.size());
+  SharedBytes lent = buffer.Lend(part);
+  ASSERT_TRUE(lent);
+  EXPECT_EQ(lent.view().data(), part.data()) << "where it was";
+  buffer.Consume(4 + value.size());
+  EXPECT_EQ(buffer.view(), "tail");
+  EXPECT_LE(buffer.capacity(), 2 * InputBuffer::kRoomMin);
+  buffer.Append("more", 0);
+  EXPECT_EQ(buffer.view(), "tailmore");
+  EXPECT_EQ(lent.view(), value);
+  EXPECT_FALSE(lent.unique()) << "it must not be changed in place";
+}
+
+TEST(InputBuffer, LendsNothingThatWouldKeepMuchMore) {
+  InputBuffer buffer;
+  buffer.Append(std::string(1 << 20, 'a'), 0);
+  EXPECT_FALSE(buffer.Lend(buffer.view().substr(0, 1 << 19))) << "half of the memory would be for nothing";
+  const std::string elsewhere(1 << 20, 'a');
+  EXPECT_FALSE(buffer.Lend(elsewhere));
+}
+
 // The last bytes of a request whose room is reserved are waited for without reserving more.
 TEST(InputBuffer, DoesNotGrowForTheLastBytesOfALargeArgument) {
   InputBuffer buffer;

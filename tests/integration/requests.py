@@ -74,6 +74,35 @@ def pipelines_are_not_gathered(checks):
         checks.true("the query buffer stays as it was", most <= 12_000_000, f"{most} bytes")
 
 
+def large_values_keep_their_bytes(checks):
+    """A large value stays where the network has put it, together with what else was sent: whatever follows it in the same
+    pipeline or changes it later, it is what was set, also after a reload and a replay."""
+    for threads in (1, 4):
+        with Server(["--appendonly", "yes", "--save", ""], threads=threads) as server, server.client() as client:
+            for size in (130_000, 1_000_003, 5_000_000):
+                value, other = bytes(range(250)) * (size // 250 + 1), b"other" * (size // 5)
+                value = value[:size]
+                pipeline = [["SET", "k", value], ["STRLEN", "k"], ["COPY", "k", "copy", "REPLACE"], ["APPEND", "k", "end"],
+                            ["SET", "twin", value], ["SET", "twin", "small"], ["SETRANGE", "copy", "0", "X"],
+                            ["SETEX", "timed", "1000", other], ["SET", "got", other], ["SET", "got", value, "GET"],
+                            ["MULTI"], ["SET", "queued", value], ["EXEC"], ["GETRANGE", "k", str(size - 3), "-1"]]
+                client.send_raw(b"".join(encode(words) for words in pipeline))
+                replies = [client.read() for _ in pipeline]
+                checks.equal(f"threads {threads}, {size} bytes: STRLEN", replies[1], size)
+                checks.equal("APPEND", replies[3], size + 3)
+                checks.equal("SET GET", replies[9], other)
+                checks.equal("GETRANGE", replies[13], value[-3:] + b"end")
+                expected = {"k": value + b"end", "copy": b"X" + value[1:], "twin": b"small", "timed": other, "got": value,
+                            "queued": value}
+                for when in ("at once", "after a reload", "after a replay"):
+                    if when == "after a reload":
+                        client.call("DEBUG", "RELOAD")
+                    if when == "after a replay":
+                        client.call("DEBUG", "LOADAOF")
+                    for key, wanted in expected.items():
+                        checks.true(f"{key} {when}", client.call("GET", key) == wanted, "other bytes")
+
+
 def idle_in_the_middle(checks):
     """Two seconds later the room that a request was promised is given back, and the rest of it is taken all the same."""
     with Server() as server, server.client() as control, server.client() as client:
@@ -90,4 +119,4 @@ def idle_in_the_middle(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([few_reads, pipelines_are_not_gathered, idle_in_the_middle]))
+    sys.exit(run_parts([few_reads, large_values_keep_their_bytes, pipelines_are_not_gathered, idle_in_the_middle]))

@@ -47,7 +47,9 @@ SetOptions ParseOptions(Args& args, Millis now) {
 
 // Gives the key its new value, whatever it held.
 void Store(Call& call, const Key& key, EntryRef entry, std::string_view value, const ExpiryOption& expiry) {
-  const keyspace::Entry::Payload payload = keyspace::StringPayload(value);
+  SharedBytes lent = call.Lend(value);
+  const keyspace::Entry::Payload payload =
+      lent ? keyspace::BlockPayload(std::move(lent)) : keyspace::StringPayload(value);
   const Millis at = expiry.given() ? expiry.at : kNever;
   if (entry) {
     call.db().Replace(entry, payload);
