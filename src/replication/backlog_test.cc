@@ -79,7 +79,7 @@ TEST(Backlog, TakesTheJournalsStream) {
   journal.AddSink(sink);
   journal::Effects effects;
   effects.Add(0, {"INCR", "n"});
-  for (int i = 0; i < 3; ++i) journal.Append(effects, journal::Grouping::kAsNeeded);
+  for (int i = 0; i < 3; ++i) journal.Append(effects);
   EXPECT_EQ(backlog.end(), journal.offset());
   auto cursor = backlog.Open(0);
   EXPECT_TRUE(Take(*cursor).starts_with("*2\r\n$6\r\nSELECT"));
