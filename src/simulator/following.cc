@@ -162,7 +162,9 @@ void Process::EndLoad() {
 
 Process::OldData Process::AbortLoad() {
   ++load_;
-  return data_valid_ ? OldData::kKept : OldData::kLost;
+  if (data_valid_) return OldData::kKept;
+  ++node_.beginnings_;
+  return OldData::kLost;
 }
 
 void Process::FinishLoad() {
@@ -170,9 +172,9 @@ void Process::FinishLoad() {
   auto data = DataSet::Parse(incoming_);
   if (!data) node_.watch_.Broken("a payload is damaged");
   if (!data || node_.random_.OneIn(20)) {
-    link_.Loaded(data_valid_ ? ReplicaLink::Load::kFailedOldDataKept : ReplicaLink::Load::kFailedOldDataLost,
-                 now());
-    return;
+    if (data_valid_) return link_.Loaded(ReplicaLink::Load::kFailedOldDataKept, now());
+    ++node_.beginnings_;
+    return link_.Loaded(ReplicaLink::Load::kFailedOldDataLost, now());
   }
   // Its own replicas have another data set than it now has.
   EndAllSessions();

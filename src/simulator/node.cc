@@ -25,7 +25,7 @@ Node::~Node() = default;
 void Node::Start(Disk disk) {
   CHECK(!running());
   if (disk == Disk::kLost) disk_.reset();
-  ++starts_;
+  ++beginnings_;
   process_ = std::make_unique<Process>(*this);
   network_.SetUser(number_, process_.get());
   process_->Begin();

@@ -96,8 +96,9 @@ class Node {
   bool running() const { return process_ != nullptr; }
   // Changes when what the node had acknowledged may be gone: it was restarted, or threw its data set away.
   uint64_t life() const { return life_; }
-  // Changes when it is restarted.
-  uint64_t starts() const { return starts_; }
+  // Changes when it begins with nothing, or with what is on its disk: it was restarted, or it had emptied its
+  // data set for a payload that did not come.
+  uint64_t beginnings() const { return beginnings_; }
 
   enum class Disk : uint8_t { kKept, kLost };
   // It begins as a replica of nobody that takes no writes: somebody tells it what it is.
@@ -141,7 +142,7 @@ class Node {
   Watch& watch_;
   const NodeOptions& options_;
   uint64_t life_ = 0;
-  uint64_t starts_ = 0;
+  uint64_t beginnings_ = 0;
   std::optional<Saved> disk_;
   std::unique_ptr<Process> process_;
 };

@@ -139,9 +139,9 @@ void Simulation::WriteSomething() {
 void Simulation::ReadSomething() {
   for (Reader& reader : readers_) {
     Node& node = *nodes_[static_cast<size_t>(reader.node)];
-    if (!node.running() || node.starts() != reader.starts) {
+    if (!node.running() || node.beginnings() != reader.beginnings) {
       reader.last.reset();
-      reader.starts = node.starts();
+      reader.beginnings = node.beginnings();
     }
     if (!node.running() || !node.readable() || !node.streaming()) continue;
     const Position position = node.position();

@@ -67,7 +67,7 @@ class Simulation final : public Watch {
  private:
   struct Reader {
     int node;
-    uint64_t starts = 0;
+    uint64_t beginnings = 0;
     std::optional<Position> last;
   };
   // What a node has acknowledged in its present life.

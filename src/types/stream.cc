@@ -246,8 +246,12 @@ bool Stream::MayHaveGapAfter(StreamId id) const {
 }
 
 std::optional<int64_t> Stream::LagOf(const StreamGroup& group) const {
-  if (entries_added == 0 || empty() || group.last_id >= LastId()) return 0;
-  if (group.last_id < FirstId() && !MayHaveGapAfter(group.last_id)) return static_cast<int64_t>(length_);
+  if (entries_added == 0) return 0;
+  // Of a position that no entry has reached yet only the group's own counter can tell.
+  if (group.last_id <= last_id) {
+    if (empty() || group.last_id >= LastId()) return 0;
+    if (group.last_id < FirstId() && !MayHaveGapAfter(group.last_id)) return static_cast<int64_t>(length_);
+  }
   const auto added = static_cast<int64_t>(entries_added);
   // Clients may have set either number to anything.
   if (group.entries_read != StreamGroup::kReadUnknown && group.entries_read <= added &&

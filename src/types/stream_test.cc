@@ -221,6 +221,11 @@ TEST(StreamTest, LagIsKnownUntilSomethingIsDeletedInTheMiddle) {
   EXPECT_EQ(stream.LagOf(group), 5);
   group.last_id = {5, 0};
   EXPECT_EQ(stream.LagOf(group), 0);
+  group.last_id = {9, 0};  // no entry has been there
+  EXPECT_EQ(stream.LagOf(group), std::nullopt);
+  group.entries_read = 4;
+  EXPECT_EQ(stream.LagOf(group), 1);
+  group.entries_read = StreamGroup::kReadUnknown;
   group.last_id = {3, 0};
   EXPECT_EQ(stream.LagOf(group), std::nullopt);
   group.entries_read = 3;
