@@ -67,8 +67,10 @@ void InputBuffer::Append(std::string_view bytes, size_t wanted) {
 void InputBuffer::Consume(size_t count) {
   size_ -= count;
   if (bytes_ && !bytes_.unique()) {
+    // A large value is often followed by another. Memory that is not used yet costs little.
     const SharedBytes lent = std::move(bytes_);
-    if (size_ > 0) bytes_ = SharedBytes::Copy({lent.view().data() + count, size_}, size_ + kRoomMin);
+    bytes_ = SharedBytes::Allocate(0, lent.capacity());
+    if (size_ > 0) std::memcpy(bytes_.data(), lent.view().data() + count, size_);
   } else if (size_ > 0 && count > 0) {
     std::memmove(bytes_.data(), bytes_.data() + count, size_);
   }

@@ -46,8 +46,8 @@ class InputBuffer {
     size_ += count;
     if (size_ > peak_) peak_ = size_;
   }
-  // A part of the bytes, which are kept in their memory for it; the buffer takes new memory when it goes on
-  // (Consume). Empty when the part would keep much more memory than it needs.
+  // A part of the bytes, which are kept in their memory for it; the buffer takes as much new memory when it
+  // goes on (Consume). Empty when the part would keep much more memory than it needs.
   SharedBytes Lend(std::string_view part);
   // Drops the first bytes.
   void Consume(size_t count);

@@ -106,7 +106,7 @@ TEST(InputBuffer, LendsWhatFillsIt) {
   EXPECT_EQ(lent.view().data(), part.data()) << "where it was";
   buffer.Consume(4 + value.size());
   EXPECT_EQ(buffer.view(), "tail");
-  EXPECT_LE(buffer.capacity(), 2 * InputBuffer::kRoomMin);
+  EXPECT_GE(buffer.capacity(), value.size()) << "the next value may be as large";
   buffer.Append("more", 0);
   EXPECT_EQ(buffer.view(), "tailmore");
   EXPECT_EQ(lent.view(), value);
