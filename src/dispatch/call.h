@@ -96,7 +96,8 @@ class Call {
 
   // To be asked by a command that has found nobody, before it says so: whether other cores have executed what
   // had reached them before this command was read. If not, the handler must return without a reply; it is
-  // run again when they have, and is then told true. Always true in a transaction. REQUIRES: nothing was
+  // run again when they have, and is then told true. Always true in a transaction. When it is true the
+  // handler looks once more: what it waits for may have been done since it looked. REQUIRES: nothing was
   // changed, and the command has no keys.
   bool AfterOthers();
 

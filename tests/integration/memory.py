@@ -219,7 +219,9 @@ def oom_only_when_nothing_can_go(checks):
         checks.equal("only what may go went", client.call("EXISTS", *[f"k{i}" for i in range(2000)]), 2000)
         checks.true("what has longest to live stays", client.call("EXISTS", *[f"t{i}" for i in range(300, 500)]) == 200)
         client.call("DEL", *[f"k{i}" for i in range(2000)])
-        checks.equal("enough room", number(client, "current_eviction_exceeded_time", "stats"), 0)
+        # A core may have looked at the memory just before.
+        enough = wait_until(lambda: number(client, "current_eviction_exceeded_time", "stats") == 0, 20)
+        checks.true("enough room", enough, "it says that there is none")
 
 
 def parallel_writers_stay_below(checks):

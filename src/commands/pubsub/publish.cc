@@ -11,9 +11,14 @@ using pubsub::Kind;
 namespace Flag = dispatch::Flag;
 
 void PublishTo(Call& call, Kind kind) {
-  const size_t receivers = call.services().channels->Publish(kind, call.arg(1), call.arg(2));
-  // A SUBSCRIBE that was sent before it may wait on another core (docs/design/order-between-connections.md).
-  if (receivers == 0 && !call.AfterOthers()) return;
+  pubsub::Channels& channels = *call.services().channels;
+  size_t receivers = channels.Publish(kind, call.arg(1), call.arg(2));
+  if (receivers == 0) {
+    // A SUBSCRIBE that was sent before it may wait on another core
+    // (docs/design/order-between-connections.md), or may have been executed there since this one looked.
+    if (!call.AfterOthers()) return;
+    receivers = channels.Publish(kind, call.arg(1), call.arg(2));
+  }
   call.reply().Integer(static_cast<int64_t>(receivers));
 }
 
