@@ -1,4 +1,4 @@
-// Dispatcher: executes requests on one core. It walks the gates in one order, takes the locks that the
+// Dispatcher: executes requests on one core. It asks whether a request may run, takes the locks that the
 // command's keys ask for, runs the handler, and appends the effects to the journal (DESIGN §4, §5).
 //
 //   Preparer       what is done for requests before their turn: look-up, keys, prefetching

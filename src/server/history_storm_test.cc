@@ -11,7 +11,7 @@
 //
 // Two faults that a server has had are put into it on purpose, to see that they are found. The same faults in
 // the server itself are found by TheJournalTellsAll... as well: with `run_.hides_expired` handed on from the
-// outer run in NestedTurn's constructor (each of 18 runs on 1, 2 and 4 cores found it), and with the notes of
+// outer run in NestedRun's constructor (each of 18 runs on 1, 2 and 4 cores found it), and with the notes of
 // ServeDeferred and ServeReady left out (each of 5 seeds found it, 12 of 15 runs).
 //
 // CINNABAR_HISTORY_SEED repeats a run (as far as threads allow), CINNABAR_HISTORY_ROUNDS makes it longer.
