@@ -295,6 +295,8 @@ struct Replication {
   int64_t repl_backlog_ttl_seconds = 3600;
   int64_t min_replicas_to_write = 0;
   int64_t min_replicas_max_lag_seconds = 10;
+  int64_t min_replicas_to_acknowledge = 0;
+  int64_t min_replicas_acknowledge_timeout_millis = 10'000;
   PropagationError propagation_error_behavior = PropagationError::kIgnore;
   bool repl_rdb_channel = false;
   int64_t replica_full_sync_buffer_limit_bytes = 0;

@@ -49,29 +49,45 @@ bool Admission::Reject(Session& session, const Command* command, std::string_vie
 
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
 std::string Admission::WriteRefusal(const Session& session, const Command& command) {
-  uint64_t flags = command.flags;
-  if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) flags |= session.transaction.flags;
+  uint64_t flags = command.flags, common_flags = command.flags;
+  if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) {
+    flags |= session.transaction.flags;
+    common_flags &= session.transaction.common_flags;
+  }
   // Whatever the command is: memory over the limit is given back as soon as possible.
-  const bool full =
-      context_.services.settings.memory.maxmemory_bytes > 0 && evictor_.MakeRoom() == Evictor::Room::kNone;
+  // A replica keeps what its primary keeps.
+  const bool evicts = context_.services.settings.memory.maxmemory_bytes > 0 && !evictor_.IgnoresLimit();
+  const bool full = evicts && evictor_.MakeRoom() == Evictor::Room::kNone;
   if (full && (flags & Flag::kDenyOom) != 0) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
-  const config::Replication& replication = context_.services.settings.replication;
   const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
   if ((alarms & Alarm::kDiskTrouble) != 0 && ((flags & Flag::kWrite) != 0 || command.name == "ping")) {
     if (std::string refusal = context_.services.files->WriteRefusal(); !refusal.empty()) return refusal;
   }
-  // There are no replicas yet.
-  if ((flags & Flag::kWrite) != 0 && replication.min_replicas_to_write > 0 &&
-      replication.min_replicas_max_lag_seconds > 0) {
+  return RoleRefusal(flags, common_flags);
+}
+
+// What replication says against commands that have these flags together, and these each.
+std::string Admission::RoleRefusal(uint64_t flags, uint64_t common_flags) const {
+  const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
+  const config::Replication& settings = context_.services.settings.replication;
+  if ((alarms & Alarm::kFollows) != 0) {
+    if (settings.replica_read_only && (flags & Flag::kWrite) != 0)
+      return "READONLY You can't write against a read only replica.";
+  } else if ((flags & Flag::kWrite) != 0 && settings.min_replicas_to_write > 0 &&
+             settings.min_replicas_max_lag_seconds > 0 && !context_.services.replication->EnoughReplicas()) {
     return "NOREPLICAS Not enough good replicas to write.";
   }
-  return {};
+  if ((alarms & Alarm::kStale) == 0) return {};
+  if ((common_flags & Flag::kStale) != 0) return {};
+  return "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 }
 
 bool Admission::MayRun(Session& session, const Command& command) {
   if (!session.authenticated && !command.Is(Flag::kNoAuth)) return Reject(session, &command, errors::kNoAuth);
+  if (session.replica() && command.Is(Flag::kWrite | Flag::kReadOnly | Flag::kMayReplicate))
+    return Reject(session, &command, "ERR Replica can't interact with the keyspace");
   if (!command.Is(Flag::kProtected)) return true;
   const config::Permission permission = context_.services.settings.security.enable_debug_command;
   const bool local = session.facts.unix_socket || session.facts.loopback;
@@ -106,6 +122,10 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
       !command->Is(Flag::kLoading)) [[unlikely]] {
     return Reject(session, command, "LOADING Redis is loading the dataset in memory");
   }
+  if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kLoadsApart) != 0 &&
+      command->Is(Flag::kNoAsyncLoading)) [[unlikely]] {
+    return Reject(session, command, "LOADING Redis is loading the dataset in memory");
+  }
   if (std::string refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
@@ -120,11 +140,23 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   return true;
 }
 
-bool Admission::MayWrite(const Session& session, const Command& command) {
-  constexpr uint64_t kWriting = Flag::kWrite | Flag::kMayReplicate;
-  if (command.Is(kWriting)) return true;
+namespace {
+
+// Of EXEC, whether a command of its queue has one of the flags.
+bool Has(const Session& session, const Command& command, uint64_t flags) {
+  if (command.Is(flags)) return true;
   return session.in_transaction() && command.Is(Flag::kRunsTransaction) &&
-         (session.transaction.flags & kWriting) != 0;
+         (session.transaction.flags & flags) != 0;
+}
+
+}  // namespace
+
+bool Admission::MayWrite(const Session& session, const Command& command) {
+  return Has(session, command, Flag::kWrite | Flag::kMayReplicate);
+}
+
+bool Admission::Writes(const Session& session, const Command& command) {
+  return Has(session, command, Flag::kWrite);
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.

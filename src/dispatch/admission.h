@@ -27,24 +27,34 @@ class Admission {
 
   // Whether nothing can stop a command of this session that acts on keys alone (Command::ungated) and has the
   // right number of arguments: the short way past Admit and Paused.
-  bool Open(const Session& session) const {
+  bool Open(const Session& session, const Command& command) const {
     return session.authenticated && !session.transaction.open && session.reply_mode == ReplyMode::kOn &&
            !session.no_touch && context_.services.pause.mode == PauseMode::kNone && !writes_guarded_ &&
-           !session.only_listens() &&
-           (context_.services.alarms.load(std::memory_order_relaxed) & ~Alarm::kHoldReplies) == 0;
+           !session.only_listens() && Undisturbed(command);
   }
 
   // Whether the request may run. If not, its reply says why. `command` is null when it is unknown.
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   // Whether the command may write; of EXEC, whether a command of its queue may.
   static bool MayWrite(const Session& session, const Command& command);
+  // The same for changes of the data set alone.
+  static bool Writes(const Session& session, const Command& command);
   // Whether CLIENT PAUSE holds the command back.
   bool Paused(const Session& session, const Command& command) const;
 
  private:
+  // Whether no alarm concerns the command.
+  bool Undisturbed(const Command& command) const {
+    const uint32_t alarms =
+        context_.services.alarms.load(std::memory_order_relaxed) & ~uint32_t{Alarm::kHoldReplies};
+    if (alarms == 0) [[likely]]
+      return true;
+    return alarms == Alarm::kFollows && !command.Is(Flag::kWrite);
+  }
   bool MayRun(Session& session, const Command& command);
   bool Reject(Session& session, const Command* command, std::string_view error);
   std::string WriteRefusal(const Session& session, const Command& command);
+  std::string RoleRefusal(uint64_t flags, uint64_t common_flags) const;
 
   CoreContext& context_;
   CommandTelemetry& telemetry_;

@@ -208,8 +208,11 @@ bool BlockedCalls::Unblock(Session& session, UnblockWith with) {
   const std::shared_ptr<BlockedCall> call = session.blocked;
   if (call == nullptr || !call->Take()) return false;
   protocol::ReplyWriter& writer = call->caller.reply;
-  if (with == UnblockWith::kError) {
-    writer.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  if (with != UnblockWith::kTimeout) {
+    writer.Error(with == UnblockWith::kError
+                     ? "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+                     : "UNBLOCKED force unblock from blocking operation, instance state changed (master -> "
+                       "replica?)");
     telemetry_.command_stats().AddFailed(call->command->id);
     telemetry_.error_stats().Add(telemetry::ErrorCodeOf(writer.last_error()));
   } else {

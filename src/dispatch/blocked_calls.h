@@ -40,7 +40,7 @@ class BlockedCalls {
   void Complete(Session& session);
   // The session goes away. REQUIRES: the session's core, no shard held.
   void Abandon(Session& session);
-  // For CLIENT UNBLOCK, with the world stopped: false when the session is not blocked.
+  // With the world stopped: false when the session is not blocked.
   bool Unblock(Session& session, UnblockWith with);
   // Completes the calls that have the copies of the journal they waited for. The core's own thread, or with
   // the world stopped.

@@ -70,8 +70,12 @@ struct BlockedCall final : public keyspace::Waiter {
   std::unique_ptr<Waiting> waiting;
 };
 
-// How CLIENT UNBLOCK ends a wait.
-enum class UnblockWith : uint8_t { kTimeout, kError };
+// How somebody else ends a wait.
+enum class UnblockWith : uint8_t {
+  kTimeout,
+  kError,
+  kRoleChange,  // the server has become a replica: what it waits for is not its to change any more
+};
 
 // The time-out of blocking commands as Redis writes it: seconds with fractions, 0 for ever. Gives the moment
 // (keyspace::kNever: for ever); errors are kept in `args`.

@@ -46,6 +46,12 @@ void Call::Notify(uint32_t event_class, std::string_view event, std::string_view
   }
 }
 
+void Call::PropagateToReplicas(std::span<const std::string_view> argv) {
+  const Replication* replication = services().replication;
+  if (replication == nullptr || !replication->keeps_stream()) return;
+  dispatcher_->context().run.effects.AddForReplicas(caller_->database, argv);
+}
+
 void Call::Propagate(std::span<const std::string_view> argv) {
   propagation_ = Propagation::kExplicit;
   if (services().journal.active()) dispatcher_->context().run.effects.Add(database_.index(), argv);

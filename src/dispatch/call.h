@@ -92,6 +92,8 @@ class Call {
     Propagate(std::span<const std::string_view>(argv.begin(), argv.size()));
   }
   void Propagate(std::span<const std::string_view> argv);
+  // The same for replicas alone: nothing of it is kept in a file, and nothing else is replaced by it.
+  void PropagateToReplicas(std::span<const std::string_view> argv);
   void PropagateNothing() { propagation_ = Propagation::kExplicit; }
 
   // To be asked by a command that has found nobody, before it says so: whether other cores have executed what

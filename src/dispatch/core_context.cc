@@ -18,7 +18,11 @@ CoreContext::CoreContext(Dispatcher& dispatcher, Services& services, int index, 
 }
 
 void CoreContext::FlushEffects() {
-  run.appended = services.journal.Append(run.effects);
+  if (core.replaying || follows) [[unlikely]] {
+    if (!core.replaying) services.journal.AppendLocal(run.effects);
+  } else {
+    run.appended = services.journal.Append(run.effects);
+  }
   if (run.effects.held_bytes() <= kEffectsKeptBytes) return run.effects.Clear();
   journal::Effects fresh;
   std::swap(run.effects, fresh);  // an assignment would keep the buffer

@@ -41,7 +41,7 @@ struct CoreContext {
 
   // Lets the keyspace see what the run that is on its way may do: the modes are always derived, never set.
   void ApplyModes() {
-    core.may_expire = (!paused || run.outruns_pause) && !run.hides_expired;
+    core.may_expire = ((!paused && !follows) || run.outruns_pause) && !run.hides_expired;
     core.access.SetQuiet(clocks_rest || run.spares_clocks);
   }
 
@@ -49,7 +49,8 @@ struct CoreContext {
   bool holds_replies() const {
     return (services.alarms.load(std::memory_order_relaxed) & Alarm::kHoldReplies) != 0;
   }
-  // Appends what the run has collected to the journal. REQUIRES: the shards are held.
+  // Appends what the run has collected to the journal; on a replica to this server's own files alone. What is
+  // replayed is in the journal already, or put there by who replays it. REQUIRES: the shards are held.
   void FlushEffects();
   // A run over these shards ends: they have been told what it appended, and the caller's replies wait for
   // that and for what the shards had been told before. REQUIRES: the shards are held.
@@ -68,7 +69,8 @@ struct CoreContext {
   Ticks last_tick = 0;
   Ticks time_step = 0;  // the wall time is read anew when this much has passed
   Ticks time_read_at = 0;
-  bool paused = false;  // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed
+  bool paused = false;   // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed
+  bool follows = false;  // a replica: what has expired is hidden, and stays until the primary removes it
   bool clocks_rest = false;  // uses of keys leave no trace: each would cost a page that a child shares
 };
 

@@ -40,6 +40,19 @@ protocol::Digits Dispatcher::digits() const {
              : protocol::Digits::kShortest;
 }
 
+// The stream is all that a replica understands: a reply in it would be taken for a part of it.
+void Dispatcher::DropReplica(Session& session, std::string_view command) {
+  Logger& log = context_.services.log;
+  log.Warning("Replica generated a reply to command '{}', disconnecting it: {}", command, session.facts.peer);
+  if (std::string_view(discarded_.TakeText()).starts_with('-')) {
+    log.Warning(
+        "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command "
+        "'{}'",
+        session.reply.last_error(), command);
+  }
+  session.closing = Closing::kNow;
+}
+
 void Dispatcher::AfterReply(Session& session) {
   if (session.reply_mode == ReplyMode::kOn) return;
   discarded_.Clear();
@@ -63,7 +76,7 @@ void Dispatcher::AfterReply(Session& session) {
   }
   if (call.dirty() != 0) {
     telemetry_.counters().changes.Add(call.dirty());
-    if (context_.services.journal.active() && call.propagates_itself() &&
+    if (context_.services.journal.active() && call.propagates_itself() && !context_.core.replaying &&
         !command.Is(Flag::kRunsTransaction)) {
       if (text != nullptr) {
         const char* const end = argv.back().data() + argv.back().size() + 2;
@@ -105,6 +118,8 @@ void Dispatcher::CallObserved(Session& session, const Command& command,
     CallHandler(session, command, argv, keys);
   }
   if (!context_.run.effects.empty()) {
+    if (context_.follows && !context_.core.replaying) [[unlikely]]
+      expiry_.NoteOwn(session.database, keys);
     context_.FlushEffects();
     session.written = context_.run.appended;
   }
@@ -133,7 +148,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
       return Finish(session);
     }
   }
-  if (command != nullptr && command->ungated && admission_.Open(session) &&
+  if (command != nullptr && command->ungated && admission_.Open(session, *command) &&
       command->AcceptsArgumentCount(argv.size())) [[likely]] {
     if (!RunLocked(session, *command, argv, keys, request.text)) return Outcome::kPostponed;
     return Finish(session);
@@ -157,7 +172,9 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
-    OutrunPause(Admission::MayWrite(session, *command));
+    // On a replica only what writes removes expired keys, where it may write at all.
+    OutrunPause(context_.follows ? Admission::Writes(session, *command)
+                                 : Admission::MayWrite(session, *command));
     if (session.no_touch) SpareClocks(session, *command);
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
@@ -174,6 +191,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   }
   if (muted || session.reply_mode != ReplyMode::kOn) {
     session.reply.Redirect(session.output);
+    if (muted && session.replica() && !discarded_.empty())
+      DropReplica(session, command == nullptr ? argv[0] : command->name);
     if (!session.suspended) AfterReply(session);
   }
   const Outcome outcome = Finish(session);
@@ -247,7 +266,11 @@ bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
   if (!LockPlanned(session)) return false;
   RunHeld(session, command, argv, keys);
   if (context_.holds_replies()) {
-    if (plan.world) context_.NoteHoldEverywhere(session);
+    // An operator's question about the server does not wait for what clients wrote.
+    constexpr uint64_t kTellsOfData =
+        Flag::kWrite | Flag::kReadOnly | Flag::kMayReplicate | Flag::kSweep | Flag::kRunsTransaction;
+    if (plan.world && (command.Is(kTellsOfData) || context_.run.appended != 0))
+      context_.NoteHoldEverywhere(session);
     context_.NoteHold(session, plan.shards);
   }
   UnlockPlanned();

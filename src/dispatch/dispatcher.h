@@ -80,6 +80,11 @@ class Dispatcher {
     context_.clocks_rest = clocks == Clocks::kRest;
     context_.ApplyModes();
   }
+  // Whether a primary decides when keys expire. With the world stopped.
+  void SetFollows(bool follows) {
+    context_.follows = follows;
+    context_.ApplyModes();
+  }
   // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed. With the world stopped.
   void SetPaused(bool paused) {
     context_.paused = paused;
@@ -128,6 +133,7 @@ class Dispatcher {
   // Whether the request is to be postponed before it runs.
   bool MustWait(Session& session, const Command& command);
   void AfterReply(Session& session);
+  void DropReplica(Session& session, std::string_view command);
   void OutrunPause(bool outruns);
   void SpareClocks(const Session& session, const Command& command);
   void ReleaseClocks();

@@ -50,8 +50,12 @@ void Evictor::NoteOverMemory(bool over) {
   }
 }
 
+bool Evictor::IgnoresLimit() const {
+  return context_.follows && context_.services.settings.replication.replica_ignore_maxmemory;
+}
+
 Evictor::Room Evictor::MakeRoom() {
-  const Room room = OverMemory() ? EvictSome() : Room::kEnough;
+  const Room room = !IgnoresLimit() && OverMemory() ? EvictSome() : Room::kEnough;
   due_ = room == Room::kSoon;
   NoteOverMemory(room != Room::kEnough);
   return room;

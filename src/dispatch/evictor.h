@@ -30,6 +30,8 @@ class Evictor {
   };
   // REQUIRES: no shard is held.
   Room MakeRoom();
+  // Whether the limit is another server's to keep: a replica has what its primary has.
+  bool IgnoresLimit() const;
   // Whether MakeRoom should be called again soon.
   bool due() const { return due_; }
   // The limit has changed: what is over it goes without waiting for the next command.

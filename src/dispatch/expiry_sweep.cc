@@ -1,6 +1,7 @@
 #include "dispatch/expiry_sweep.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "dispatch/blocked_calls.h"
 
@@ -82,7 +83,38 @@ uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard, 
 
 }  // namespace
 
+void ExpirySweep::NoteOwn(int database, std::span<const PlacedKey> keys) {
+  keyspace::Database own(context_.core, database);
+  for (const PlacedKey& placed : keys) {
+    const keyspace::EntryRef entry = own.Peek(placed.key);
+    if (entry && entry->expiry() != keyspace::kNever) own_.emplace(database, placed.key.bytes);
+  }
+}
+
+uint64_t ExpirySweep::SweepOwn() {
+  uint64_t removed = 0;
+  context_.run.outruns_pause = true;
+  context_.ApplyModes();
+  for (auto own = own_.begin(); own != own_.end();) {
+    const keyspace::Key key = context_.core.keyspace.KeyOf(own->second);
+    const size_t shard = Keyspace::ShardOf(key.hash);
+    context_.core.keyspace.Lock(shard);
+    const uint64_t expired_before = context_.core.expired;
+    const keyspace::EntryRef entry = keyspace::Database(context_.core, own->first).Peek(key);
+    const bool done = !entry || entry->expiry() == keyspace::kNever;
+    removed += context_.core.expired - expired_before;
+    blocked_.EndChanges(shard);
+    context_.core.keyspace.Unlock(shard);
+    own = done ? own_.erase(own) : std::next(own);
+  }
+  context_.run.outruns_pause = false;
+  context_.ApplyModes();
+  return removed;
+}
+
 uint64_t ExpirySweep::Run(Micros budget) {
+  if (context_.follows) return SweepOwn();
+  own_.clear();
   const Ticks began = context_.clock.Now();
   const uint64_t removed = SweepDatabases(began + context_.clock.ToTicks(budget * kNanosPerMicro));
   counters_.expiry_micros.Add(static_cast<uint64_t>(context_.clock.ToMicros(context_.clock.Now() - began)));

@@ -15,10 +15,15 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "dispatch/command_telemetry.h"
 #include "dispatch/core_context.h"
+#include "dispatch/keys.h"
 
 namespace cinnabar::dispatch {
 
@@ -33,12 +38,17 @@ class ExpirySweep {
   // Removes what has expired in this core's shards until the time is over; gives the number of keys and
   // fields. REQUIRES: no shard is held.
   uint64_t Run(Micros budget);
+  // A client of a writable replica has changed these keys. Those with a time to live are removed when it is
+  // over: no primary knows of them. REQUIRES: their shards are held.
+  void NoteOwn(int database, std::span<const PlacedKey> keys);
+  size_t own_keys() const { return own_.size(); }
   // Nothing in this core's shards expires before this moment, as far as is known.
   Millis NextExpiry() const;
 
  private:
   uint64_t SweepDatabases(Ticks deadline);
   uint64_t SweepShards(Ticks deadline);
+  uint64_t SweepOwn();
 
   CoreContext& context_;
   CoreCounters& counters_;
@@ -51,6 +61,7 @@ class ExpirySweep {
     Millis earliest = keyspace::kNever;  // of what it has left behind
   };
   Progress progress_;
+  std::set<std::pair<int, std::string>> own_;  // of NoteOwn
 };
 
 }  // namespace cinnabar::dispatch

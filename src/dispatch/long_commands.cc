@@ -126,7 +126,7 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
   constexpr uint64_t kMayChange = Flag::kWrite | Flag::kMayReplicate | Flag::kBlocking;
   const bool reads = keys.size() == 1 && command->ungated && !command->Is(kMayChange) &&
                      std::count(changed_.begin(), changed_.end(), keys[0].key.hash) == 0;
-  return reads && admission_.Open(session) ? Between::kReads : Between::kNothing;
+  return reads && admission_.Open(session, *command) ? Between::kReads : Between::kNothing;
 }
 
 bool LongCommands::Patient(Session& session) {

@@ -5,6 +5,7 @@
 namespace cinnabar::dispatch {
 
 bool OverOutputLimits(Session& session, const config::Settings& settings, Millis now, size_t collected) {
+  if (session.replica()) return false;  // its feed looks at it
   const config::BufferLimit& limit =
       settings.clients
           .output_buffer_limit[session.subscribed() ? config::kPubsubClient : config::kNormalClient];

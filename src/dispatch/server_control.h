@@ -23,9 +23,13 @@ struct ShutdownRequest {
 class ServerControl {
  public:
   virtual ~ServerControl() = default;
-  // Begins an orderly shutdown; an error says why it cannot be. The process ends after the current command.
-  virtual Status Shutdown(const ShutdownRequest& request) = 0;
+  // Begins an orderly shutdown; an error says why it cannot be. kEnds: the process ends after the current
+  // command. kWaits: for replicas that lack something; see FailedShutdowns.
+  enum class Shutting : uint8_t { kEnds, kWaits };
+  virtual Result<Shutting> Shutdown(const ShutdownRequest& request) = 0;
   virtual bool AbortShutdown() = 0;
+  // How many shutdowns that waited have come to nothing. When it rises copy waiters are served.
+  virtual uint64_t FailedShutdowns() const = 0;
   // Applies what follows from a change of the pause: keys expire or not, postponed clients wake. With the
   // world stopped.
   virtual void PauseChanged() = 0;
@@ -38,8 +42,6 @@ class ServerControl {
   virtual uint64_t PeakMemory() = 0;
   virtual uint64_t StartupMemory() = 0;
   virtual std::string_view RunId() const = 0;
-  // Gives the stream of changes a new identity, so that no replica can go on from the old one.
-  virtual void ChangeReplicationId() = 0;
   virtual Millis StartedAt() const = 0;
   virtual int Cores() const = 0;
   // Runs `work` on a worker thread, some time.

@@ -34,6 +34,9 @@ enum : uint32_t {
   kLoading = 1,      // the data set is not complete yet
   kDiskTrouble = 2,  // DataFiles::WriteRefusal may have something to say
   kHoldReplies = 4,  // replies wait until what they tell is on disk (DESIGN §6)
+  kFollows = 8,      // a replica: only its primary writes, unless replica-read-only is off
+  kLoadsApart = 32,  // another data set is being loaded, which will take the place of this one
+  kStale = 16,       // a replica whose data may be old, and replica-serve-stale-data is off
 };
 }  // namespace Alarm
 

@@ -13,6 +13,7 @@
 #include "dispatch/clients.h"
 #include "dispatch/data_files.h"
 #include "dispatch/observers.h"
+#include "dispatch/replication.h"
 #include "dispatch/server_control.h"
 #include "dispatch/server_state.h"
 
@@ -59,9 +60,11 @@ struct Services {
   KeyspaceNotifier* notifier = nullptr;
   pubsub::Channels* channels = nullptr;  // always there in a server
   DataFiles* files = nullptr;            // always there in a server
+  Replication* replication = nullptr;    // always there in a server
   Durability durability{};
   MemoryPressure memory_pressure{};
   std::atomic<uint32_t> alarms{0};         // Alarm bits
+  std::atomic<bool> stream_rests{false};   // until replicas have all of it: it grows by clients' writes alone
   std::atomic<uint32_t> long_commands{0};  // commands that have yielded and not ended, on all cores
 };
 

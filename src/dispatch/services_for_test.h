@@ -31,8 +31,9 @@ class NoClients final : public Clients {
 
 class NoControl final : public ServerControl {
  public:
-  Status Shutdown(const ShutdownRequest&) override { return {}; }
+  Result<Shutting> Shutdown(const ShutdownRequest&) override { return Shutting::kEnds; }
   bool AbortShutdown() override { return false; }
+  uint64_t FailedShutdowns() const override { return 0; }
   void PauseChanged() override {}
   std::string Info(const std::vector<std::string>&) override { return ""; }
   void ResetStatistics() override {}
@@ -41,7 +42,6 @@ class NoControl final : public ServerControl {
   uint64_t PeakMemory() override { return 0; }
   uint64_t StartupMemory() override { return 0; }
   std::string_view RunId() const override { return ""; }
-  void ChangeReplicationId() override {}
   Millis StartedAt() const override { return 0; }
   int Cores() const override { return 1; }
   void Defer(std::function<void()> work) override { work(); }

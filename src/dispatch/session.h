@@ -15,6 +15,7 @@
 #include "base/shared_bytes.h"
 #include "dispatch/caller.h"
 #include "dispatch/registry.h"
+#include "dispatch/replication.h"
 #include "keyspace/keyspace.h"
 #include "pubsub/subscriber.h"
 
@@ -37,10 +38,11 @@ struct WatchedKey {
 };
 
 struct Transaction {
-  bool open = false;      // between MULTI and EXEC
-  bool rejected = false;  // a command could not be queued: EXEC must abort
-  size_t running = 0;     // commands that EXEC is running; 0: it is not
-  uint64_t flags = 0;     // of all queued commands together
+  bool open = false;                     // between MULTI and EXEC
+  bool rejected = false;                 // a command could not be queued: EXEC must abort
+  size_t running = 0;                    // commands that EXEC is running; 0: it is not
+  uint64_t flags = 0;                    // of all queued commands together
+  uint64_t common_flags = ~uint64_t{0};  // that every queued command has
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;
   keyspace::Watcher watcher;
@@ -50,6 +52,7 @@ struct Transaction {
   void Reset() {
     open = rejected = false;
     flags = 0;
+    common_flags = ~uint64_t{0};
     queue.clear();
     queue_memory = 0;
   }
@@ -115,6 +118,8 @@ struct Session : Caller {
   bool subscribed() const { return subscriber != nullptr; }
   // A RESP2 client that has subscriptions cannot tell messages from replies: it may do little else.
   bool only_listens() const { return subscriber != nullptr && reply.version() == protocol::Resp::k2; }
+  // Whether a replica of ours is behind the connection.
+  bool replica() const { return feed != nullptr && feed->replica(); }
   size_t subscriptions(pubsub::Kind kind) const { return subscribed() ? subscriber->count(kind) : 0; }
 
   bool authenticated = true;
@@ -129,6 +134,8 @@ struct Session : Caller {
   ReplyMode reply_mode = ReplyMode::kOn;
   Closing closing = Closing::kNo;
   std::unique_ptr<pubsub::Subscriber> subscriber;  // null: no subscriptions
+  std::unique_ptr<Feed> feed;                      // null: it has said nothing that only replicas say
+  bool upstream = false;                           // what our primary sends is run for it
   std::string name;
   std::string library_name;
   std::string library_version;

@@ -15,6 +15,7 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
   transaction.queue_memory += sizeof(QueuedCommand);
   transaction.queue.push_back(std::move(queued));
   transaction.flags |= command.flags;
+  transaction.common_flags &= command.flags;
   session.reply.Simple("QUEUED");
   if (context_.services.history != nullptr) {
     context_.services.history->OnCommand(session, argv, "+QUEUED\r\n", HistoryObserver::Ran::kAtOnce);

@@ -17,7 +17,7 @@ constexpr size_t kKeptBytes = 256 * 1024;
 void Effects::Add(int database, std::span<const std::string_view> argv) {
   const size_t begin = bytes_.size();
   EncodeCommand(argv, bytes_);
-  records_.push_back({database, begin, bytes_.size(), nullptr});
+  records_.push_back({database, begin, bytes_.size(), nullptr, false});
 }
 
 void Journal::AddSink(JournalSink& sink) {
@@ -47,27 +47,79 @@ uint64_t Journal::Append(const Effects& effects) {
     for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
     return offset_ += bytes.size();
   };
+  if (effects.for_replicas()) [[unlikely]]
+    return AppendMixed(effects);
   if (!wrapped && first.database == database_) return hand(effects.bytes(first));
-  staging_.clear();
-  if (wrapped) {
-    if (select_place_ == SelectPlace::kBeforeMulti) SelectDatabase(first.database);
-    EncodeCommand(std::array<std::string_view, 1>{"MULTI"}, staging_);
-  }
-  for (const Effects::Record& record : effects.records()) {
-    SelectDatabase(record.database);
-    staging_ += effects.bytes(record);
-  }
-  if (wrapped) EncodeCommand(std::array<std::string_view, 1>{"EXEC"}, staging_);
+  Stage(effects);
   const uint64_t offset = hand(staging_);
-  if (staging_.capacity() > kKeptBytes) std::string().swap(staging_);
+  ShrinkStaging();
   return offset;
 }
 
-uint64_t Journal::AppendRaw(std::string_view bytes) {
+void Journal::StageSelect(int database) {
+  const size_t before = staging_.size();
+  SelectDatabase(database);
+  kept_.append(staging_, before);
+}
+
+void Journal::StageWord(std::string_view word) {
+  EncodeCommand(std::array<std::string_view, 1>{word}, staging_);
+  EncodeCommand(std::array<std::string_view, 1>{word}, kept_);
+}
+
+void Journal::Stage(const Effects& effects) {
+  const bool wrapped = effects.size() > 1;
+  staging_.clear();
+  kept_.clear();
+  if (wrapped) {
+    if (select_place_ == SelectPlace::kBeforeMulti) StageSelect(effects.records()[0].database);
+    StageWord("MULTI");
+  }
+  for (const Effects::Record& record : effects.records()) {
+    // What is for replicas alone changes no database; but a stream does not begin without one.
+    if (!record.for_replicas || database_ < 0) StageSelect(record.database);
+    staging_ += effects.bytes(record);
+    if (!record.for_replicas) kept_ += effects.bytes(record);
+  }
+  if (wrapped) StageWord("EXEC");
+}
+
+uint64_t Journal::AppendMixed(const Effects& effects) {
+  Stage(effects);
+  for (JournalSink* sink : sinks_) sink->OnMixed(offset_, staging_, kept_);
+  offset_ += staging_.size();
+  ShrinkStaging();
+  return offset_;
+}
+
+void Journal::ShrinkStaging() {
+  if (staging_.capacity() > kKeptBytes) std::string().swap(staging_);
+  if (kept_.capacity() > kKeptBytes) std::string().swap(kept_);
+}
+
+uint64_t Journal::AppendRaw(std::string_view bytes, int database_before, int database_behind) {
   std::lock_guard lock(lock_);
   database_ = -1;
-  for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
+  for (JournalSink* sink : sinks_) sink->OnRaw(offset_, bytes, database_before, database_behind);
   return offset_ += bytes.size();
+}
+
+uint64_t Journal::AppendControl(std::string_view bytes) {
+  std::lock_guard lock(lock_);
+  if (sinks_.empty()) return offset_;
+  for (JournalSink* sink : sinks_) sink->OnControl(offset_, bytes);
+  return offset_ += bytes.size();
+}
+
+uint64_t Journal::AppendLocal(const Effects& effects) {
+  std::lock_guard lock(lock_);
+  if (effects.empty() || sinks_.empty()) return offset_;
+  database_ = -1;
+  Stage(effects);
+  database_ = -1;
+  for (JournalSink* sink : sinks_) sink->OnLocal(offset_, kept_);
+  ShrinkStaging();
+  return offset_;
 }
 
 void Journal::SetOffset(uint64_t offset) {

@@ -27,11 +27,20 @@ class Effects {
   }
   // `text` is what the other Add would make of it; it stays where it is until Clear.
   void AddEncoded(int database, std::string_view text) {
-    records_.push_back({database, 0, text.size(), text.data()});
+    records_.push_back({database, 0, text.size(), text.data(), false});
   }
+  // For replicas alone: it changes nothing that a file would keep.
+  void AddForReplicas(int database, std::span<const std::string_view> argv) {
+    Add(database, argv);
+    records_.back().for_replicas = true;
+    for_replicas_ = true;
+  }
+  // Whether there are such records.
+  bool for_replicas() const { return for_replicas_; }
   bool empty() const { return records_.empty(); }
   size_t size() const { return records_.size(); }
   void Clear() {
+    for_replicas_ = false;
     records_.clear();
     bytes_.clear();
   }
@@ -41,6 +50,7 @@ class Effects {
     size_t begin;
     size_t end;
     const char* elsewhere;  // null: the effects hold its text themselves
+    bool for_replicas = false;
   };
   const FlatVector<Record>& records() const { return records_; }
   std::string_view bytes(const Record& record) const {
@@ -52,6 +62,7 @@ class Effects {
  private:
   std::string bytes_;
   FlatVector<Record> records_;
+  bool for_replicas_ = false;
 };
 
 class JournalSink {
@@ -60,6 +71,19 @@ class JournalSink {
   // Called in stream order under the journal's lock: copy and return. `offset` is the stream offset of
   // bytes[0].
   virtual void OnBytes(uint64_t offset, std::string_view bytes) = 0;
+  // A part of another server's stream. It begins and ends with these databases selected.
+  virtual void OnRaw(uint64_t offset, std::string_view bytes, int /*database_before*/,
+                     int /*database_behind*/) {
+    OnBytes(offset, bytes);
+  }
+  // A record that changes nothing and is for replicas alone; it has its place in the stream all the same.
+  virtual void OnControl(uint64_t offset, std::string_view bytes) { OnBytes(offset, bytes); }
+  // Records of which some are for replicas alone; `kept` is the rest, as a file keeps it.
+  virtual void OnMixed(uint64_t offset, std::string_view bytes, std::string_view /*kept*/) {
+    OnBytes(offset, bytes);
+  }
+  // Changes that are no part of the stream, which stands at `offset`. They begin with a SELECT.
+  virtual void OnLocal(uint64_t /*offset*/, std::string_view /*bytes*/) {}
 };
 
 // Where the SELECT stands that the first record of several needs: Redis 7.0 writes it before their MULTI, 7.2
@@ -77,10 +101,15 @@ class Journal {
   // Appends the records, a SELECT before each change of database, and MULTI/EXEC around several records.
   // Returns the offset behind them. Any core; takes the leaf lock.
   uint64_t Append(const Effects& effects);
-  // Appends a part of another journal as it is, for a replica that passes its primary's stream on. The stream
-  // may end within a record; the next record that Append makes begins with a SELECT. Returns the offset
-  // behind the bytes.
-  uint64_t AppendRaw(std::string_view bytes);
+  // Appends a part of another journal as it is, for a replica that passes its primary's stream on: whole
+  // records, which begin and end with these databases selected. The next record that Append makes begins with
+  // a SELECT. Returns the offset behind the bytes.
+  uint64_t AppendRaw(std::string_view bytes, int database_before, int database_behind);
+  // Appends a record for replicas alone (PING, REPLCONF GETACK). Does nothing without a sink. Returns the
+  // offset behind it.
+  uint64_t AppendControl(std::string_view bytes);
+  // Changes that a replica's own client has made: for this server's files, outside the stream.
+  uint64_t AppendLocal(const Effects& effects);
   uint64_t offset() const;
   // The stream goes on at another offset: what follows belongs to another history. REQUIRES: the world is
   // stopped, and every sink is told by its owner.
@@ -90,10 +119,17 @@ class Journal {
 
  private:
   void SelectDatabase(int database);
+  // Puts the records into staging_, as one transaction if there are several; into kept_ those that files
+  // keep.
+  void Stage(const Effects& effects);
+  void StageSelect(int database);
+  void StageWord(std::string_view word);
+  uint64_t AppendMixed(const Effects& effects);
+  void ShrinkStaging();
 
   mutable BriefLock lock_;
   std::vector<JournalSink*> sinks_;
-  std::string staging_;
+  std::string staging_, kept_;
   uint64_t offset_ = 0;
   int database_ = -1;
   SelectPlace select_place_ = SelectPlace::kBehindMulti;

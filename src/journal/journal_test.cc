@@ -41,7 +41,7 @@ TEST(Journal, SelectsTheDatabaseWhenItChanges) {
   EXPECT_EQ(journal.offset(), sink.text.size());
 }
 
-// A stream that is passed on may change the database, and may stop anywhere.
+// A stream that is passed on may change the database.
 TEST(Journal, SelectsAnewBehindBytesOfAnotherJournal) {
   Journal journal;
   CollectingSink sink;
@@ -49,9 +49,9 @@ TEST(Journal, SelectsAnewBehindBytesOfAnotherJournal) {
   Effects effects;
   effects.Add(0, {"A"});
   journal.Append(effects);
-  const std::string raw = Encoded({"SELECT", "7"}) + "*1\r\n$1";
+  const std::string raw = Encoded({"SELECT", "7"}) + Encoded({"B"});
   const uint64_t before = journal.offset();
-  EXPECT_EQ(journal.AppendRaw(raw), before + raw.size());
+  EXPECT_EQ(journal.AppendRaw(raw, 0, 7), before + raw.size());
   journal.Append(effects);
   const std::string a = Encoded({"A"});
   EXPECT_EQ(sink.text, Encoded({"SELECT", "0"}) + a + raw + Encoded({"SELECT", "0"}) + a);
@@ -61,7 +61,37 @@ TEST(Journal, GoesOnAtAnotherOffset) {
   Journal journal;
   journal.SetOffset(1000);
   EXPECT_EQ(journal.offset(), 1000u);
-  EXPECT_EQ(journal.AppendRaw("abc"), 1003u);
+  EXPECT_EQ(journal.AppendRaw("abc", 0, 0), 1003u);
+}
+
+// What a file keeps, beside what the stream has.
+class FileSink final : public JournalSink {
+ public:
+  void OnBytes(uint64_t, std::string_view bytes) override { text += bytes; }
+  void OnControl(uint64_t, std::string_view) override {}
+  void OnLocal(uint64_t, std::string_view bytes) override { text += bytes; }
+  std::string text;
+};
+
+TEST(Journal, ControlRecordsAreInTheStreamAndLocalChangesAreNot) {
+  Journal journal;
+  CollectingSink stream;
+  FileSink file;
+  journal.AppendControl("unheard");
+  EXPECT_EQ(journal.offset(), 0u);
+  journal.AddSink(file);
+  journal.AddSink(stream);
+  Effects effects;
+  effects.Add(2, {"A"});
+  journal.Append(effects);
+  journal.AppendControl(Encoded({"PING"}));
+  const uint64_t offset = journal.offset();
+  EXPECT_EQ(journal.AppendLocal(effects), offset);
+  EXPECT_EQ(journal.offset(), offset);
+  journal.Append(effects);
+  const std::string a = Encoded({"SELECT", "2"}) + Encoded({"A"});
+  EXPECT_EQ(stream.text, a + Encoded({"PING"}) + a);
+  EXPECT_EQ(file.text, a + a + a);
 }
 
 TEST(Journal, TakesRecordsThatAreEncodedAlready) {

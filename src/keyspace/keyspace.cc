@@ -154,6 +154,21 @@ void Keyspace::Swap(int first, int second) {
   }
 }
 
+void Keyspace::TakeFrom(Keyspace& other, int database) {
+  if (other.tables_if_any(database) == nullptr) return;
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    ShardTable& to = table(database, shard);
+    ShardTable& from = other.table(database, shard);
+    std::swap(to.entries, from.entries);
+    std::swap(to.next_expiry, from.next_expiry);
+    TouchWatchers(*this, to, to);
+  }
+  timed_[database] = other.timed_[database].exchange(timed_[database].load());
+  for (size_t sweeper = 0; sweeper < static_cast<size_t>(gate_.cores()); ++sweeper) {
+    LowerEarliest(database, sweeper, other.Earliest(database, sweeper).load());
+  }
+}
+
 Keyspace::Dropped Keyspace::Detach(int database) {
   Dropped dropped;
   ShardTable* tables = tables_if_any(database);

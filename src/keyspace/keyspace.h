@@ -158,6 +158,10 @@ class Keyspace {
   size_t Size(int database) const;
   size_t VolatileSize(int database) const;
   void Swap(int first, int second);
+  // Moves the entries of a database of another keyspace here, which has the same hash key and as many
+  // databases, and which nobody else uses. Watchers of keys that come become dirty. REQUIRES: the database is
+  // empty here.
+  void TakeFrom(Keyspace& other, int database);
   // Takes all entries of a database out: the caller frees them (DropTables), perhaps on another thread.
   // Watchers of keys that existed become dirty.
   class Dropped;

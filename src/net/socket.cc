@@ -122,6 +122,46 @@ Result<Accepted> Accept(int listener) {
   return accepted;
 }
 
+Result<int> BeginConnect(const std::string& address, int port, const std::string& source) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (int error = getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0)
+    return Fail(gai_strerror(error));
+  const addrinfo& target = *found;
+  const int fd = socket(target.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int code = fd < 0 ? errno : 0;
+  addrinfo* from = nullptr;
+  hints.ai_family = target.ai_family;
+  if (code == 0 && !source.empty() && getaddrinfo(source.c_str(), nullptr, &hints, &from) == 0) {
+    if (bind(fd, from->ai_addr, from->ai_addrlen) != 0) code = errno;
+    freeaddrinfo(from);
+  }
+  if (code == 0 && connect(fd, target.ai_addr, target.ai_addrlen) != 0 && errno != EINPROGRESS) code = errno;
+  freeaddrinfo(found);
+  if (code == 0) return fd;
+  if (fd >= 0) close(fd);
+  return FailErrno("connect", code);
+}
+
+int ConnectError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  if (error != 0) return error;
+  sockaddr_storage peer{};
+  length = sizeof peer;
+  return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0 ? 0 : EINPROGRESS;
+}
+
+std::string LocalName(int fd) {
+  sockaddr_storage local{};
+  socklen_t length = sizeof local;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &length) != 0) return {};
+  return TextOf(local);
+}
+
 void SetNoDelay(int fd) {
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -24,6 +24,14 @@ struct Accepted {
 // -1 in `fd` when nothing waits (or the connection was gone already).
 Result<Accepted> Accept(int listener);
 
+// Begins to connect to a numeric address, from the source address if there is one. Ready for writing: ask
+// ConnectError.
+Result<int> BeginConnect(const std::string& address, int port, const std::string& source);
+// 0: the connection is there; EINPROGRESS: not yet; else why it will not be.
+int ConnectError(int fd);
+// "address:port" of this end.
+std::string LocalName(int fd);
+
 void SetNoDelay(int fd);
 // Probes an idle peer every `seconds` / 3; 0 = never.
 void SetKeepAlive(int fd, int seconds);

@@ -250,7 +250,9 @@ void AppendLog::TakeBatch() {
   std::lock_guard lock(tail_lock_);
   std::move(earlier_.begin(), earlier_.end(), std::back_inserter(batch_));
   earlier_.clear();
-  if (tail_.empty()) return;
+  // Offsets without bytes are released as well: not all of the journal is for the file.
+  const uint64_t known = batch_.empty() ? written() : batch_.back().end_offset;
+  if (file_ == nullptr || (tail_.empty() && appended_.load(std::memory_order_relaxed) <= known)) return;
   batch_.push_back(
       {.file = file_, .end_offset = appended_.load(std::memory_order_relaxed), .bytes = std::move(tail_)});
   tail_ = {};

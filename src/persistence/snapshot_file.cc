@@ -84,4 +84,13 @@ Result<uint64_t> WriteWholeFile(const std::string& path, const std::string& temp
   return result;
 }
 
+Result<uint64_t> WriteToDescriptor(int fd, const std::function<uint64_t(ByteSink&)>& write) {
+  FileSink sink(fd, 0);
+  const uint64_t result = write(sink);
+  sink.Drain();
+  if (sink.error() != 0)
+    return Fail(std::string("Write error while sending DB: ") + strerror(sink.error()), sink.error());
+  return result;
+}
+
 }  // namespace cinnabar::persistence

@@ -16,4 +16,7 @@ namespace cinnabar::persistence {
 Result<uint64_t> WriteWholeFile(const std::string& path, const std::string& temporary, uint64_t sync_bytes,
                                 const std::function<uint64_t(ByteSink&)>& write);
 
+// The same to a descriptor that is no file: nothing is synced, and it stays open.
+Result<uint64_t> WriteToDescriptor(int fd, const std::function<uint64_t(ByteSink&)>& write);
+
 }  // namespace cinnabar::persistence

@@ -43,8 +43,17 @@ uint64_t WriteSnapshot(Keyspace& keyspace, const SnapshotOptions& options, ByteS
   writer.Fact("redis-bits", 64);
   writer.Fact("ctime", options.now / 1000);
   writer.Fact("used-mem", static_cast<int64_t>(options.used_memory));
+  if (!options.replication_id.empty()) {
+    writer.Fact("repl-stream-db", options.stream_database);
+    writer.Fact("repl-id", options.replication_id);
+    writer.Fact("repl-offset", static_cast<int64_t>(options.replication_offset));
+  }
   writer.Fact("aof-base", options.aof_base ? 1 : 0);
   uint64_t keys = 0;
+  if (options.without_data) {
+    writer.End();
+    return keys;
+  }
   int selected = -1;
   ForEachEntry(keyspace, [&](int database, const Entry& entry) {
     if (database != selected)
@@ -56,6 +65,10 @@ uint64_t WriteSnapshot(Keyspace& keyspace, const SnapshotOptions& options, ByteS
   });
   writer.End();
   return keys;
+}
+
+Result<uint64_t> WriteSnapshotTo(Keyspace& keyspace, const SnapshotOptions& options, int fd) {
+  return WriteToDescriptor(fd, [&](ByteSink& sink) { return WriteSnapshot(keyspace, options, sink); });
 }
 
 Result<uint64_t> WriteSnapshotFile(Keyspace& keyspace, const SnapshotOptions& options,

@@ -26,7 +26,12 @@ struct SnapshotOptions {
   keyspace::AccessPolicy access;
   std::string redis_version;
   uint64_t used_memory = 0;
-  bool aof_base = false;   // the first part of an append-only file
+  bool aof_base = false;  // the first part of an append-only file
+  // Where the data set stands in its history of replication; no id: in none that could be continued.
+  std::string replication_id;
+  uint64_t replication_offset = 0;
+  int stream_database = 0;  // that is selected in the stream there
+  bool without_data = false;
   bool annotated = false;  // a file of commands begins with its time
   // Called after each key with their number so far; null: not called.
   std::function<void(uint64_t)> progress;
@@ -50,6 +55,9 @@ void ForEachEntry(keyspace::Keyspace& keyspace, Visit&& visit) {
 
 // Everything, header to checksum. Gives the number of keys.
 uint64_t WriteSnapshot(keyspace::Keyspace& keyspace, const SnapshotOptions& options, ByteSink& sink);
+
+// The same into a pipe or socket, which stays open.
+Result<uint64_t> WriteSnapshotTo(keyspace::Keyspace& keyspace, const SnapshotOptions& options, int fd);
 
 // The same into a file; see snapshot_file.h.
 Result<uint64_t> WriteSnapshotFile(keyspace::Keyspace& keyspace, const SnapshotOptions& options,

@@ -13,8 +13,6 @@ namespace {
 
 constexpr uint64_t kBlockBytesMin = 1024;
 constexpr uint64_t kBlockBytesMax = 64 * 1024;
-// So that a large backlog whose slow reader has gone is not freed in one go, under a lock.
-constexpr int kBlocksTrimmedAtOnce = 64;
 
 }  // namespace
 
@@ -97,9 +95,10 @@ void Backlog::Release(Block* block) {
 }
 
 Backlog::Block* Backlog::NewBlock(uint64_t wanted) {
-  const uint64_t usual = std::clamp(limit() / 16, kBlockBytesMin, kBlockBytesMax);
+  // With its header a block is as large as allocators like it.
+  const uint64_t usual = std::clamp(limit() / 16, kBlockBytesMin, kBlockBytesMax) - sizeof(Block);
   // A large record gets larger blocks, though never so large that trimming by blocks would be coarse.
-  const uint64_t capacity = std::clamp(wanted, usual, std::max(usual, kBlockBytesMax));
+  const uint64_t capacity = std::clamp(wanted, usual, kBlockBytesMax - sizeof(Block));
   auto* block = new (::operator new(sizeof(Block) + capacity)) Block;
   block->references.store(1, std::memory_order_relaxed);
   block->size.store(0, std::memory_order_relaxed);
@@ -115,7 +114,7 @@ void Backlog::AddBlock(uint64_t wanted) {
   std::lock_guard lock(lock_);
   last_->next.store(block, std::memory_order_release);
   last_ = block;
-  TrimLocked();
+  TrimLocked(kTrimmedAtOnce);
 }
 
 void Backlog::Start(StreamOffset offset) {
@@ -172,13 +171,13 @@ void Backlog::SetLimit(uint64_t limit_bytes) {
   limit_.store(std::max(limit_bytes, kLimitMin), std::memory_order_relaxed);
 }
 
-void Backlog::Trim() {
+void Backlog::Trim(int blocks_max) {
   std::lock_guard lock(lock_);
-  if (active()) TrimLocked();
+  if (active()) TrimLocked(blocks_max);
 }
 
-void Backlog::TrimLocked() {
-  for (int i = 0; i < kBlocksTrimmedAtOnce && first_ != last_; ++i) {
+void Backlog::TrimLocked(int blocks_max) {
+  for (int i = 0; i < blocks_max && first_ != last_; ++i) {
     // One reference is ours, and nobody else can get one: Open needs the lock, and a cursor comes only from a
     // block before.
     if (first_->references.load(std::memory_order_acquire) != 1) return;

@@ -108,7 +108,9 @@ class Backlog {
   uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
   // Lets go of blocks beyond the limit that no cursor needs any more, a bounded number in one call. Any
   // thread; to be called now and then: appends trim only when they begin a block.
-  void Trim();
+  // Few at once: a large backlog whose slow reader has gone is not freed in one go, under a lock.
+  static constexpr int kTrimmedAtOnce = 64;
+  void Trim(int blocks_max = kTrimmedAtOnce);
 
   // Figures for INFO; each is right by itself at some moment of the call. Any thread.
   StreamOffset begin() const { return begin_.load(std::memory_order_acquire); }
@@ -123,7 +125,7 @@ class Backlog {
  private:
   Block* NewBlock(uint64_t wanted);
   void AddBlock(uint64_t wanted);
-  void TrimLocked();
+  void TrimLocked(int blocks_max);
   void DropChain();
   void Release(Block* block);
 

@@ -277,8 +277,7 @@ void PrimaryLink::GiveUpSnapshot() {
 bool PrimaryLink::OverLimit(Millis now, const Settings& settings) {
   const OutputLimit& limit = settings.output_limit;
   const uint64_t pending = pending_bytes();
-  // A limit below the size of the backlog would close replicas that continue from it.
-  if (limit.hard_bytes != 0 && pending > std::max(limit.hard_bytes, settings.backlog_bytes)) return true;
+  if (OverHardLimit(settings)) return true;
   if (limit.soft_bytes == 0 || pending <= limit.soft_bytes) {
     over_soft_since_.reset();
     return false;

@@ -28,6 +28,7 @@
 // anywhere with the world stopped.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -134,6 +135,12 @@ class PrimaryLink {
   void BulkSent(Millis now);
 
   enum class Close : uint8_t { kNo, kTimeout, kTimeoutInFullSync, kOutputLimit };
+  // Whether more of the stream waits for it than may at any moment.
+  bool OverHardLimit(const Settings& settings) const {
+    const uint64_t limit = settings.output_limit.hard_bytes;
+    // A limit below the size of the backlog would close replicas that continue from it.
+    return limit != 0 && pending_bytes() > std::max(limit, settings.backlog_bytes);
+  }
   // About every 100 ms; may add text. Anything but kNo: close the connection.
   Close OnTick(Millis now, const Settings& settings);
 
@@ -217,6 +224,8 @@ size_t CountGood(const Links& links, Millis now, int64_t lag_seconds_max) {
 class StreamPings {
  public:
   // `period` is repl-ping-replica-period. True: append kPingRecord now.
+  // Nobody listens: the period begins when somebody does.
+  void Rest(Millis now) { last_ = now; }
   bool Due(Millis now, Millis period) {
     if (now - last_ < period) return false;
     last_ = now;
@@ -229,7 +238,7 @@ class StreamPings {
 
 // Records that primaries put into the stream besides the effects of commands.
 inline constexpr std::string_view kPingRecord = "*1\r\n$4\r\nPING\r\n";
-// Asks every replica for an ACK now: for WAIT, and before a shutdown.
+// Asks every replica for an ACK now: for WAIT, and for replies that wait for replicas.
 inline constexpr std::string_view kGetAckRecord = "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
 }  // namespace cinnabar::replication

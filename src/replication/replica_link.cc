@@ -85,9 +85,11 @@ void ReplicaLink::AnswerTakeOver(bool accepted) {
 }
 
 void ReplicaLink::Retry(Connection connection, std::string_view reason, Millis now) {
-  if (state_ == State::kOnline) down_since_ = now;
+  // Who was online tries again at once: the longer it waits the more of the stream it lacks.
+  const bool was_online = state_ == State::kOnline;
+  if (was_online) down_since_ = now;
   Leave(connection, reason);
-  retry_at_ = now + settings_.retry_delay;
+  retry_at_ = was_online ? now : now + settings_.retry_delay;
   Enter(State::kConnect, now);
 }
 
@@ -386,8 +388,9 @@ void ReplicaLink::OnTick(Millis now) {
       break;
   }
   if (now - heard_at_ <= settings_.timeout) return;
-  if (state_ == State::kConnecting)
-    return Retry(Connection::kDrop, "Timeout connecting to the MASTER...", now);
+  const bool handshake = state_ == State::kConnecting || state_ == State::kPing ||
+                         state_ == State::kIntroduce || state_ == State::kPsync;
+  if (handshake) return Retry(Connection::kDrop, "Timeout connecting to the MASTER...", now);
   if (state_ == State::kPayload || state_ == State::kPayloadHeader) {
     return Retry(Connection::kDrop, "Timeout receiving bulk data from MASTER...", now);
   }

@@ -137,8 +137,8 @@ class ReplicaLink {
   // So many more bytes of the stream were applied: whole commands, whole transactions. REQUIRES: they were
   // handed to Apply.
   void Applied(uint64_t bytes);
-  // Acknowledges what was applied: after REPLCONF GETACK in the stream, and after each batch if the primary
-  // waits for it.
+  // Acknowledges what was applied: after REPLCONF GETACK in the stream. (Once a second it is done without
+  // being asked.)
   void Acknowledge(Millis now);
   // What of the stream is on our disk: said with acknowledgements from then on.
   void SetOnDisk(StreamOffset offset) { on_disk_ = offset; }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -234,6 +235,7 @@ void AppendOnly::SettingsChanged() {
 
 void AppendOnly::AppendTo(int fd, uint64_t size) {
   log_->Rotate(fd, size);
+  raw_database_ = -1;
   services_.journal.SelectAnew();
 }
 
@@ -263,7 +265,32 @@ Status AppendOnly::BeginIncrement() {
 // ---- what is written ----
 
 void AppendOnly::OnBytes(uint64_t offset, std::string_view bytes) {
-  const uint64_t end = offset + bytes.size();
+  Write(offset, offset + bytes.size(), bytes);
+  raw_database_ = -1;
+}
+
+// The file may begin in the middle of the other server's stream.
+void AppendOnly::OnRaw(uint64_t offset, std::string_view bytes, int database_before, int database_behind) {
+  if (raw_database_ != database_before) {
+    std::string select;
+    journal::EncodeCommand(std::array<std::string_view, 2>{"SELECT", fmt::format("{}", database_before)},
+                           select);
+    log_->Append(offset, select);
+  }
+  Write(offset, offset + bytes.size(), bytes);
+  raw_database_ = database_behind;
+}
+
+void AppendOnly::OnControl(uint64_t offset, std::string_view bytes) {
+  log_->Append(offset + bytes.size(), {});
+}
+
+void AppendOnly::OnLocal(uint64_t offset, std::string_view bytes) {
+  Write(offset, offset, bytes);
+  raw_database_ = -1;
+}
+
+void AppendOnly::Write(uint64_t offset, uint64_t end, std::string_view bytes) {
   if (services_.settings.persistence.aof_timestamp_enabled) {
     const int64_t now = SystemWallNanos() / kNanosPerSecond;
     if (now != last_timestamp_) {

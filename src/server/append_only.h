@@ -97,6 +97,13 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
 
   // journal::JournalSink:
   void OnBytes(uint64_t offset, std::string_view bytes) override;
+  void OnRaw(uint64_t offset, std::string_view bytes, int database_before, int database_behind) override;
+  void OnControl(uint64_t offset, std::string_view bytes) override;
+  void OnMixed(uint64_t offset, std::string_view bytes, std::string_view kept) override {
+    Write(offset, offset + bytes.size(), kept);
+    raw_database_ = -1;
+  }
+  void OnLocal(uint64_t offset, std::string_view bytes) override;
   // AppendLog::Listener:
   void OnReleased(uint64_t offset) override { released_(offset); }
   void OnFailed(const Error& error) override;
@@ -109,6 +116,8 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
     kAwaitingBase,  // switched on at run time: the increment has a temporary name until its base is there
   };
 
+  // Bytes of the journal from `offset` to `end`.
+  void Write(uint64_t offset, uint64_t end, std::string_view bytes);
   std::string Folder() const;
   std::string PathOf(const std::string& name) const { return Folder() + "/" + name; }
   std::string TemporaryBase(pid_t pid) const;
@@ -142,6 +151,9 @@ class AppendOnly final : public journal::JournalSink, public persistence::Append
   // The threads of the log read it: the settings may change under them.
   std::atomic<persistence::SyncPolicy> policy_{persistence::SyncPolicy::kEverySecond};
   int64_t last_timestamp_ = 0;
+  // Selected at the end of the file by what another server's stream has put there; -1: unknown, or this
+  // server's own records, which select for themselves.
+  int raw_database_ = -1;
   persistence::BaseFormat rewrite_format_ = persistence::BaseFormat::kSnapshot;  // of what the child writes
   int64_t rewrite_from_ = 0;              // the first increment that the running rewrite keeps
   uint64_t rewrite_offset_ = 0;           // of the journal, where that increment begins

@@ -38,6 +38,11 @@ void Server::RegisterAppliers() {
         }
         return {};
       });
+  config_.RegisterApplier({"repl-backlog-size", "replica-serve-stale-data", "min-replicas-to-acknowledge"},
+                          [this](const Settings&, Settings&) -> Status {
+                            role_.SettingsChanged();
+                            return {};
+                          });
   // Without a password nobody is a stranger; a new password concerns connections to come.
   config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
     if (!now.security.requirepass.empty()) return {};

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -23,13 +24,15 @@ Millis MonotonicMillis() {
 }
 
 // Sockets that the child keeps open would keep its parent's clients connected and its ports taken.
-void CloseAllBut(int kept) {
-  const auto close_from = [](unsigned first, unsigned last) {
-    if (first <= last) close_range(first, last, 0);
-  };
-  if (kept <= STDERR_FILENO) return close_from(STDERR_FILENO + 1, ~0U);
-  close_from(STDERR_FILENO + 1, static_cast<unsigned>(kept) - 1);
-  close_from(static_cast<unsigned>(kept) + 1, ~0U);
+void CloseAllBut(int one, int other) {
+  unsigned first = STDERR_FILENO + 1;
+  for (const int kept : {std::min(one, other), std::max(one, other)}) {
+    if (kept < static_cast<int>(first)) continue;
+    const auto number = static_cast<unsigned>(kept);
+    if (number > first) close_range(first, number - 1, 0);
+    first = number + 1;
+  }
+  close_range(first, ~0U, 0);
 }
 
 }  // namespace
@@ -51,7 +54,7 @@ Millis BackgroundChild::running_for() const {
   return running() ? MonotonicMillis() - started_ : 0;
 }
 
-Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
+Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work, int kept_fd) {
   CHECK(!running());
   progress_->keys = progress_->copied_bytes = 0;
   progress_->copied_at = 0;
@@ -63,7 +66,7 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
     os::ForkGuard nobody_allocates;
     pid = fork();
   }
-  if (pid == 0) RunChild(parent, work);
+  if (pid == 0) RunChild(parent, work, kept_fd);
   if (pid < 0) {
     const int code = errno;
     purpose_ = Purpose::kNone;
@@ -77,13 +80,13 @@ Status BackgroundChild::Start(Purpose purpose, std::function<bool()> work) {
   return {};
 }
 
-void BackgroundChild::RunChild(pid_t parent, const std::function<bool()>& work) {
+void BackgroundChild::RunChild(pid_t parent, const std::function<bool()>& work, int kept_fd) {
   // A child that outlived its parent would put an old data set in the place of what the next server has
   // saved.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   os::SetChildSignals();
-  CloseAllBut(log_.fd());
+  CloseAllBut(log_.fd(), kept_fd);
   if (set_title_) set_title_(purpose_ == Purpose::kSnapshot ? "redis-rdb-bgsave" : "redis-aof-rewrite");
   const bool done = work();
   progress_->copied_bytes = os::PrivateDirtyBytes();

@@ -56,7 +56,8 @@ class BackgroundChild {
 
   // `work` runs in the child; true: it is done. It reports every key with Tell. REQUIRES: !running(), the
   // world is stopped.
-  Status Start(Purpose purpose, std::function<bool()> work);
+  // `kept_fd`: a descriptor that the child needs.
+  Status Start(Purpose purpose, std::function<bool()> work, int kept_fd = -1);
   // For the child: notes the progress, and the copied bytes once a second.
   void Tell(uint64_t keys);
   // Whether the child has ended and Poll would say so. It still counts as running.
@@ -67,7 +68,7 @@ class BackgroundChild {
   void Stop();
 
  private:
-  [[noreturn]] void RunChild(pid_t parent, const std::function<bool()>& work);
+  [[noreturn]] void RunChild(pid_t parent, const std::function<bool()>& work, int kept_fd);
   Outcome Reap(int status);
 
   Logger& log_;

@@ -6,6 +6,8 @@
 
 #include "config/settings.h"
 #include "dispatch/blocking.h"
+#include "server/following.h"
+#include "server/replicas.h"
 
 namespace cinnabar::server {
 namespace {
@@ -35,6 +37,7 @@ void ClientDirectory::ForEach(const std::function<void(dispatch::Session&)>& vis
       if (!connection.doomed) sessions.push_back(&connection.session);
     });
   }
+  if (following_ != nullptr && following_->session() != nullptr) sessions.push_back(following_->session());
   std::sort(sessions.begin(), sessions.end(), [](auto* a, auto* b) { return a->id < b->id; });
   for (dispatch::Session* session : sessions) visit(*session);
 }
@@ -45,7 +48,8 @@ dispatch::Session* ClientDirectory::Find(uint64_t id) {
       return &connection->session;
     }
   }
-  return nullptr;
+  const bool upstream = following_ != nullptr && following_->session() != nullptr;
+  return upstream && following_->session()->id == id ? following_->session() : nullptr;
 }
 
 void ClientDirectory::Close(dispatch::Session& session, const dispatch::Session* caller) {
@@ -60,8 +64,13 @@ void ClientDirectory::OnClosed(dispatch::Session& session) {
   if (session.subscribed()) channels_.UnsubscribeAll(*session.subscriber);
 }
 
+void ClientDirectory::OnGone(dispatch::Session& session) {
+  if (session.feed != nullptr) replicas_->OnGone(session);
+}
+
 // A client that another one closes listens no more at once, although its core is yet to hear of it.
 void ClientDirectory::Dismiss(dispatch::Session& session) {
+  if (session.upstream) return following_->Disconnect();
   OnClosed(session);
   // Its client hears of it before the caller has the reply.
   CoreOf(session).Doom(session.id);

@@ -18,6 +18,9 @@
 
 namespace cinnabar::server {
 
+class Following;
+class Replicas;
+
 // Makes the transport of an accepted connection and takes its descriptor over. On any core's thread.
 using TransportFactory = std::function<std::unique_ptr<net::Transport>(int fd)>;
 
@@ -27,6 +30,13 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   // plain sockets.
   ClientDirectory(const Cores& cores, pubsub::Channels& channels, ClientMemory& client_memory,
                   const config::Settings& settings, Logger& log, TransportFactory make_transport);
+
+  // Replication's part: replicas' connections, and our own to a primary, which clients see like a client.
+  // Before the cores run; both must outlive the connections.
+  void SetReplication(Replicas& replicas, Following& following) {
+    replicas_ = &replicas;
+    following_ = &following;
+  }
 
   // dispatch::Clients:
   void ForEach(const std::function<void(dispatch::Session&)>& visit) override;
@@ -42,6 +52,7 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   const Cores& cores() const override { return cores_; }
   std::unique_ptr<net::Transport> MakeTransport(int fd) override { return make_transport_(fd); }
   void OnClosed(dispatch::Session& session) override;
+  void OnGone(dispatch::Session& session) override;
   void EvictClients(int core) override;
   void Dismiss(dispatch::Session& session) override;
   void OnLongCommandEnded() override;
@@ -57,6 +68,8 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   Logger& log_;
   const TransportFactory make_transport_;
   std::atomic<uint64_t> next_client_id_{1};
+  Replicas* replicas_ = nullptr;
+  Following* following_ = nullptr;
 };
 
 }  // namespace cinnabar::server

@@ -157,6 +157,7 @@ class Connection final : private dispatch::ArgumentLender {
   ClientWeight weight = {};  // its part in ClientMemory
   size_t reply_peak = 0;     // since the reply buffer was last looked at
   Millis reply_peak_at = 0;
+  Millis held_since = 0;  // in Place::kHeld
 
  private:
   SharedBytes Lend(std::string_view argument) override { return input.Lend(argument); }

@@ -130,6 +130,7 @@ void Core::Run() {
     }
     DrainMailbox();
     KickJournal();
+    periodic_.TurnEnded(index_);
     const Millis now = SystemMonotonicNanos() / kNanosPerMilli;
     if (now >= schedule_.next_cron) {
       schedule_.last_cron = now;

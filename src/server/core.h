@@ -45,6 +45,8 @@ class CoreWork {
   virtual Millis Work(int core) = 0;
   // About every 1/hz second on each core, inside the gate.
   virtual void OnCron(int core) = 0;
+  // At the end of each turn, inside the gate: what the turn has put into the journal may leave.
+  virtual void TurnEnded(int core) = 0;
   // Whether nobody is connected and nothing else needs the periodic work to be frequent.
   virtual bool Quiet() const = 0;
 };
@@ -59,6 +61,9 @@ class CoreClients {
   // Takes the descriptor over.
   virtual std::unique_ptr<net::Transport> MakeTransport(int fd) = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
+  // The session is about to be destroyed. Its core, inside the gate, no shard held and no command in the
+  // middle.
+  virtual void OnGone(dispatch::Session& session) = 0;
   // Disconnects the largest clients until all of them together are within their limit. REQUIRES: inside a
   // batch, no shard held.
   virtual void EvictClients(int core) = 0;
@@ -93,6 +98,7 @@ struct CoreFigures {
   void Reset();
 };
 
+// Size: what other threads and the server's parts ask of a core, each by a function of its own.
 class Core final : private dispatch::Bystanders {
  public:
   Core(CoreWork& periodic, CoreClients& clients, dispatch::Services& services, ClientMemory& client_memory,
@@ -111,6 +117,10 @@ class Core final : private dispatch::Bystanders {
   // The handler must outlive its place here. On the thread of the core, or before it runs.
   Status AddListener(int fd, ReadyHandler& handler);
   void RemoveListener(int fd, ReadyHandler& handler);
+  // From now on the handler hears of these events (net::Interest bits) instead of kReadable.
+  void WatchListener(int fd, ReadyHandler& handler, uint32_t events) {
+    reactor_->Change(fd, events, &handler);
+  }
   // Takes an accepted connection over. Core thread.
   void Adopt(net::Accepted accepted);
 
@@ -235,8 +245,10 @@ class Core final : private dispatch::Bystanders {
   // Sends as much as can be sent now. The connection may be gone afterwards: false.
   bool Flush(Connection& connection);
   bool WriteSome(Connection& connection);
+  bool WriteFeed(Connection& connection);
   bool SendUnsent(Connection& connection);
   bool HoldReplies(Connection& connection);
+  bool GiveUpWaiting(Connection& connection, Millis now);
   void KickJournal();
   bool OverOutputLimits(Connection& connection);
   bool CheckOutputLimits(Connection& connection);

@@ -153,6 +153,7 @@ void Core::Close(Connection& connection) {
   if (session.postponed) --waiting_.postponed;
   std::erase(waiting_.suspended, session.id);
   held_.Forget(connection);
+  clients_.OnGone(session);
   reactor_->Remove(connection.transport->fd());
   Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -212,9 +213,18 @@ void Core::RefreshFacts() {
 
 void Core::CronConnection(Connection& connection, Millis now) {
   Session& session = connection.session;
+  if (session.feed != nullptr) [[unlikely]] {
+    if (const std::string reason = session.feed->Tick(); !reason.empty()) {
+      services_.log.Warning("{}", reason);
+      return Close(connection);
+    }
+    session.feed->MoveText();
+    if ((session.feed->ready() || !session.output.empty()) && !Flush(connection)) return;
+  }
+  if (connection.StandsIn(Place::kHeld) && GiveUpWaiting(connection, now)) return;
   const int64_t timeout = services_.settings.network.timeout_seconds;
   if (timeout > 0 && now - session.last_active > timeout * kMillisPerSecond && !session.monitor &&
-      !session.subscribed() && connection.state() == State::kOpen) {
+      !session.subscribed() && !session.replica() && connection.state() == State::kOpen) {
     services_.log.Verbose("Closing idle client");
     return Close(connection);
   }

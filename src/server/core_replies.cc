@@ -70,6 +70,30 @@ bool Core::WriteSome(Connection& connection) {
   return true;
 }
 
+// What a replica gets behind its replies. False when the connection is of no use any more.
+bool Core::WriteFeed(Connection& connection) {
+  Session& session = connection.session;
+  size_t written = 0;
+  while (written < kWriteTurnBytes && session.output.empty() && session.closing == Closing::kNo) {
+    iovec vectors[kWriteVectors];
+    const int count = session.feed->Gather(vectors, kWriteVectors);
+    if (count == 0) break;
+    size_t total = 0;
+    for (int i = 0; i < count; ++i) total += vectors[i].iov_len;
+    const net::Transfer sent = connection.transport->Write({vectors, static_cast<size_t>(count)});
+    if (sent.outcome == Outcome::kFailed) return false;
+    if (sent.outcome != Outcome::kMoved) break;
+    figures_.writes.Add();
+    session.feed->Sent(sent.bytes);
+    session.feed->MoveText();
+    written += sent.bytes;
+    if (sent.bytes < total) break;
+  }
+  if (written > 0) figures_.bytes_out.Add(written);
+  session.facts.bytes_out += written;
+  return true;
+}
+
 // Sends the bytes that the transport holds. False when the connection is gone.
 bool Core::SendUnsent(Connection& connection) {
   if (connection.transport->Write({}).outcome == Outcome::kFailed) {
@@ -89,12 +113,38 @@ bool Core::HoldReplies(Connection& connection) {
       !always && kicks_.more_chunks && session.hold_until - services_.durability.released.load() < kKickBytes;
   if (!always && !put_off) services_.files->Kick();
   if (session.hold_until <= services_.durability.released.load(std::memory_order_acquire)) return false;
+  if (!connection.StandsIn(Place::kHeld)) connection.held_since = dispatcher_.core().now;
   held_.Hold(connection);
   if (put_off) return kicks_.put_off = true;
   held_.Announce();
   if (session.hold_until > services_.durability.released.load()) return true;
   held_.Forget(connection);
   return false;
+}
+
+// Replies have waited for replicas as long as they may. What they tell has been done here; whether it
+// survives the loss of this server, nobody knows. True: the connection is on its way out.
+bool Core::GiveUpWaiting(Connection& connection, Millis now) {
+  const config::Replication& settings = services_.settings.replication;
+  const Millis timeout = settings.min_replicas_acknowledge_timeout_millis;
+  Session& session = connection.session;
+  if (settings.min_replicas_to_acknowledge == 0 || timeout == 0 || now - connection.held_since <= timeout)
+    return false;
+  const dispatch::AcknowledgedCopies copies = services_.replication->CopiesOf(session.hold_until);
+  if (copies.in_memory >= settings.min_replicas_to_acknowledge) return false;  // it waits for the disk
+  held_.Forget(connection);
+  session.hold_until = 0;
+  session.closing = Closing::kNow;
+  // In the middle of a reply an error would be taken for a part of it.
+  if ((connection.wanted & net::kWritable) == 0) {
+    session.output.Clear();
+    session.reply.Error(
+        "NOREPLICAS Not enough replicas have acknowledged in time. What this connection has written since "
+        "the last reply has been done, but may or may not survive the loss of this server.");
+    session.closing = Closing::kAfterReply;
+  }
+  Flush(connection);
+  return true;
 }
 
 void Core::KickJournal() {
@@ -119,7 +169,9 @@ bool Core::Flush(Connection& connection) {
   // to nobody.
   if (stop_.load(std::memory_order_acquire)) [[unlikely]]
     return true;
-  if (replies_are_held() &&
+  if (session.feed != nullptr) [[unlikely]]
+    session.feed->MoveText();
+  if (replies_are_held() && !session.replica() &&
       session.hold_until > services_.durability.released.load(std::memory_order_acquire) &&
       session.closing != Closing::kNow && HoldReplies(connection)) {
     if (connection.transport->unsent() && !SendUnsent(connection)) return false;
@@ -147,7 +199,14 @@ bool Core::Flush(Connection& connection) {
   } else if (connection.transport->unsent() && !SendUnsent(connection)) {
     return false;
   }
-  const bool empty = session.output.empty() && !connection.transport->unsent();
+  if (session.feed != nullptr && session.output.empty() && !connection.transport->unsent()) [[unlikely]] {
+    if (!WriteFeed(connection) || session.closing == Closing::kNow) {
+      Close(connection);
+      return false;
+    }
+  }
+  const bool fed = session.feed == nullptr || !session.feed->ready();
+  const bool empty = fed && session.output.empty() && !connection.transport->unsent();
   if (empty && session.closing == Closing::kAfterReply) {
     Close(connection);
     return false;
@@ -161,7 +220,9 @@ bool Core::Flush(Connection& connection) {
 // Whether the client has kept too much unread for too long.
 bool Core::OverOutputLimits(Connection& connection) {
   Session& session = connection.session;
-  if (!dispatch::OverOutputLimits(session, services_.settings, dispatcher_.core().now)) return false;
+  const bool over_feed = session.replica() && session.feed->over_limit();
+  if (!over_feed && !dispatch::OverOutputLimits(session, services_.settings, dispatcher_.core().now))
+    return false;
   services_.log.Warning(
       "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.", session.id,
       session.facts.peer);

@@ -267,6 +267,7 @@ void Core::Serve() {
     events = events.subspan(count);
   }
   if (events.empty()) catch_up_.TurnEnded(asked);
+  periodic_.TurnEnded(index_);
   workspaces_.Pop();
   dispatcher_.UpdateTime();
 }

@@ -8,17 +8,36 @@ namespace cinnabar::server {
 
 using dispatch::PauseMode;
 
+namespace {
+
+constexpr Millis kLoaded = -1;
+
+}  // namespace
+
 Millis Cron::Work(int core) {
   if (core == 0 && parts_.files.loading()) {
-    const Result<bool> more = parts_.files.Load();
-    if (!more) {
-      FailToLoad(more.error());
-      return kNoWork;
-    }
-    if (*more) return 0;
-    on_loaded_();
+    if (const Millis wait = Load(); wait != kLoaded) return wait;
   }
+  if (core == 0 && parts_.following.Work()) return 0;
   return parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
+}
+
+// kLoaded: nothing is left to do.
+Millis Cron::Load() {
+  const Result<bool> more = parts_.files.Load();
+  if (!more) {
+    FailToLoad(more.error());
+    return kNoWork;
+  }
+  if (*more) return 0;
+  if (!loaded_) DataSetIsThere();
+  return kLoaded;
+}
+
+void Cron::DataSetIsThere() {
+  loaded_ = true;
+  on_loaded_();
+  parts_.role.OnLoaded();
 }
 
 void Cron::FailToLoad(const Error& error) {
@@ -32,7 +51,7 @@ void Cron::FailToLoad(const Error& error) {
 bool Cron::Quiet() const {
   const dispatch::Services& services = parts_.services;
   return services.clients.Count() == 0 && services.settings.testing.watchdog_period_millis == 0 &&
-         services.pause.mode == PauseMode::kNone;
+         services.pause.mode == PauseMode::kNone && !parts_.role.follows();
 }
 
 void Cron::OnCron(int core) {
@@ -53,7 +72,9 @@ void Cron::ExpireSome(int core) {
 void Cron::OnServerCron() {
   parts_.statistics.Sample(parts_.cores);
   if (!parts_.shutdown.stopping() && !parts_.services.debug.pause_cron) parts_.shutdown.ActOnSignal();
+  parts_.shutdown.Step();
   if (!parts_.shutdown.stopping()) parts_.files.Cron();
+  if (!parts_.shutdown.stopping() && !parts_.files.loading_at_start()) parts_.role.Cron();
   parts_.defragmentation.Cron(parts_.files.child().running() ? Defragmentation::HeldUp::kYes
                                                              : Defragmentation::HeldUp::kNo);
   EndPause();
@@ -62,6 +83,7 @@ void Cron::OnServerCron() {
 void Cron::EndPause() {
   dispatch::PauseState& pause = parts_.services.pause;
   dispatch::Dispatcher& dispatcher = parts_.cores[0]->dispatcher();
+  if (parts_.role.failing_over() || parts_.shutdown.waiting()) return;
   if (pause.mode == PauseMode::kNone || dispatcher.core().now < pause.until ||
       !dispatcher.long_commands().WorldIsFree())
     return;

@@ -9,6 +9,7 @@
 #include "server/core_threads.h"
 #include "server/data_files.h"
 #include "server/defragmentation.h"
+#include "server/replication_role.h"
 #include "server/server_statistics.h"
 #include "server/shutdown_sequence.h"
 
@@ -24,25 +25,34 @@ class Cron final : public CoreWork {
     ServerStatistics& statistics;
     ShutdownSequence& shutdown;
     CoreThreads& threads;
+    Replicas& replicas;
+    Following& following;
+    ReplicationRole& role;
   };
   // All parts must outlive this. `on_loaded` is called once, on core 0, when a data set that was being loaded
   // is complete.
   Cron(const Parts& parts, std::function<void()> on_loaded)
       : parts_(parts), on_loaded_(std::move(on_loaded)) {}
 
+  // The data set of the start is there. Once, on core 0, or before the cores run.
+  void DataSetIsThere();
+
   // CoreWork:
   Millis Work(int core) override;
   void OnCron(int core) override;
   bool Quiet() const override;
+  void TurnEnded(int core) override { parts_.replicas.TurnEnded(core); }
 
  private:
   void FailToLoad(const Error& error);
   void ExpireSome(int core);
   void OnServerCron();
   void EndPause();
+  Millis Load();
 
   const Parts parts_;
   const std::function<void()> on_loaded_;
+  bool loaded_ = false;  // the data set of the start
 };
 
 }  // namespace cinnabar::server

@@ -2,9 +2,16 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
+#include "os/files.h"
 #include "server/leftovers.h"
 
 namespace cinnabar::server {
@@ -61,10 +68,24 @@ Result<bool> ServerDataFiles::Load() {
   const TickClock& clock = services_.dispatchers[0]->clock();
   const auto progress = loader_->Step(clock.Now() + clock.ToTicks(kSlice));
   if (progress == DataLoader::Progress::kMore) return true;
-  if (progress == DataLoader::Progress::kFailed) return std::unexpected(loader_->error());
-  const double seconds = static_cast<double>(SystemMonotonicNanos() - load_began_) / 1e9;
+  const bool failed = progress == DataLoader::Progress::kFailed;
+  if (in_place_) {
+    if (failed) services_.log.Warning("{}", loader_->error().message);
+    EndLoadInPlace(!failed);
+    return false;
+  }
+  if (failed) return std::unexpected(loader_->error());
   last_load_ = loader_->figures();
+  expired_at_start_ = loader_->TakeExpired();
   loader_.reset();
+  LogLoaded();
+  TRY_STATUS(FinishLoading());
+  services_.alarms.fetch_and(~uint32_t{dispatch::Alarm::kLoading});
+  return false;
+}
+
+void ServerDataFiles::LogLoaded() {
+  const double seconds = static_cast<double>(SystemMonotonicNanos() - load_began_) / 1e9;
   if (from_append_only_) {
     services_.log.Notice("DB loaded from append only file: {:.3f} seconds", seconds);
   } else {
@@ -74,9 +95,112 @@ Result<bool> ServerDataFiles::Load() {
                          last_load_.keys_expired, empty);
     services_.log.Notice("DB loaded from disk: {:.3f} seconds", seconds);
   }
-  TRY_STATUS(FinishLoading());
-  services_.alarms.fetch_and(~uint32_t{dispatch::Alarm::kLoading});
-  return false;
+}
+
+// ---- another data set ----
+
+// What is being written is of the data set that goes.
+void ServerDataFiles::StopWriting() {
+  if (child_.running()) {
+    services_.log.Notice(
+        "Replica is about to load the RDB file received from the master, but there is a pending "
+        "child that writes the old data set. Killing it.");
+    snapshots_.Abandon();
+    append_only_.Abandon();
+  }
+  // With an error it is still on, and rewritten when the new data set is there.
+  if (append_only_.on() && !append_only_.SwitchOff())
+    services_.log.Warning("The append-only file cannot be closed.");
+  UpdateAlarms();
+}
+
+Status ServerDataFiles::LoadInPlace(const NewDataSet& incoming, std::function<void(LoadEnd)> ended) {
+  CHECK(loader_ == nullptr);
+  std::string path = incoming.path;
+  if (incoming.becomes_dump) {
+    path = snapshots_.path();
+    if (rename(incoming.path.c_str(), path.c_str()) != 0) {
+      const int code = errno;
+      unlink(incoming.path.c_str());
+      return Fail(
+          fmt::format("Failed trying to rename the temp DB into {} in MASTER <-> REPLICA synchronization: {}",
+                      services_.settings.persistence.dbfilename, strerror(code)),
+          code);
+    }
+    TRY_STATUS(os::SyncDirectoryOf(path));
+  }
+  if (!incoming.apart) StopWriting();
+  in_place_ = std::move(ended);
+  from_append_only_ = false;
+  load_began_ = SystemMonotonicNanos();
+  if (incoming.apart) {
+    apart_ = std::make_unique<keyspace::Keyspace>(services_.keyspace.databases(), HashKey::OfProcess(),
+                                                  services_.keyspace.gate().cores());
+  } else {
+    EmptyDataSet();
+  }
+  services_.alarms.fetch_or(incoming.serving ? dispatch::Alarm::kLoadsApart : dispatch::Alarm::kLoading);
+  loader_ = std::make_unique<DataLoader>(
+      services_, std::vector<LoadPart>{{.path = path, .name = services_.settings.persistence.dbfilename}},
+      apart_.get());
+  return {};
+}
+
+void ServerDataFiles::EndLoadInPlace(bool loaded) {
+  const auto ended = in_place_;
+  auto end = LoadEnd::kLoaded;
+  if (loaded) {
+    last_load_ = loader_->figures();
+    loader_.reset();
+    LogLoaded();
+    if (apart_ != nullptr) services_.dispatchers[0]->WithWorldStopped([this] { TakeOverApart(); });
+    in_place_ = nullptr;
+  } else {
+    services_.dispatchers[0]->WithWorldStopped([&] { end = StopLoading(); });
+  }
+  ended(end);
+}
+
+// The new data set becomes the server's.
+void ServerDataFiles::TakeOverApart() {
+  StopWriting();
+  EmptyDataSet();
+  for (int database = 0; database < services_.keyspace.databases(); ++database) {
+    services_.keyspace.TakeFrom(*apart_, database);
+    services_.dispatchers[0]->blocked().SignalAll(database);
+  }
+  apart_.reset();
+}
+
+void ServerDataFiles::LoadedInPlace() {
+  snapshots_.NoteLoaded();
+  services_.alarms.fetch_and(~uint32_t{dispatch::Alarm::kLoading | dispatch::Alarm::kLoadsApart});
+  const config::Persistence& settings = services_.settings.persistence;
+  if (settings.rdb_del_sync_files && settings.save.empty() && !settings.appendonly) {
+    services_.log.Notice(
+        "Removing the RDB file obtained from the master. This replica has persistence disabled");
+    unlink(snapshots_.path().c_str());
+  }
+  ResumeAppendOnly();
+}
+
+void ServerDataFiles::ResumeAppendOnly() {
+  if (services_.settings.persistence.appendonly && !append_only_.on() && !append_only_.SwitchOn())
+    services_.log.Warning("Failed enabling the AOF after successful master synchronization!");
+  UpdateAlarms();
+}
+
+ServerDataFiles::LoadEnd ServerDataFiles::StopLoading() {
+  loader_.reset();
+  const bool kept = apart_ != nullptr;
+  if (kept) {
+    apart_.reset();
+  } else {
+    EmptyDataSet();
+  }
+  in_place_ = nullptr;
+  services_.alarms.fetch_and(~uint32_t{dispatch::Alarm::kLoading | dispatch::Alarm::kLoadsApart});
+  return kept ? LoadEnd::kOldDataKept : LoadEnd::kOldDataLost;
 }
 
 Status ServerDataFiles::FinishLoading() {
@@ -129,7 +253,9 @@ void ServerDataFiles::SetClocks(dispatch::Dispatcher::Clocks clocks) {
 void ServerDataFiles::UpdateAlarms() {
   uint32_t set = 0;
   if (snapshots_.refuses_writes() || !append_only_.Trouble().empty()) set |= dispatch::Alarm::kDiskTrouble;
-  if (append_only_.on()) set |= dispatch::Alarm::kHoldReplies;
+  const bool waits_for_replicas =
+      services_.settings.replication.min_replicas_to_acknowledge > 0 && !services_.replication->follows();
+  if (append_only_.on() || waits_for_replicas) set |= dispatch::Alarm::kHoldReplies;
   constexpr uint32_t kOurs = dispatch::Alarm::kDiskTrouble | dispatch::Alarm::kHoldReplies;
   services_.alarms.fetch_and(~kOurs | set);
   services_.alarms.fetch_or(set);
@@ -197,7 +323,13 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
 
 void ServerDataFiles::EmptyDataSet() {
   for (int database = 0; database < services_.keyspace.databases(); ++database) {
-    services_.keyspace.Detach(database);  // freed as the result goes
+    auto dropped = std::make_shared<keyspace::Keyspace::Dropped>(services_.keyspace.Detach(database));
+    const bool later = in_place_ != nullptr && services_.settings.replication.replica_lazy_flush;
+    if (later && dropped->keys() > 0)
+      services_.control.Defer([dropped] {
+        while (dropped->FreeSome()) {
+        }
+      });
     services_.dispatchers[0]->blocked().SignalAll(database);
   }
 }

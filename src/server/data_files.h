@@ -18,6 +18,7 @@
 
 namespace cinnabar::server {
 
+// Size: it implements a port, and loads a data set at the start and in the place of another.
 class ServerDataFiles final : public dispatch::DataFiles {
  public:
   struct Listeners {
@@ -32,9 +33,32 @@ class ServerDataFiles final : public dispatch::DataFiles {
   // Before the cores run: finds out what there is to load. The error ends the process.
   Status BeginLoading();
   bool loading() const { return loader_ != nullptr; }
+  bool loading_at_start() const { return loader_ != nullptr && !in_place_; }
   // A slice of loading, about two milliseconds. False once the data set is complete; an error ends the
   // process.
   Result<bool> Load();
+  // A replica has got a new data set in a file: it is loaded in slices (Load) and takes the place of what is
+  // here.
+  struct NewDataSet {
+    std::string path;
+    bool becomes_dump = true;  // it is renamed to the file that snapshots are saved to
+    bool apart = false;        // what is here stays until the new one is complete
+    bool serving = false;      // apart: and commands may look at it meanwhile
+  };
+  enum class LoadEnd : uint8_t { kLoaded, kOldDataKept, kOldDataLost };
+  // `ended` is called at the end, on core 0, inside the gate; after kLoaded LoadedInPlace has to follow. An
+  // error says that nothing has been done. With the world stopped.
+  Status LoadInPlace(const NewDataSet& incoming, std::function<void(LoadEnd)> ended);
+  // The data set that was loaded in place is whole and has its place in a history: clients may see it.
+  void LoadedInPlace();
+  // Whether the server is a replica has changed, or what it waits for as a primary. With the world stopped.
+  void RoleChanged() { UpdateAlarms(); }
+  // The append-only file, which stands still while a data set is replaced, goes on. With the world stopped.
+  void ResumeAppendOnly();
+  // Gives up loading in place. Says what is left; never kLoaded.
+  LoadEnd StopLoading();
+  // Keys that the data set of the start left out (DataLoader::TakeExpired).
+  std::vector<DataLoader::ExpiredKey> TakeExpired() { return std::move(expired_at_start_); }
   // About ten times a second, outside the gate's closing.
   void Cron();
   // Before the process ends: errors say why it should not. With the world stopped.
@@ -48,7 +72,10 @@ class ServerDataFiles final : public dispatch::DataFiles {
   AppendOnly& append_only() { return append_only_; }
   BackgroundChild& child() { return child_; }
   const DataLoader::Figures* load_figures() const;
+  bool serves_while_loading() const { return (services_.alarms.load() & dispatch::Alarm::kLoadsApart) != 0; }
   const DataLoader::Figures& last_load() const { return last_load_; }
+  // Whether the data set of the start was a snapshot, which says where it stands.
+  bool loaded_snapshot() const { return !from_append_only_; }
 
   // dispatch::DataFiles:
   Status Save() override { return snapshots_.Save(); }
@@ -63,6 +90,10 @@ class ServerDataFiles final : public dispatch::DataFiles {
 
  private:
   Status FinishLoading();
+  void LogLoaded();
+  void EndLoadInPlace(bool loaded);
+  void TakeOverApart();
+  void StopWriting();
   Status LoadAtOnce(std::vector<LoadPart> parts);
   void EmptyDataSet();
   void UpdateAlarms();
@@ -82,6 +113,9 @@ class ServerDataFiles final : public dispatch::DataFiles {
   Nanos load_began_ = 0;
   Nanos sweep_at_ = 0;  // when to look for leftovers once more: some were too young at the start; 0: done
   bool from_append_only_ = false;
+  std::function<void(LoadEnd)> in_place_;      // none: what is loaded is the data set of the start
+  std::unique_ptr<keyspace::Keyspace> apart_;  // that is loaded while the old data set stays
+  std::vector<DataLoader::ExpiredKey> expired_at_start_;
 };
 
 }  // namespace cinnabar::server

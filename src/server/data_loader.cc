@@ -31,8 +31,13 @@ constexpr uint64_t kToldEmptyMax = 10;  // after so many the sum has to do
 
 }  // namespace
 
-DataLoader::DataLoader(dispatch::Services& services, std::vector<LoadPart> parts)
-    : services_(services), dispatcher_(*services.dispatchers[0]), parts_(std::move(parts)) {
+DataLoader::DataLoader(dispatch::Services& services, std::vector<LoadPart> parts, keyspace::Keyspace* apart)
+    : services_(services),
+      dispatcher_(*services.dispatchers[0]),
+      keyspace_(apart == nullptr ? services.keyspace : *apart),
+      parts_(std::move(parts)) {
+  if (apart != nullptr)
+    apart_ = std::make_unique<keyspace::CoreState>(keyspace::CoreState{.keyspace = *apart});
   figures_.started_seconds = SystemWallNanos() / kNanosPerSecond;
   for (const LoadPart& part : parts_) {
     struct stat facts {};
@@ -116,8 +121,7 @@ DataLoader::Progress DataLoader::StepSnapshot() {
 DataLoader::Progress DataLoader::TakeItem(Item item) {
   switch (item) {
     case Item::kFact:
-      if (snapshot_->name() == "used-mem")
-        figures_.used_memory_in_snapshot = static_cast<uint64_t>(ParseInt64(snapshot_->text()).value_or(0));
+      NoteFact(snapshot_->name(), snapshot_->text());
       return Progress::kMore;
     case Item::kDatabase:
       if (snapshot_->database() >= services_.keyspace.databases()) {
@@ -158,6 +162,16 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
                           snapshot_->position(), reason));
 }
 
+void DataLoader::NoteFact(std::string_view name, std::string_view text) {
+  const int64_t number = ParseInt64(text).value_or(-1);
+  if (name == "used-mem")
+    figures_.used_memory_in_snapshot = static_cast<uint64_t>(std::max<int64_t>(number, 0));
+  if (name == "repl-id") figures_.replication_id = text;
+  if (name == "repl-offset") figures_.replication_offset = number;
+  const bool database = number >= 0 && number < services_.keyspace.databases();
+  if (name == "repl-stream-db" && database) figures_.stream_database = static_cast<int>(number);
+}
+
 void DataLoader::SkipEmpty() {
   if (++figures_.keys_empty > kToldEmptyMax) return;
   services_.log.Notice("Loading the data set: skipping empty key: {}",
@@ -188,12 +202,14 @@ void DataLoader::TakeSizes() {
 
 void DataLoader::TakeEntry() {
   keyspace::CoreState& core = dispatcher_.core();
-  // Replicas and journals say themselves what has expired; a snapshot does not.
-  if (!core.replaying && snapshot_->expiry() != keyspace::kNever && snapshot_->expiry() < core.now) {
+  // Primaries and journals say themselves what has expired; a snapshot does not.
+  if (!core.replaying && !dispatcher_.context().follows && snapshot_->expiry() != keyspace::kNever &&
+      snapshot_->expiry() < core.now) {
     ++figures_.keys_expired;
+    if (!figures_.replication_id.empty()) expired_.push_back({database_, std::string(snapshot_->name())});
     return;
   }
-  const Key key = services_.keyspace.KeyOf(snapshot_->name());
+  const Key key = keyspace_.KeyOf(snapshot_->name());
   keyspace::Entry* entry =
       keyspace::Entry::Create(key.bytes, persistence::PayloadOf(snapshot_->value()), snapshot_->expiry());
   entry->set_clock(keyspace::FreshClock(core.now, core.access));
@@ -211,7 +227,7 @@ void DataLoader::TakeEntry() {
 bool DataLoader::InsertNew() {
   // Nobody else changes a table at the moment: where a bucket is can be looked up without its shard.
   for (const NewEntry& made : made_) {
-    services_.keyspace.table(database_, Keyspace::ShardOf(made.hash)).entries.PrefetchBucket(made.hash);
+    keyspace_.table(database_, Keyspace::ShardOf(made.hash)).entries.PrefetchBucket(made.hash);
   }
   size_t done = 0;
   while (done < made_.size() && Insert(made_[done])) ++done;
@@ -221,12 +237,11 @@ bool DataLoader::InsertNew() {
 }
 
 bool DataLoader::Insert(const NewEntry& made) {
-  Keyspace& keyspace = services_.keyspace;
   const Key key{made.entry->key(), made.hash};
   const size_t shard = Keyspace::ShardOf(key.hash);
-  keyspace::Database database(dispatcher_.core(), database_);
-  keyspace.Lock(shard);
-  auto& entries = keyspace.table(database_, shard).entries;
+  keyspace::Database database(apart_ == nullptr ? dispatcher_.core() : *apart_, database_);
+  keyspace_.Lock(shard);
+  auto& entries = keyspace_.table(database_, shard).entries;
   if (entries.size() == 0 && shard_entries_ > 0) entries.Reserve(shard_entries_);
   keyspace::EntryRef old = database.FindToChange(key, keyspace::Use::kSilent);
   if (old && parts_[part_].merging) {
@@ -234,7 +249,7 @@ bool DataLoader::Insert(const NewEntry& made) {
     old = keyspace::EntryRef();
   }
   if (!old) database.Insert(key, made.entry);
-  keyspace.Unlock(shard);
+  keyspace_.Unlock(shard);
   if (old) Fail(persistence::DuplicatedKeyText(key.bytes, database_));
   return !old;
 }

@@ -44,9 +44,19 @@ class DataLoader {
     uint64_t bytes_total = 0;
     int64_t started_seconds = 0;
     uint64_t used_memory_in_snapshot = 0;
+    // Where the data set stood in its history of replication when the (last) snapshot was made; no id:
+    // unknown.
+    std::string replication_id;
+    int64_t replication_offset = -1;
+    int stream_database = 0;  // that was selected in the stream there
+  };
+  struct ExpiredKey {
+    int database;
+    std::string name;
   };
 
-  DataLoader(dispatch::Services& services, std::vector<LoadPart> parts);
+  // `apart`: the keyspace to fill instead of the server's; it must outlive this, and nobody else uses it.
+  DataLoader(dispatch::Services& services, std::vector<LoadPart> parts, keyspace::Keyspace* apart = nullptr);
   ~DataLoader();
 
   // Works until the deadline, or until so much has been read that clients want to be looked after. After
@@ -55,6 +65,9 @@ class DataLoader {
 
   const Error& error() const { return error_; }
   const Figures& figures() const { return figures_; }
+  // Keys that were left out because their time had passed, of a data set with a place in a history: others of
+  // that history still have them.
+  std::vector<ExpiredKey> TakeExpired() { return std::move(expired_); }
 
  private:
   struct NewEntry {
@@ -69,6 +82,7 @@ class DataLoader {
   Progress EndOfSnapshot();
   Progress StepCommands();
   persistence::AofReader::Outcome ParseCommands();
+  void NoteFact(std::string_view name, std::string_view text);
   void SkipEmpty();
   void TellOfMended();
   Progress EndOfCommands(persistence::AofReader::Outcome outcome);
@@ -83,6 +97,9 @@ class DataLoader {
 
   dispatch::Services& services_;
   dispatch::Dispatcher& dispatcher_;
+  keyspace::Keyspace& keyspace_;
+  std::unique_ptr<keyspace::CoreState> apart_;  // of another keyspace; null: the dispatcher's is used
+  std::vector<ExpiredKey> expired_;
   std::vector<LoadPart> parts_;
   size_t part_ = 0;
   std::unique_ptr<os::MappedFile> mapping_;

@@ -10,7 +10,9 @@
 #include "server/data_files.h"
 #include "server/defragmentation.h"
 #include "server/listeners.h"
+#include "server/replication_role.h"
 #include "server/server_statistics.h"
+#include "server/shutdown_sequence.h"
 
 namespace cinnabar::server {
 
@@ -19,7 +21,6 @@ struct ServerIdentity {
   std::string executable;  // its absolute path
   std::string version;     // of this program
   std::string run_id;
-  std::string replication_id;
   Millis started_at = 0;
   config::Supervised supervised = config::Supervised::kNo;  // by whom, as found out at start
 };
@@ -33,7 +34,11 @@ struct FigureSources {
   ClientMemory& client_memory;
   ServerStatistics& statistics;
   ServerDataFiles& files;
+  Replicas& replicas;
+  Following& following;
+  ReplicationRole& role;
   Defragmentation& defragmentation;
+  ShutdownSequence& shutdown;
 };
 
 }  // namespace cinnabar::server

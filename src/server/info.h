@@ -57,6 +57,7 @@ class InfoReport {
   void StatsOfDefragmentation();
   void StatsOfTurns();
   void ReplicationSection();
+  void PrimaryFigures();
   void CpuSection();
   void ModulesSection() {}
   void CommandStatsSection();

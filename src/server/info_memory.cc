@@ -65,8 +65,10 @@ void InfoReport::MemorySection() {
   Field("rss_overhead_bytes", Difference(figures.resident, allocator.resident));
   Ratio("mem_fragmentation_ratio", server::Ratio(figures.resident, figures.used));
   Field("mem_fragmentation_bytes", Difference(figures.resident, figures.used));
-  Field("mem_not_counted_for_evict", figures.aof_buffer);
-  Zeros({"mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"});
+  Field("mem_not_counted_for_evict", figures.aof_buffer + figures.slow_replicas);
+  Field("mem_replication_backlog", figures.backlog);
+  Field("mem_total_replication_buffers", figures.backlog + figures.slow_replicas);
+  Field("mem_clients_slaves", figures.of_replicas());
   Field("mem_clients_normal", figures.clients);
   Zeros({"mem_cluster_links"});
   Field("mem_aof_buffer", figures.aof_buffer);

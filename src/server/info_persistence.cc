@@ -13,8 +13,9 @@ std::string_view OkOrErr(bool ok) {
 
 void InfoReport::LoadingFigures() {
   const DataLoader::Figures* figures = sources_.files.load_figures();
-  Field("loading", figures != nullptr ? 1 : 0);
-  Field("async_loading", 0);
+  const bool apart = sources_.files.serves_while_loading();
+  Field("loading", figures != nullptr && !apart ? 1 : 0);
+  Field("async_loading", apart ? 1 : 0);
 }
 
 void InfoReport::LoadingProgress() {

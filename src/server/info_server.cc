@@ -61,6 +61,7 @@ void InfoReport::ServerSection() {
   Field("configured_hz", settings.general.hz);
   Field("lru_clock", keyspace::LruClockSeconds(now));
   Field("executable", sources_.identity.executable);
+  if (sources_.shutdown.waiting()) Field("shutdown_in_milliseconds", sources_.shutdown.millis_left());
   Field("config_file", sources_.services.config.path());
   Field("io_threads_active", sources_.cores.size() > 1 ? 1 : 0);
   Field("threads", sources_.cores.size());
@@ -86,7 +87,7 @@ void InfoReport::ClientsSection() {
       watched_keys += watched.size();
     });
   }
-  Field("connected_clients", sources_.services.clients.Count());
+  Field("connected_clients", sources_.services.clients.Count() - sources_.replicas.Facts().size());
   Zeros({"cluster_connections"});
   Field("maxclients", sources_.services.settings.clients.maxclients);
   Field("client_recent_max_input_buffer", input_max);
@@ -101,16 +102,58 @@ void InfoReport::ClientsSection() {
 }
 
 void InfoReport::ReplicationSection() {
-  Field("role", "master");
-  Field("connected_slaves", 0);
-  Field("master_failover_state", "no-failover");
-  Field("master_replid", sources_.identity.replication_id);
-  Field("master_replid2", std::string(40, '0'));
+  const bool follows = sources_.role.follows();
+  const config::Replication& settings = sources_.services.settings.replication;
+  Field("role", follows ? "slave" : "master");
+  if (follows) PrimaryFigures();
+  const std::vector<dispatch::ReplicaFacts> replicas = sources_.replicas.Facts();
+  Field("connected_slaves", replicas.size());
+  if (settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag_seconds > 0) {
+    Field("min_slaves_good_slaves", std::ranges::count_if(replicas, [&](const dispatch::ReplicaFacts& facts) {
+            return facts.online && facts.lag_seconds <= settings.min_replicas_max_lag_seconds;
+          }));
+  }
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const dispatch::ReplicaFacts& facts = replicas[i];
+    Field(fmt::format("slave{}", i), fmt::format("ip={},port={},state={},offset={},lag={}", facts.address,
+                                                 facts.port, facts.state, facts.offset, facts.lag_seconds));
+  }
+  Field("master_failover_state", sources_.role.failover_state());
+  const replication::History& history = sources_.replicas.history();
+  const replication::Backlog& backlog = sources_.replicas.backlog();
+  Field("master_replid", history.id().text());
+  Field("master_replid2", history.second_id().text());
   Field("master_repl_offset", sources_.services.journal.offset());
-  Field("second_repl_offset", -1);
-  Field("repl_backlog_active", 0);
-  Field("repl_backlog_size", sources_.services.settings.replication.repl_backlog_size_bytes);
-  Zeros({"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
+  Field("second_repl_offset", history.second_offset_for_info());
+  Field("repl_backlog_active", backlog.active() ? 1 : 0);
+  Field("repl_backlog_size", settings.repl_backlog_size_bytes);
+  Field("repl_backlog_first_byte_offset", backlog.active() ? backlog.begin() + 1 : 0);
+  Field("repl_backlog_histlen", backlog.active() ? backlog.kept_bytes() : 0);
+}
+
+void InfoReport::PrimaryFigures() {
+  const dispatch::PrimaryFacts facts = sources_.following.Facts();
+  const config::Replication& settings = sources_.services.settings.replication;
+  Field("master_host", facts.host);
+  Field("master_port", facts.port);
+  Field("master_link_status", facts.up ? "up" : "down");
+  Field("master_last_io_seconds_ago", facts.last_io_seconds);
+  Field("master_sync_in_progress", facts.syncing ? 1 : 0);
+  Field("slave_read_repl_offset", facts.read_offset);
+  Field("slave_repl_offset", facts.offset);
+  if (facts.syncing) {
+    const uint64_t total = facts.sync_total_bytes.value_or(0);
+    Field("master_sync_total_bytes", total);
+    Field("master_sync_read_bytes", facts.sync_read_bytes);
+    Field("master_sync_left_bytes",
+          static_cast<int64_t>(total) - static_cast<int64_t>(facts.sync_read_bytes));
+    Ratio("master_sync_perc", total == 0 ? 0.0 : 100.0 * double(facts.sync_read_bytes) / double(total));
+    Field("master_sync_last_io_seconds_ago", facts.sync_last_io_seconds);
+  }
+  if (!facts.up) Field("master_link_down_since_seconds", facts.down_seconds);
+  Field("slave_priority", settings.replica_priority);
+  Field("slave_read_only", settings.replica_read_only ? 1 : 0);
+  Field("replica_announced", settings.replica_announced ? 1 : 0);
 }
 
 void InfoReport::CpuSection() {

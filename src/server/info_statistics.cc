@@ -87,7 +87,10 @@ void InfoReport::StatsSection() {
   Field("instantaneous_ops_per_sec", sources_.statistics.rates().commands.PerSecond());
   StatsOfNetwork();
   Field("rejected_connections", sources_.listeners.figures().rejected);
-  Zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
+  const Replicas::Figures& synchronised = sources_.replicas.figures();
+  Field("sync_full", synchronised.full);
+  Field("sync_partial_ok", synchronised.partial);
+  Field("sync_partial_err", synchronised.partial_refused);
   Field("expired_subkeys", fields);
   Field("expired_keys", expired);
   Field("expired_stale_perc", "0.00");
@@ -108,10 +111,13 @@ void InfoReport::StatsSection() {
   Field("pubsubshard_channels", sources_.services.channels->CountNames(pubsub::Kind::kShardChannel));
   Field("latest_fork_usec", sources_.files.child().last_fork_micros());
   Field("total_forks", sources_.files.child().forks());
-  Zeros({"migrate_cached_sockets", "slave_expires_tracked_keys"});
+  Zeros({"migrate_cached_sockets"});
+  size_t own_keys = 0;
+  for (Dispatcher* dispatcher : sources_.services.dispatchers) own_keys += dispatcher->expiry().own_keys();
+  Field("slave_expires_tracked_keys", own_keys);
   StatsOfDefragmentation();
-  Zeros(
-      {"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
+  Zeros({"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"});
+  Field("unexpected_error_replies", sources_.following.error_replies());
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;
   for (auto& core : sources_.cores) {

@@ -44,6 +44,8 @@ void ProcessControl::ResetStatistics() {
   figures_.listeners.ResetFigures();
   figures_.statistics.Reset();
   figures_.client_memory.ResetStatistics();
+  figures_.replicas.ResetFigures();
+  figures_.following.ResetFigures();
   figures_.defragmentation.ResetFigures();
 }
 

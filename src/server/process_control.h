@@ -25,17 +25,21 @@ class ProcessControl final : public dispatch::ServerControl {
       : figures_(figures), identity_(identity), shutdown_(shutdown), worker_(worker) {}
 
   // dispatch::ServerControl:
-  Status Shutdown(const dispatch::ShutdownRequest& request) override { return shutdown_.Begin(request); }
+  Result<Shutting> Shutdown(const dispatch::ShutdownRequest& request) override {
+    return shutdown_.Begin(request);
+  }
+  uint64_t FailedShutdowns() const override { return shutdown_.failed_waits(); }
   bool AbortShutdown() override { return shutdown_.Abort(); }
   void PauseChanged() override;
   std::string Info(const std::vector<std::string>& sections) override;
   void ResetStatistics() override;
   uint64_t UsedMemory() override { return figures_.statistics.used_memory(); }
-  uint64_t UncountedMemory() override { return figures_.files.append_only().memory(); }
+  uint64_t UncountedMemory() override {
+    return figures_.files.append_only().memory() + figures_.replicas.KeptMemory().beyond;
+  }
   uint64_t PeakMemory() override { return figures_.statistics.peak_memory(); }
   uint64_t StartupMemory() override { return figures_.statistics.startup_memory(); }
   std::string_view RunId() const override { return identity_.run_id; }
-  void ChangeReplicationId() override { identity_.replication_id = MakeRunId(); }
   Millis StartedAt() const override { return identity_.started_at; }
   int Cores() const override { return static_cast<int>(figures_.cores.size()); }
   void Defer(std::function<void()> work) override;

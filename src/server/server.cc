@@ -42,7 +42,6 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       identity_{.executable = options_.executable,
                 .version = options_.version,
                 .run_id = MakeRunId(),
-                .replication_id = MakeRunId(),
                 .supervised = DetectSupervision(settings_.general.supervised)},
       registry_(commands::CommandTables()),
       keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases),
@@ -57,13 +56,20 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .client_memory = client_memory_,
                 .statistics = statistics_,
                 .files = files_,
-                .defragmentation = defragmentation_},
+                .replicas = replicas_,
+                .following = following_,
+                .role = role_,
+                .defragmentation = defragmentation_,
+                .shutdown = shutdown_},
                identity_, shutdown_, worker_),
       services_(MakeServices()),
       listeners_(cores_, clients_, settings_, log_),
       files_(services_, FileListeners(), meter_),
+      replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
+      following_(services_, cores_, files_, replicas_, clients_.NextClientId()),
+      role_(services_, config_, files_, replicas_, following_),
       defragmentation_(services_, CoreCount(settings_)),
-      shutdown_(cores_, listeners_, files_, services_, identity_.supervised),
+      shutdown_(cores_, listeners_, files_, replicas_, services_, identity_.supervised),
       threads_(cores_, services_, meter_),
       cron_({.cores = cores_,
              .services = services_,
@@ -71,7 +77,10 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
              .defragmentation = defragmentation_,
              .statistics = statistics_,
              .shutdown = shutdown_,
-             .threads = threads_},
+             .threads = threads_,
+             .replicas = replicas_,
+             .following = following_,
+             .role = role_},
             [this] { AnnounceReady(); }) {
   client_memory_.ApplyLimit(settings_);
   if (settings_.general.compat_version == config::CompatVersion::k70)
@@ -80,7 +89,10 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_.Defer([this, cpus = settings_.general.bio_cpulist] { BindThisThread(cpus, "bio-cpulist", log_); });
   services_.files = &files_;
+  services_.replication = &role_;
+  clients_.SetReplication(replicas_, following_);
   MakeCores();
+  role_.StartAsConfigured();
   identity_.started_at = cores_[0]->dispatcher().core().now;
   RegisterAppliers();
   RegisterProcessAppliers();
@@ -110,7 +122,7 @@ dispatch::Services Server::MakeServices() {
 
 ServerDataFiles::Listeners Server::FileListeners() {
   return {.set_title = options_.set_title,
-          .released = [this](uint64_t offset) { OnReleased(offset); },
+          .released = [this](uint64_t offset) { release_gate_.OnDisk(offset); },
           .while_loading = [this](Nanos passed) { defragmentation_.WhileLoading(passed); }};
 }
 
@@ -137,7 +149,7 @@ int Server::Run() {
   // A score that cannot be set is no reason not to serve.
   [[maybe_unused]] const Status scored = ApplyOomScore(settings_);
   threads_.Start();
-  if (!files_.loading()) AnnounceReady();
+  if (!files_.loading()) cron_.DataSetIsThere();
   threads_.Run();
   return shutdown_.exit_code();
 }
@@ -145,20 +157,6 @@ int Server::Run() {
 void Server::AnnounceReady() {
   listeners_.LogReady();
   ReportReady(identity_.supervised, log_);
-}
-
-void Server::OnReleased(uint64_t offset) {
-  uint64_t now = services_.durability.released.load();
-  while (now < offset && !services_.durability.released.compare_exchange_weak(now, offset)) {
-  }
-  for (auto& core : cores_) {
-    if (core->holds_replies()) core->Post([target = core.get()] { target->FlushHeld(); });
-  }
-  // A client that begins to wait after this sees the new offset by itself (Dispatcher::Block).
-  if (services_.durability.copy_waiters.fetch_add(0) == 0) return;
-  for (auto& core : cores_) {
-    core->Post([target = core.get()] { target->dispatcher().blocked().ServeCopyWaiters(); });
-  }
 }
 
 void Server::UpdateTitle() {

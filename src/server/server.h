@@ -31,6 +31,8 @@
 #include "server/listeners.h"
 #include "server/message_delivery.h"
 #include "server/process_control.h"
+#include "server/release_gate.h"
+#include "server/replication_role.h"
 #include "server/server_statistics.h"
 #include "server/shutdown_sequence.h"
 #include "server/worker.h"
@@ -84,8 +86,6 @@ class Server {
   ServerDataFiles::Listeners FileListeners();
   void MakeCores();
   void AnnounceReady();
-  // More of the journal is as safe as replies ask for, or on disk. Any thread.
-  void OnReleased(uint64_t offset);
   void UpdateTitle();
   Status ApplyOomScore(const config::Settings& settings);
   void RegisterAppliers();
@@ -111,9 +111,13 @@ class Server {
   ProcessControl control_;
   dispatch::Services services_;
   Cores cores_;
+  ReleaseGate release_gate_{services_, cores_};
   Worker worker_{meter_};
   Listeners listeners_;
   ServerDataFiles files_;  // its log reports to the cores: it goes before them
+  Replicas replicas_;
+  Following following_;
+  ReplicationRole role_;
   Defragmentation defragmentation_;
   ShutdownSequence shutdown_;
   CoreThreads threads_;

@@ -22,8 +22,8 @@ Status Server::ApplyOomScore(const config::Settings& settings) {
   const auto& wanted = settings.general.oom_score_adj_values;
   const os::OomScore::Values values = {static_cast<int>(wanted[0]), static_cast<int>(wanted[1]),
                                        static_cast<int>(wanted[2])};
-  Status applied =
-      oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values, os::OomScoreRole::kMaster);
+  Status applied = oom_score_.Apply(ModeOf(settings.general.oom_score_adj), values,
+                                    role_.follows() ? os::OomScoreRole::kReplica : os::OomScoreRole::kMaster);
   if (applied) return {};
   log_.Warning("{}", applied.error().message);
   return Fail("Failed to set current oom_score_adj. Check server logs.");

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <limits>
 
 #include "server/supervision.h"
 
@@ -16,12 +18,80 @@ const char* SignalName(int signal) {
 }  // namespace
 
 ShutdownSequence::ShutdownSequence(const Cores& cores, Listeners& listeners, ServerDataFiles& files,
-                                   dispatch::Services& services, config::Supervised supervised)
-    : cores_(cores), listeners_(listeners), files_(files), services_(services), supervised_(supervised) {}
+                                   Replicas& replicas, dispatch::Services& services,
+                                   config::Supervised supervised)
+    : cores_(cores),
+      listeners_(listeners),
+      files_(files),
+      replicas_(replicas),
+      services_(services),
+      supervised_(supervised) {}
 
-Status ShutdownSequence::Begin(const dispatch::ShutdownRequest& request) {
+Result<ShutdownSequence::Shutting> ShutdownSequence::Begin(const dispatch::ShutdownRequest& request) {
+  if (waiting() && !request.now) return Shutting::kWaits;
   services_.log.Warning("User requested shutdown...");
   ReportStopping(supervised_);
+  if (!request.now && BeginWait(request)) return Shutting::kWaits;
+  if (waiting()) EndWait();
+  TRY_STATUS(Finish(request));
+  return Shutting::kEnds;
+}
+
+// Nobody writes any more, so that those replicas can catch up that lack something. False: nobody does.
+bool ShutdownSequence::BeginWait(const dispatch::ShutdownRequest& request) {
+  const Millis timeout = services_.settings.general.shutdown_timeout_seconds * kMillisPerSecond;
+  const bool follows = services_.replication->follows();
+  if (timeout == 0 || follows || files_.loading() || replicas_.Behind().empty()) return false;
+  wait_ = Wait{request, SystemMonotonicNanos() / kNanosPerMilli + timeout, services_.pause};
+  services_.log.Notice("Waiting for replicas before shutting down.");
+  services_.stream_rests = true;
+  services_.pause = {dispatch::PauseMode::kWrites, std::numeric_limits<Millis>::max()};
+  services_.control.PauseChanged();
+  return true;
+}
+
+void ShutdownSequence::EndWait() {
+  services_.pause = wait_->pause;
+  services_.stream_rests = false;
+  wait_.reset();
+  services_.control.PauseChanged();
+}
+
+void ShutdownSequence::FailWait() {
+  EndWait();
+  ++failed_waits_;
+  for (dispatch::Dispatcher* dispatcher : services_.dispatchers) dispatcher->blocked().ServeCopyWaiters();
+}
+
+Millis ShutdownSequence::millis_left() const {
+  return std::max<Millis>(wait_->deadline - SystemMonotonicNanos() / kNanosPerMilli, 0);
+}
+
+void ShutdownSequence::Step() {
+  if (!waiting() || !cores_[0]->dispatcher().long_commands().WorldIsFree()) return;
+  cores_[0]->dispatcher().WithWorldStopped([this] {
+    if (millis_left() > 0 && !replicas_.Behind().empty()) return;
+    const dispatch::ShutdownRequest request = wait_->request;
+    if (Finish(request)) return;
+    services_.log.Warning("Errors trying to shut down the server. Check the logs for more information.");
+    FailWait();
+  });
+}
+
+void ShutdownSequence::LogReplicas() {
+  const size_t count = replicas_.count();
+  if (count == 0 || services_.replication->follows()) return;
+  const std::vector<dispatch::ReplicaFacts> behind = replicas_.Behind();
+  const uint64_t end = services_.journal.offset();
+  for (const dispatch::ReplicaFacts& facts : behind) {
+    services_.log.Notice("Lagging replica {}:{} reported offset {} behind master, lag={}, state={}.",
+                         facts.address, facts.port, end - facts.offset, facts.lag_seconds, facts.state);
+  }
+  services_.log.Notice("{} of {} replicas are in sync when shutting down.", count - behind.size(), count);
+}
+
+Status ShutdownSequence::Finish(const dispatch::ShutdownRequest& request) {
+  LogReplicas();
   saving_ = true;
   if (const Status prepared = files_.PrepareShutdown(request); !prepared) {
     saving_ = false;
@@ -34,7 +104,9 @@ Status ShutdownSequence::Begin(const dispatch::ShutdownRequest& request) {
 }
 
 bool ShutdownSequence::Abort() {
-  if (asked_.exchange(0) == 0) return false;
+  const bool asked = asked_.exchange(0) != 0;
+  if (!asked && !waiting()) return false;
+  if (waiting()) FailWait();
   services_.log.Notice("Shutdown manually aborted.");
   return true;
 }
@@ -59,7 +131,7 @@ void ShutdownSequence::ActOnSignal() {
   const config::General& general = services_.settings.general;
   const config::ShutdownChoices& chosen =
       signal == SIGINT ? general.shutdown_on_sigint : general.shutdown_on_sigterm;
-  Status status;
+  Result<Shutting> status = Shutting::kEnds;
   cores_[0]->dispatcher().WithWorldStopped([&] {
     status = Begin({.save = chosen.save, .nosave = chosen.nosave, .now = chosen.now, .force = chosen.force});
   });

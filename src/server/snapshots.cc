@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
@@ -53,6 +54,8 @@ std::string Snapshots::TemporaryPath(pid_t pid) const {
 persistence::SnapshotOptions Snapshots::Options() const {
   const config::Settings& settings = services_.settings;
   const keyspace::CoreState& core = services_.dispatchers[0]->core();
+  const dispatch::StreamPlace place =
+      services_.replication == nullptr ? dispatch::StreamPlace() : services_.replication->Place();
   return {.now = core.now,
           .compression = settings.persistence.rdbcompression ? persistence::Compression::kLzf
                                                              : persistence::Compression::kNone,
@@ -61,7 +64,10 @@ persistence::SnapshotOptions Snapshots::Options() const {
           .policy = settings.memory.maxmemory_policy,
           .access = core.access,
           .redis_version = std::string(config::RedisVersion(settings.general.compat_version)),
-          .used_memory = services_.control.UsedMemory()};
+          .used_memory = services_.control.UsedMemory(),
+          .replication_id = place.id,
+          .replication_offset = place.offset,
+          .stream_database = place.database};
 }
 
 void Snapshots::Delay(int64_t delay_micros, uint64_t keys) {
@@ -96,7 +102,17 @@ Status Snapshots::Save() {
   return {};
 }
 
-Status Snapshots::Begin() {
+bool Snapshots::WriteInChild(int fd, const persistence::SnapshotOptions& options, const std::string& target) {
+  BindThisThread(services_.settings.general.bgsave_cpulist, "bgsave-cpulist", services_.log);
+  const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
+  const auto written = fd >= 0 ? persistence::WriteSnapshotTo(services_.keyspace, options, fd)
+                               : persistence::WriteSnapshotFile(services_.keyspace, options, target,
+                                                                TemporaryPath(getpid()), sync_bytes);
+  if (!written) services_.log.Warning("{}", written.error().message);
+  return written.has_value();
+}
+
+Status Snapshots::Begin(Reader reader, int fd, bool without_data) {
   changes_at_fork_ = Changes();
   last_try_seconds_ = SystemWallNanos() / kNanosPerSecond;
   figures_.keys_total = 0;
@@ -107,22 +123,22 @@ Status Snapshots::Begin() {
     child_.Tell(keys);
     Delay(delay, keys);
   };
+  options.without_data = without_data;
   const std::string target = path();
-  const uint64_t sync_bytes = services_.settings.persistence.rdb_save_incremental_fsync ? kSyncBytes : 0;
-  const Status begun = child_.Start(BackgroundChild::Purpose::kSnapshot, [&] {
-    BindThisThread(services_.settings.general.bgsave_cpulist, "bgsave-cpulist", services_.log);
-    const auto written = persistence::WriteSnapshotFile(services_.keyspace, options, target,
-                                                        TemporaryPath(getpid()), sync_bytes);
-    if (!written) services_.log.Warning("{}", written.error().message);
-    return written.has_value();
-  });
+  const Status begun = child_.Start(
+      BackgroundChild::Purpose::kSnapshot, [&] { return WriteInChild(fd, options, target); }, fd);
   if (!begun) {
     figures_.last_ok = false;
     services_.log.Warning("Can't save in background: {}", begun.error().message);
     return Fail("ERR " + begun.error().message);
   }
   writer_ = child_.pid();
-  services_.log.Notice("Background saving started by pid {}", child_.pid());
+  reader_ = reader;
+  if (reader == Reader::kPipe) {
+    services_.log.Notice("Background RDB transfer started by pid {}", child_.pid());
+  } else {
+    services_.log.Notice("Background saving started by pid {}", child_.pid());
+  }
   return {};
 }
 
@@ -147,6 +163,11 @@ void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
   using How = BackgroundChild::Outcome::How;
   figures_.last_took_seconds = outcome.took / kMillisPerSecond;
   figures_.last_copied_bytes = outcome.copied_bytes;
+  if (reader_ == Reader::kPipe) {
+    const bool done = outcome.how == How::kDone;
+    services_.log.Notice("Background RDB transfer {}", done ? "terminated with success" : "error");
+    return TellReplicas(done);
+  }
   switch (outcome.how) {
     case How::kDone:
       services_.log.Notice("Background saving terminated with success");
@@ -154,7 +175,7 @@ void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
       figures_.last_save_seconds = SystemWallNanos() / kNanosPerSecond;
       figures_.last_ok = true;
       ++figures_.saves;
-      return;
+      return TellReplicas(true);
     case How::kFailed:
       if (outcome.signal != 0) {
         services_.log.Warning("Background saving terminated by signal {}", outcome.signal);
@@ -168,12 +189,19 @@ void Snapshots::OnChildEnded(const BackgroundChild::Outcome& outcome) {
       break;
   }
   unlink(TemporaryPath(writer_).c_str());
+  TellReplicas(false);
+}
+
+void Snapshots::TellReplicas(bool written) {
+  if (std::exchange(reader_, Reader::kNobody) != Reader::kNobody) ended_(written);
 }
 
 void Snapshots::Abandon() {
   if (!in_progress()) return;
+  if (reader_ == Reader::kPipe) abandoning_();
   child_.Stop();
   unlink(TemporaryPath(writer_).c_str());
+  TellReplicas(false);
 }
 
 // The snapshot on disk no longer is what the operator wants to find after a crash.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "dispatch/services.h"
@@ -35,6 +36,15 @@ class Snapshots {
 
   Status Save();
   Result<Begun> SaveInBackground(When when);
+  // The same for replicas: the world is stopped, and no child is running. `ended` of the listener is called
+  // once for each, with the world stopped.
+  Status BeginForReplicas() { return Begin(Reader::kReplicas, -1, false); }
+  // Into a pipe that replicas are fed from, instead of a file.
+  Status BeginInto(int fd, bool without_data) { return Begin(Reader::kPipe, fd, without_data); }
+  void OnEndedForReplicas(std::function<void(bool written)> listener) { ended_ = std::move(listener); }
+  // Called before a child is ended that writes into a pipe: its reader is to close it, so that the child
+  // cannot be stuck in a write.
+  void BeforeAbandoning(std::function<void()> listener) { abandoning_ = std::move(listener); }
   void DataSetEmptied();
   // Ends a snapshot that is being written in the background, and removes what there is of it.
   void Abandon();
@@ -60,7 +70,11 @@ class Snapshots {
  private:
   uint64_t Changes() const;
   bool SavePointReached() const;
-  Status Begin();
+  // Who reads what a child writes.
+  enum class Reader : uint8_t { kNobody, kReplicas, kPipe };
+  Status Begin(Reader reader = Reader::kNobody, int fd = -1, bool without_data = false);
+  bool WriteInChild(int fd, const persistence::SnapshotOptions& options, const std::string& target);
+  void TellReplicas(bool written);
   std::string TemporaryPath(pid_t pid) const;
 
   dispatch::Services& services_;
@@ -70,6 +84,9 @@ class Snapshots {
   uint64_t changes_at_fork_ = 0;
   int64_t last_try_seconds_ = 0;
   bool scheduled_ = false;
+  Reader reader_ = Reader::kNobody;
+  std::function<void(bool)> ended_;
+  std::function<void()> abandoning_;
   pid_t writer_ = 0;                              // of the temporary file that is being written
   std::string own_path_;                          // the last temporary file of Save
   std::atomic<const char*> unfinished_{nullptr};  // the same while it is being written

@@ -282,6 +282,11 @@ void SetCachedCount(std::span<char> value, uint64_t count) {
   for (size_t i = 0; i < 8; ++i) value[kCountAt + i] = static_cast<char>(count >> (8 * i));
 }
 
+void KeepStaleCount(std::span<char> value, std::string_view before) {
+  for (size_t i = 0; i < 8; ++i) value[kCountAt + i] = before[kCountAt + i];
+  value[kStaleAt] = static_cast<char>(static_cast<unsigned char>(value[kStaleAt]) | kStaleBit);
+}
+
 Outcome<uint64_t> Count(std::string_view value) {
   if (EncodingOf(value) == Encoding::kDense) {
     return internal::Estimate(internal::CountPacked(value.data() + kHeaderBytes));

@@ -70,6 +70,9 @@ Outcome<void> ToDense(std::string& value);
 // The count kept in the header, unless it is stale.
 std::optional<uint64_t> CachedCount(std::string_view value);
 void SetCachedCount(std::span<char> value, uint64_t count);
+// Puts the count of `before` into a value that takes its place; it is stale there. Nobody reads it, but
+// others compare the bytes of values.
+void KeepStaleCount(std::span<char> value, std::string_view before);
 
 // The estimate from the registers; the cached count is neither read nor written. Dense: about 10
 // microseconds.

@@ -46,6 +46,10 @@ TEST(HyperLogLog, SmallCountsAreExact) {
   EXPECT_EQ(CachedCount(value), std::nullopt);
   SetCachedCount(value, 200);
   EXPECT_EQ(CachedCount(value), 200u);
+  std::string other = value;
+  KeepStaleCount(other, value);
+  EXPECT_EQ(CachedCount(other), std::nullopt);
+  EXPECT_EQ(other[8], value[8]);
   EXPECT_FALSE(MustAdd(value, "7"));
   EXPECT_EQ(CachedCount(value), 200u);
 }

@@ -152,6 +152,10 @@ class Server:
     def _end(self):
         end(self.process)
         self.reader.join(5)
+        for mark in (b"BUG REPORT START", b"Sanitizer:", b"runtime error:"):
+            if (at := self.log.find(mark)) >= 0:
+                print(self.log[max(at - 500, 0):at + 8000].decode("utf-8", "replace"))
+                break
         if self.folder is None:
             shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -86,9 +86,10 @@ void DescribeServer(Call& call) {
   reply.Bulk("id");
   reply.Integer(static_cast<int64_t>(call.session().id));
   reply.Bulk("mode");
-  reply.Bulk("standalone");  // There is neither cluster nor replication yet, whatever the configuration says.
+  reply.Bulk("standalone");  // There is no cluster yet, whatever the configuration says.
   reply.Bulk("role");
-  reply.Bulk("master");
+  const dispatch::Replication* replication = call.services().replication;
+  reply.Bulk(replication != nullptr && replication->follows() ? "replica" : "master");
   reply.Bulk("modules");
   reply.Array(0);
 }

@@ -23,6 +23,8 @@ inline std::optional<ClientType> ClientTypeNamed(std::string_view name) {
 
 // A client in MONITOR mode is a normal one.
 inline ClientType TypeOf(const dispatch::Session& session) {
+  if (session.upstream) return ClientType::kMaster;
+  if (session.replica()) return ClientType::kReplica;
   return session.subscribed() ? ClientType::kPubsub : ClientType::kNormal;
 }
 

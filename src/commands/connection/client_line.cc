@@ -20,6 +20,8 @@ std::string Flags(const Session& session) {
     if (is) flags += letter;
   };
   add(session.monitor, 'O');
+  add(session.replica(), 'S');
+  add(session.upstream, 'M');
   add(session.subscribed(), 'P');
   add(session.in_transaction() || session.transaction.running > 0, 'x');
   add(session.postponed || session.suspended, 'b');

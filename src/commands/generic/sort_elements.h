@@ -19,6 +19,7 @@ namespace cinnabar::commands {
 class TextStore {
  public:
   std::string_view Keep(std::string_view text) {
+    if (text.empty()) return {};
     if (left_ < text.size()) Grow(text.size());
     std::memcpy(next_, text.data(), text.size());
     const std::string_view kept(next_, text.size());

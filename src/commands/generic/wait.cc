@@ -1,8 +1,10 @@
-// WAIT and WAITAOF: whether what the client wrote has been copied, to replicas or to the disk. There are no
-// replicas yet: a client that waits for one waits until the time is up.
+// WAIT and WAITAOF: whether what the client wrote has been copied, to replicas or to disks.
 //
-// WAITAOF only looks: with appendfsync everysec the answer comes with the next fsync, and with `no` when
-// somebody else makes the file durable (a rewrite, the end of the server), which may be never.
+// Both ask replicas to say what they have. As to this server's own disk WAITAOF only looks: with appendfsync
+// everysec the answer comes with the next fsync, and with `no` when somebody else makes the file durable (a
+// rewrite, the end of the server), which may be never.
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "dispatch/args.h"
@@ -19,56 +21,66 @@ using dispatch::DataFiles;
 using protocol::ReplyWriter;
 namespace Flag = dispatch::Flag;
 
-constexpr int64_t kReplicas = 0;  // that have acknowledged anything
-
+constexpr std::string_view kOnReplica =
+    "ERR {} cannot be used with replica instances. Please also note that since "
+    "Redis 4.0 if a replica is configured to be writable (which is not the "
+    "default) writes to replicas are just local and are not propagated.";
 constexpr std::string_view kNoAppendOnly =
     "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
-class WaitingForReplicas final : public dispatch::Waiting {
+// What a client wants to know about what it wrote.
+class ReplicatedCopies {
  public:
-  bool Serve(Call&, const keyspace::Key&) override { return false; }
-  void TimeOut(ReplyWriter& reply) const override { reply.Integer(kReplicas); }
+  ReplicatedCopies(const dispatch::Replication& replication, uint64_t written, int64_t replicas)
+      : replication_(replication), written_(written), replicas_(replicas) {}
+
+  bool Settled() const { return replication_.CopiesOf(written_).in_memory >= replicas_; }
+  void Reply(ReplyWriter& reply) const { reply.Integer(replication_.CopiesOf(written_).in_memory); }
+
+ private:
+  const dispatch::Replication& replication_;
+  const uint64_t written_;
+  const int64_t replicas_;
 };
 
-void Wait(Call& call) {
-  Args args(call);
-  const int64_t replicas = args.Int();
-  const Millis deadline = dispatch::TakeTimeoutMillis(args, call.now());
-  if (args.failed()) return args.Reply(call);
-  if (kReplicas >= replicas || !call.may_block()) return call.reply().Integer(kReplicas);
-  call.Block(std::make_unique<WaitingForReplicas>(), {}, deadline);
-}
-
-// What a client wants to know about what it wrote.
+// The same, on disks.
 class DurableCopies {
  public:
-  DurableCopies(const DataFiles& files, uint64_t written, bool local, int64_t replicas)
-      : files_(files), written_(written), local_(local), replicas_(replicas) {}
+  DurableCopies(const dispatch::Services& services, uint64_t written, bool local, int64_t replicas)
+      : files_(*services.files),
+        replication_(*services.replication),
+        written_(written),
+        local_(local),
+        replicas_(replicas) {}
 
   // Whether there is an answer that time would not change.
   bool Settled() const {
     const DataFiles::LocalCopy copy = files_.Local();
     if (local_ && !copy.kept) return true;
-    return (!local_ || copy.durable >= written_) && kReplicas >= replicas_;
+    return (!local_ || copy.durable >= written_) && Replicas() >= replicas_;
   }
   void Reply(ReplyWriter& reply) const {
     const DataFiles::LocalCopy copy = files_.Local();
     if (local_ && !copy.kept) return reply.Error(kNoAppendOnly);
     reply.Array(2);
     reply.Integer(copy.kept && copy.durable >= written_ ? 1 : 0);
-    reply.Integer(kReplicas);
+    reply.Integer(Replicas());
   }
 
  private:
+  int64_t Replicas() const { return replication_.CopiesOf(written_).on_disk; }
+
   const DataFiles& files_;
+  const dispatch::Replication& replication_;
   const uint64_t written_;
   const bool local_;
   const int64_t replicas_;
 };
 
+template <typename Copies>
 class WaitingForCopies final : public dispatch::Waiting {
  public:
-  explicit WaitingForCopies(const DurableCopies& copies) : copies_(copies) {}
+  explicit WaitingForCopies(const Copies& copies) : copies_(copies) {}
 
   bool Serve(Call&, const keyspace::Key&) override { return false; }
   bool ServeCopies(ReplyWriter& reply) override {
@@ -79,19 +91,41 @@ class WaitingForCopies final : public dispatch::Waiting {
   void TimeOut(ReplyWriter& reply) const override { copies_.Reply(reply); }
 
  private:
-  const DurableCopies copies_;
+  const Copies copies_;
 };
 
+// Answers at once, or when there are enough copies, or when the time is up.
+template <typename Copies>
+void Await(Call& call, const Copies& copies, Millis deadline) {
+  if (copies.Settled() || !call.may_block()) return copies.Reply(call.reply());
+  call.Block(std::make_unique<WaitingForCopies<Copies>>(copies), {}, deadline);
+  call.services().replication->AskForAcknowledgements();
+}
+
+bool RefuseOnReplica(Call& call, std::string_view name) {
+  if (!call.services().replication->follows()) return false;
+  call.reply().Error(fmt::format(fmt::runtime(kOnReplica), name));
+  return true;
+}
+
+void Wait(Call& call) {
+  if (RefuseOnReplica(call, "WAIT")) return;
+  Args args(call);
+  const int64_t replicas = args.Int();
+  const Millis deadline = dispatch::TakeTimeoutMillis(args, call.now());
+  if (args.failed()) return args.Reply(call);
+  Await(call, ReplicatedCopies(*call.services().replication, call.session().written, replicas), deadline);
+}
+
 void WaitAof(Call& call) {
+  if (RefuseOnReplica(call, "WAITAOF")) return;
   Args args(call);
   const int64_t local = args.Int(0, 1, "ERR value is out of range, value must between 0 and 1");
   const int64_t replicas =
       args.Int(0, std::numeric_limits<int64_t>::max(), "ERR value is out of range, must be positive");
   const Millis deadline = dispatch::TakeTimeoutMillis(args, call.now());
   if (args.failed()) return args.Reply(call);
-  const DurableCopies copies(*call.services().files, call.session().written, local != 0, replicas);
-  if (copies.Settled() || !call.may_block()) return copies.Reply(call.reply());
-  call.Block(std::make_unique<WaitingForCopies>(copies), {}, deadline);
+  Await(call, DurableCopies(call.services(), call.session().written, local != 0, replicas), deadline);
 }
 
 constexpr CommandSpec kTable[] = {

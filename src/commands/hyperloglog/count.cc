@@ -121,7 +121,9 @@ void PfMerge(Call& call) {
   hll::Encoding encoding = hll::Encoding::kSparse;
   if (!MergeKeys(call, 1, *registers, encoding)) return;
   EntryRef entry = call.db().FindToChange(target, keyspace::Use::kSilent);
-  StoreBytes(call, target, entry, hll::Encode(*registers, encoding, SparseBytesMax(call)));
+  std::string merged = hll::Encode(*registers, encoding, SparseBytesMax(call));
+  if (entry) hll::KeepStaleCount(merged, HyperLogLogBytes(*entry));
+  StoreBytes(call, target, entry, std::move(merged));
   call.Changed(kNotifyString, "pfadd", target);
   call.reply().Ok();
 }

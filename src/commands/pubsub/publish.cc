@@ -19,6 +19,7 @@ void PublishTo(Call& call, Kind kind) {
     if (!call.AfterOthers()) return;
     receivers = channels.Publish(kind, call.arg(1), call.arg(2));
   }
+  call.PropagateToReplicas(call.argv());
   call.reply().Integer(static_cast<int64_t>(receivers));
 }
 

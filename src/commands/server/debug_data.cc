@@ -50,8 +50,15 @@ size_t SerializedLength(const Call& call, const Entry& entry) {
   return counter.count + rest.size();
 }
 
+// The entry even if its time is over, which a replica leaves to its primary.
+EntryRef FindAlsoExpired(Call& call, const keyspace::Key& key) {
+  keyspace::ShardTable& shard = call.core().keyspace.table(call.db().index(), Keyspace::ShardOf(key.hash));
+  return EntryRef(
+      shard.entries.Find(key.hash, [&](const keyspace::Entry& entry) { return entry.key() == key.bytes; }));
+}
+
 void Object(Call& call) {
-  EntryRef entry = call.db().Peek(call.key(2));
+  EntryRef entry = FindAlsoExpired(call, call.key(2));
   if (!entry) return call.reply().Error(errors::kNoSuchKey);
   const uint64_t idle = call.core().access.lfu ? 0 : keyspace::IdleSeconds(entry->clock(), call.now());
   call.reply().Simple(fmt::format(

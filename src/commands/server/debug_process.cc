@@ -13,6 +13,7 @@
 #include "commands/server/debug.h"
 #include "config/config.h"
 #include "dispatch/args.h"
+#include "journal/journal.h"
 #include "os/allocator.h"
 
 namespace cinnabar::commands {
@@ -35,6 +36,14 @@ void Sleep(Call& call) {
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
   }
+  call.reply().Ok();
+}
+
+// Sends a command to the replicas that was not executed here.
+void Replicate(Call& call) {
+  std::string record;
+  journal::EncodeCommand(call.argv().subspan(2), record);
+  call.services().journal.AppendControl(record);
   call.reply().Ok();
 }
 
@@ -141,7 +150,7 @@ void ReplyBuffer(Call& call) {
 
 void ChangeReplicationId(Call& call) {
   call.services().log.Notice("Changing replication IDs after receiving change-repl-id");
-  call.services().control.ChangeReplicationId();
+  call.services().replication->ChangeId();
   call.reply().Ok();
 }
 
@@ -206,6 +215,7 @@ constexpr DebugSubcommand kTable[] = {
     {"set-disable-deny-scripts", 1, 1, SetDisableDenyScripts},
     {"replybuffer", 2, 2, ReplyBuffer},
     {"change-repl-id", 0, 0, ChangeReplicationId},
+    {"replicate", 1, kAnyNumber, Replicate},
     {"config-rewrite-force-all", 0, 0, ConfigRewriteForceAll},
     {"mallctl", 1, 2, MallctlNumber},
     {"mallctl-str", 1, 2, MallctlString},

@@ -100,8 +100,8 @@ void Stats(Call& call) {
   stats.Number("peak.allocated", figures.peak);
   stats.Number("total.allocated", figures.used);
   stats.Number("startup.allocated", figures.startup);
-  stats.Number("replication.backlog", int64_t{0});
-  stats.Number("clients.slaves", int64_t{0});
+  stats.Number("replication.backlog", figures.backlog);
+  stats.Number("clients.slaves", figures.of_replicas());
   stats.Number("clients.normal", figures.clients);
   stats.Number("cluster.links", int64_t{0});
   stats.Number("aof.buffer", figures.aof_buffer);

@@ -51,10 +51,17 @@ MemoryFigures ReadMemoryFigures(const dispatch::Services& services) {
   figures.allocator = os::ReadAllocatorStats();
   // A value that several hold is counted once, so that the parts add up to what is used.
   services.clients.ForEach([&](dispatch::Session& session) {
-    figures.clients += ClientMemory(session) - session.output.memory_of_others();
+    (session.replica() ? figures.replicas : figures.clients) +=
+        ClientMemory(session) - session.output.memory_of_others();
   });
-  figures.aof_buffer = services.control.UncountedMemory();
-  figures.overhead = figures.startup + figures.clients + figures.aof_buffer;
+  if (services.replication != nullptr) {
+    const dispatch::Replication::StreamMemory kept = services.replication->KeptMemory();
+    figures.backlog = kept.backlog;
+    figures.slow_replicas = kept.beyond;
+  }
+  figures.aof_buffer = services.control.UncountedMemory() - figures.slow_replicas;
+  figures.overhead = figures.startup + figures.clients + figures.replicas + figures.backlog +
+                     figures.slow_replicas + figures.aof_buffer;
   for (int i = 0; i < services.keyspace.databases(); ++i) {
     if (services.keyspace.tables_if_any(i) == nullptr) continue;
     const uint64_t keys = services.keyspace.Size(i);

@@ -20,13 +20,18 @@ struct MemoryFigures {
   uint64_t peak = 0;
   uint64_t startup = 0;
   uint64_t resident = 0;
-  uint64_t clients = 0;     // buffers and state of ordinary connections
-  uint64_t aof_buffer = 0;  // what is on its way to the append-only file
-  uint64_t overhead = 0;    // everything but keys and values: startup, tables, clients, buffers
+  uint64_t clients = 0;        // buffers and state of ordinary connections
+  uint64_t replicas = 0;       // the same of replicas' connections
+  uint64_t backlog = 0;        // of the stream that replicas may go on from
+  uint64_t slow_replicas = 0;  // more of it, for replicas that have not got it yet
+  uint64_t aof_buffer = 0;     // what is on its way to the append-only file
+  uint64_t overhead = 0;       // everything but keys and values: startup, tables, clients, buffers
   uint64_t keys = 0;
   std::vector<DatabaseMemory> databases;  // those that hold keys
   os::AllocatorStats allocator;
 
+  // What replicas cost. What waits for nobody any more is about to be freed.
+  uint64_t of_replicas() const { return replicas == 0 ? 0 : replicas + slow_replicas; }
   uint64_t dataset() const { return used > overhead ? used - overhead : 0; }
   // Of what came after the start.
   double dataset_percent() const;

@@ -1,7 +1,13 @@
-// ROLE, REPLICAOF and SLAVEOF, as a server without replication answers them.
+// ROLE, REPLICAOF (SLAVEOF) and FAILOVER: the server's role, and how it changes.
+#include <fmt/format.h>
+
+#include <string>
+
 #include "base/numbers.h"
+#include "catalog/errors.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
+#include "journal/journal.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -11,21 +17,88 @@ using dispatch::CommandSpec;
 using dispatch::SameWord;
 namespace Flag = dispatch::Flag;
 
+void RoleOfReplica(Call& call) {
+  const dispatch::PrimaryFacts facts = call.services().replication->Primary();
+  call.reply().Array(5);
+  call.reply().Bulk("slave");
+  call.reply().Bulk(facts.host);
+  call.reply().Integer(facts.port);
+  call.reply().Bulk(facts.state);
+  call.reply().Integer(facts.up ? static_cast<int64_t>(facts.offset) : -1);
+}
+
 void Role(Call& call) {
+  const dispatch::Replication& replication = *call.services().replication;
+  if (replication.follows()) return RoleOfReplica(call);
+  std::vector<dispatch::ReplicaFacts> replicas = replication.ReplicaList();
+  std::erase_if(replicas, [](const dispatch::ReplicaFacts& facts) { return !facts.online; });
   call.reply().Array(3);
   call.reply().Bulk("master");
-  call.reply().Integer(0);
-  call.reply().Array(0);
+  call.reply().Integer(static_cast<int64_t>(call.services().journal.offset()));
+  call.reply().Array(replicas.size());
+  for (const dispatch::ReplicaFacts& facts : replicas) {
+    call.reply().Array(3);
+    call.reply().Bulk(facts.address);
+    call.reply().Bulk(Int64ToString(facts.port));
+    call.reply().Bulk(Int64ToString(static_cast<int64_t>(facts.offset)));
+  }
+}
+
+std::string Caller(const Call& call) {
+  const dispatch::Session& session = call.session();
+  return fmt::format("id={} addr={} name={}", session.id, session.facts.peer, session.name);
 }
 
 void ReplicaOf(Call& call) {
-  if (SameWord(call.arg(1), "NO") && SameWord(call.arg(2), "ONE")) return call.reply().Ok();
+  dispatch::Replication& replication = *call.services().replication;
+  Logger& log = call.services().log;
+  if (replication.failing_over()) return call.reply().Error("ERR REPLICAOF not allowed while failing over.");
+  if (SameWord(call.arg(1), "NO") && SameWord(call.arg(2), "ONE")) {
+    if (replication.FollowNobody()) log.Notice("MASTER MODE enabled (user request from '{}')", Caller(call));
+    return call.reply().Ok();
+  }
+  if (call.session().replica()) {
+    return call.reply().Error("ERR Command is not valid when client is a replica.");
+  }
   const auto port = ParseInt64(call.arg(2));
   if (!port || *port < 0 || *port > 65535) return call.reply().Error("ERR Invalid master port");
-  call.reply().Error("ERR replication is not part of this server yet: it cannot follow a master");
+  if (!replication.Follow(std::string(call.arg(1)), *port)) {
+    log.Notice("REPLICAOF would result into synchronization with the master we are already connected with.");
+    return call.reply().Simple("OK Already connected to specified master");
+  }
+  log.Notice("REPLICAOF {}:{} enabled (user request from '{}')", call.arg(1), *port, Caller(call));
+  call.reply().Ok();
 }
 
-constexpr uint64_t kReplicaOfFlags = Flag::kAdmin | Flag::kNoScript | Flag::kStale | Flag::kNoAsyncLoading;
+void Failover(Call& call) {
+  dispatch::Replication::FailoverRequest request;
+  bool abort = false;
+  dispatch::Args args(call);
+  while (args.more()) {
+    if (args.Take("TO")) {
+      request.host = args.Next();
+      request.port = args.Int(0, 65535, "ERR value is out of range, value must between 0 and 65535");
+    } else if (args.Take("FORCE")) {
+      request.force = true;
+    } else if (args.Take("ABORT")) {
+      abort = true;
+    } else if (args.TakeWith("TIMEOUT")) {
+      request.timeout = args.Int();
+      if (!args.failed() && request.timeout <= 0) args.Fail("ERR FAILOVER timeout must be greater than 0");
+    } else {
+      args.FailSyntax();
+    }
+    if (args.failed()) return args.Reply(call);
+  }
+  if (abort && call.argc() > 2) return call.reply().Error(errors::kSyntax);
+  dispatch::Replication& replication = *call.services().replication;
+  const Status status = abort ? replication.AbortFailover() : replication.BeginFailover(request);
+  if (!status) return call.reply().Error(status.error().message);
+  call.reply().Ok();
+}
+
+constexpr uint64_t kReplicaOfFlags =
+    Flag::kAdmin | Flag::kNoScript | Flag::kStale | Flag::kNoAsyncLoading | Flag::kWorld;
 constexpr std::string_view kTarget = "args:(host-port:(host port:integer)|no-one:(NO ONE))";
 
 constexpr CommandSpec kTable[] = {
@@ -37,7 +110,8 @@ constexpr CommandSpec kTable[] = {
         .group = "server",
         .complexity = "O(1)",
         .arity = 1,
-        .flags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kSentinel,
+        .flags =
+            Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kSentinel | Flag::kWorld,
         .categories = "admin,dangerous",
         .run = Role,
     },
@@ -64,6 +138,17 @@ constexpr CommandSpec kTable[] = {
         .replaced_by = "`REPLICAOF`",
         .deprecated_since = "5.0.0",
         .run = ReplicaOf,
+    },
+    {
+        .name = "failover",
+        .synopsis = "[target:(TO host port:integer [FORCE])] [ABORT] [TIMEOUT milliseconds:integer]",
+        .summary = "Hands the role of the master over to a replica, once it has everything.",
+        .since = "6.2.0",
+        .group = "server",
+        .complexity = "O(1)",
+        .arity = -1,
+        .flags = Flag::kAdmin | Flag::kNoScript | Flag::kStale | Flag::kWorld,
+        .run = Failover,
     },
 };
 static_assert(dispatch::Valid(kTable));

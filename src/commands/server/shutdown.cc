@@ -1,6 +1,9 @@
 // SHUTDOWN.
+#include <memory>
+
 #include "catalog/errors.h"
 #include "dispatch/args.h"
+#include "dispatch/blocking.h"
 #include "dispatch/call.h"
 
 namespace cinnabar::commands {
@@ -10,6 +13,26 @@ using dispatch::Args;
 using dispatch::Call;
 using dispatch::CommandSpec;
 namespace Flag = dispatch::Flag;
+
+constexpr std::string_view kFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
+
+// Replicas lack something. The client hears only when nothing comes of it.
+class WaitingForShutdown final : public dispatch::Waiting {
+ public:
+  WaitingForShutdown(const dispatch::ServerControl& control, uint64_t failed_before)
+      : control_(control), failed_before_(failed_before) {}
+
+  bool Serve(Call&, const keyspace::Key&) override { return false; }
+  bool ServeCopies(protocol::ReplyWriter& reply) override {
+    if (control_.FailedShutdowns() == failed_before_) return false;
+    reply.Error(kFailed);
+    return true;
+  }
+
+ private:
+  const dispatch::ServerControl& control_;
+  const uint64_t failed_before_;
+};
 
 void Shutdown(Call& call) {
   dispatch::ShutdownRequest request;
@@ -36,10 +59,13 @@ void Shutdown(Call& call) {
     if (!call.services().control.AbortShutdown()) return call.reply().Error("ERR No shutdown in progress.");
     return call.reply().Ok();
   }
+  const uint64_t failed_before = call.services().control.FailedShutdowns();
+  const auto begun = call.services().control.Shutdown(request);
+  if (!begun) return call.reply().Error(kFailed);
+  if (*begun == dispatch::ServerControl::Shutting::kWaits)
+    return call.Block(std::make_unique<WaitingForShutdown>(call.services().control, failed_before), {},
+                      keyspace::kNever);
   // Success has no reply: the connection closes.
-  if (!call.services().control.Shutdown(request)) {
-    return call.reply().Error("ERR Errors trying to SHUTDOWN. Check logs.");
-  }
   call.session().closing = dispatch::Closing::kNow;
 }
 

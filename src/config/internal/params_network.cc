@@ -24,7 +24,6 @@ constexpr Param kNetwork[] = {
          "there. Before you open it to a network, set passwords and read about protected-mode."},
     {.name = "bind-source-addr",
      .value = Text{At<&Network::bind_source_addr>},
-     .flags = kNotYet,
      .doc = "The address that outgoing connections come from; empty leaves it to the kernel."},
     {.name = "protected-mode",
      .value = YesNo{At<&Network::protected_mode>},

@@ -51,7 +51,6 @@ constexpr Param kSnapshot[] = {
             "here every value is always checked in full."},
     {.name = "rdb-del-sync-files",
      .value = YesNo{At<&Persistence::rdb_del_sync_files>},
-     .flags = kNotYet,
      .doc =
          "Without persistence, delete the snapshots that replication left behind as soon as they have been "
          "used."},

@@ -137,7 +137,6 @@ constexpr Param kProcess[] = {
      .doc = "The CPUs for the child that writes a snapshot."},
     {.name = "shutdown-timeout",
      .value = Integer{At<&General::shutdown_timeout_seconds>, 0, kMaxInt},
-     .flags = kNotYet,
      .doc = "How many seconds a shutdown waits for replicas that lag behind. 0 does not wait."},
     {.name = "shutdown-on-sigint",
      .value = &kShutdownOnSigintValue,

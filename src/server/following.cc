@@ -1,0 +1,477 @@
+// The connection to our primary: how it is made, read and written, and how a payload becomes the data set.
+// How the stream is applied stands in following_stream.cc.
+#include "server/following.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "config/config.h"
+#include "net/socket.h"
+
+namespace cinnabar::server {
+
+using replication::ReplicaLink;
+using State = ReplicaLink::State;
+
+namespace {
+
+constexpr size_t kReadBytes = 256 * 1024;
+constexpr Millis kLookupPatience = 2000;
+constexpr Millis kConnectPatience = 5000;
+constexpr size_t kLookupsMax = 8;
+
+struct AddressInfo {
+  addrinfo* list = nullptr;
+  ~AddressInfo() {
+    if (list != nullptr) freeaddrinfo(list);
+  }
+};
+
+// Any thread. May take long.
+Result<std::string> Resolve(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  AddressInfo found;
+  const int code = getaddrinfo(host.c_str(), nullptr, &hints, &found.list);
+  if (code != 0) return Fail(gai_strerror(code));
+  char text[NI_MAXHOST];
+  const int named =
+      getnameinfo(found.list->ai_addr, found.list->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  if (named != 0) return Fail(gai_strerror(named));
+  return std::string(text);
+}
+
+}  // namespace
+
+Following::Following(dispatch::Services& services, const Cores& cores, ServerDataFiles& files,
+                     Replicas& replicas, uint64_t session_id)
+    : services_(services), cores_(cores), files_(files), replicas_(replicas) {
+  session_ = std::make_unique<dispatch::Session>(session_id, OutputBuffer(OutputBuffer::kFixedBytesMin));
+  session_->upstream = true;
+  session_->facts.core = 0;
+  // Nothing puts a command of the stream off: it waits for its locks.
+  session_->postponements = UINT8_MAX;
+}
+
+Following::~Following() {
+  if (fd_ >= 0) close(fd_);
+  if (payload_fd_ >= 0) close(payload_fd_);
+}
+
+void Following::ApplySettings() {
+  const config::Settings& settings = services_.settings;
+  ReplicaLink::Settings& ours = link_.settings();
+  ours.user = settings.replication.masteruser;
+  ours.password = settings.replication.masterauth;
+  ours.listening_port = settings.replication.replica_announce_port != 0
+                            ? settings.replication.replica_announce_port
+                            : settings.network.port;
+  ours.announced_ip = settings.replication.replica_announce_ip;
+  ours.version = settings.general.compat_version == config::CompatVersion::k70
+                     ? ""
+                     : std::string(config::RedisVersion(settings.general.compat_version));
+  ours.timeout = settings.replication.repl_timeout_seconds * kMillisPerSecond;
+}
+
+void Following::Follow(const std::string& host, int64_t port, std::optional<replication::Position> position,
+                       ReplicaLink::TakeOver take_over) {
+  host_ = host;
+  port_ = port;
+  ApplySettings();
+  link_.Follow(position, Now(), take_over);
+}
+
+void Following::Stop() {
+  link_.Stop();
+  AfterLink();
+  host_.clear();
+}
+
+// ---- the connection ----
+
+void Following::Connect() {
+  services_.log.Notice("Connecting to MASTER {}:{}", host_, port_);
+  services_.log.Notice("MASTER <-> REPLICA sync started");
+  const uint64_t attempt = ++attempt_;
+  in6_addr address;
+  const bool numeric =
+      inet_pton(AF_INET, host_.c_str(), &address) == 1 || inet_pton(AF_INET6, host_.c_str(), &address) == 1;
+  if (numeric) {
+    // When the link has returned.
+    return cores_[0]->Post([this, attempt] {
+      if (attempt == attempt_ && link_.state() == State::kConnecting) ConnectTo(host_);
+    });
+  }
+  BeginLookup();
+}
+
+void Following::BeginLookup() {
+  lookup_at_ = Now();
+  lookups_.push_back(std::make_shared<Lookup>());
+  std::thread([lookup = lookups_.back(), host = host_] {
+    lookup->answer = Resolve(host);
+    lookup->done.store(true, std::memory_order_release);
+  }).detach();
+}
+
+// The first good answer counts. One that does not come (it was asked before the name was known, or the server
+// of names is gone) does not keep us from asking again.
+void Following::TakeLookups() {
+  if (lookups_.empty()) return;
+  Error error;
+  for (auto lookup = lookups_.begin(); lookup != lookups_.end();) {
+    if (!(*lookup)->done.load(std::memory_order_acquire)) {
+      ++lookup;
+      continue;
+    }
+    if ((*lookup)->answer) {
+      const std::string address = *(*lookup)->answer;
+      lookups_.clear();
+      return ConnectTo(address);
+    }
+    error = (*lookup)->answer.error();
+    lookup = lookups_.erase(lookup);
+  }
+  if (lookups_.empty()) return ConnectFailed(error.message);
+  if (Now() - lookup_at_ > kLookupPatience && lookups_.size() < kLookupsMax) BeginLookup();
+}
+
+void Following::ConnectFailed(const std::string& reason) {
+  services_.log.Warning("Unable to connect to MASTER: {}", reason);
+  Drop();
+  link_.Disconnected(reason, Now());
+  AfterLink();
+}
+
+void Following::ConnectTo(const std::string& numeric_host) {
+  auto begun =
+      net::BeginConnect(numeric_host, static_cast<int>(port_), services_.settings.network.bind_source_addr);
+  if (!begun) return ConnectFailed(begun.error().message);
+  fd_ = *begun;
+  connecting_ = true;
+  connect_at_ = Now();
+  if (Status added = cores_[0]->AddListener(fd_, *this); !added) return ConnectFailed(added.error().message);
+  cores_[0]->WatchListener(fd_, *this, net::kReadable | net::kWritable);
+  session_->facts.fd = fd_;
+  session_->facts.peer = fmt::format("{}:{}", numeric_host, port_);
+  session_->created = session_->last_active = services_.dispatchers[0]->core().now;
+}
+
+// Whether the connection is there.
+bool Following::FinishConnecting() {
+  const int error = net::ConnectError(fd_);
+  if (error == EINPROGRESS) return false;
+  if (error != 0) {
+    services_.log.Warning("Error condition on socket for SYNC: {}", strerror(error));
+    Drop();
+    link_.Disconnected(strerror(error), Now());
+    return false;
+  }
+  connecting_ = false;
+  net::SetNoDelay(fd_);
+  net::SetKeepAlive(fd_, static_cast<int>(services_.settings.network.tcp_keepalive_seconds));
+  session_->facts.local = net::LocalName(fd_);
+  cores_[0]->WatchListener(fd_, *this, net::kReadable);
+  services_.log.Notice("Non blocking connect for SYNC fired the event.");
+  link_.Connected(Now());
+  return true;
+}
+
+void Following::Drop() {
+  ++attempt_;
+  lookups_.clear();
+  connecting_ = cut_ = false;
+  unsent_.clear();
+  unread_.clear();
+  BeginStream(passed_database_);
+  if (fd_ < 0) return;
+  cores_[0]->RemoveListener(fd_, *this);
+  close(std::exchange(fd_, -1));
+}
+
+void Following::Close(std::string_view reason) {
+  if (!reason.empty()) services_.log.Warning("{}", reason);
+  Drop();
+}
+
+// The primary hears of it at once, even if this core is busy for a while.
+void Following::Disconnect() {
+  cut_ = true;
+  if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+}
+
+void Following::Send(std::string_view bytes) {
+  unsent_.append(bytes);
+}
+
+void Following::WriteSome() {
+  if (fd_ < 0 || connecting_ || unsent_.empty()) return;
+  const ssize_t count = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+  if (count > 0) unsent_.erase(0, static_cast<size_t>(count));
+  // An error shows when the socket is read.
+  const uint32_t wanted = net::kReadable | (unsent_.empty() ? 0u : uint32_t{net::kWritable});
+  cores_[0]->WatchListener(fd_, *this, wanted);
+}
+
+void Following::OnReady() {
+  // A long command has let others go first: the stream waits for its end.
+  if (fd_ < 0 || services_.dispatchers[0]->long_commands().yielding()) return;
+  if (!connecting_ || FinishConnecting()) ReadSome();
+  AfterLink();
+}
+
+void Following::ReadSome() {
+  if (fd_ < 0 || behind_ || !unread_.empty()) return;
+  static thread_local std::unique_ptr<char[]> room{new char[kReadBytes]};
+  const ssize_t count = recv(fd_, room.get(), kReadBytes, 0);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) {
+    const std::string reason = count == 0 ? "the primary has closed it" : strerror(errno);
+    services_.log.Warning("Connection with master lost.");
+    Drop();
+    return link_.Disconnected(reason, Now());
+  }
+  session_->facts.bytes_in += static_cast<uint64_t>(count);
+  session_->last_active = services_.dispatchers[0]->core().now;
+  cores_[0]->figures().bytes_in.Add(static_cast<uint64_t>(count));
+  const std::string_view bytes(room.get(), static_cast<size_t>(count));
+  const size_t taken = link_.Received(bytes, Now());
+  if (taken < bytes.size() && fd_ >= 0) unread_.assign(bytes.substr(taken));
+}
+
+void Following::AfterLink() {
+  if (payload_error_ && payload_fd_ < 0 && !payload_path_.empty() && !installing_) {
+    const std::string reason = *std::exchange(payload_error_, std::nullopt);
+    FailPayload(reason, ReplicaLink::Load::kFailedOldDataKept);
+  }
+  if (std::exchange(payload_complete_, false)) Install();
+  ApplySome();
+  WriteSome();
+  if (take_over_answer_) take_over_answered_(*std::exchange(take_over_answer_, std::nullopt));
+  if (was_up_ != link_.online()) {
+    was_up_ = link_.online();
+    link_changed_();
+  }
+}
+
+void Following::Cron() {
+  if (!active()) return;
+  ApplySettings();
+  if (cut_ && fd_ >= 0) {
+    services_.log.Warning("Connection with master lost.");
+    Drop();
+    link_.Disconnected("closed by a client", Now());
+  }
+  cut_ = false;
+  if (const auto durable = files_.Local(); durable.kept) link_.SetOnDisk(durable.durable);
+  TakeLookups();
+  // The address may be that of a machine that is gone, while its name has a new one already.
+  if (connecting_ && Now() - connect_at_ > kConnectPatience) ConnectFailed("no answer");
+  link_.OnTick(Now());
+  AfterLink();
+}
+
+// ---- the payload ----
+
+void Following::Continue(const replication::ReplicationId& id) {
+  services_.log.Notice("Successful partial resynchronization with master.");
+  services_.log.Notice("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+  services_.dispatchers[0]->WithWorldStopped([&] { replicas_.ContinueUnder(id); });
+  BeginStream(session_->database);
+}
+
+std::string Following::TemporaryPath() const {
+  return fmt::format("{}/temp-{}.{}.rdb", services_.settings.persistence.dir,
+                     SystemWallNanos() / kNanosPerSecond, getpid());
+}
+
+// repl-diskless-load: without a file of its own the payload stands in memory until it is loaded.
+Following::PayloadPlan Following::PlanFor(const replication::Position& position) const {
+  PayloadPlan plan;
+  const config::DisklessLoad mode = services_.settings.replication.repl_diskless_load;
+  if (mode == config::DisklessLoad::kOnEmptyDb) {
+    plan.in_memory = true;
+    for (int i = 0; i < services_.keyspace.databases(); ++i) {
+      if (services_.keyspace.Size(i) != 0) plan.in_memory = false;
+    }
+  }
+  if (mode == config::DisklessLoad::kSwapDb) {
+    plan.in_memory = plan.apart = true;
+    // The old data is an older state of the same data set: it may be shown meanwhile.
+    plan.serving = !position.id.none() && position.id == replicas_.history().id() && link_.position();
+  }
+  return plan;
+}
+
+void Following::BeginLoad(const Payload& payload) {
+  payload_position_ = payload.position;
+  payload_error_.reset();
+  services_.dispatchers[0]->WithWorldStopped([&] { plan_ = PlanFor(payload.position); });
+  const std::string_view to = plan_.in_memory ? "parser" : "disk";
+  if (!payload.position.id.none()) {
+    services_.log.Notice("Full resync from master: {}:{}", payload.position.id.text(),
+                         payload.position.offset);
+  }
+  if (payload.size) {
+    services_.log.Notice("MASTER <-> REPLICA sync: receiving {} bytes from master to {}", *payload.size, to);
+  } else {
+    services_.log.Notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to {}", to);
+  }
+  if (plan_.in_memory) {
+    payload_fd_ = memfd_create("replica-payload", MFD_CLOEXEC);
+    payload_path_ = fmt::format("/proc/self/fd/{}", payload_fd_);
+  } else {
+    payload_path_ = TemporaryPath();
+    payload_fd_ = open(payload_path_.c_str(), O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0644);
+  }
+  if (payload_fd_ < 0) {
+    payload_error_ = fmt::format("Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+                                 strerror(errno));
+  }
+}
+
+void Following::LoadBytes(std::string_view bytes) {
+  while (!bytes.empty() && payload_fd_ >= 0) {
+    const ssize_t count = write(payload_fd_, bytes.data(), bytes.size());
+    if (count > 0) {
+      bytes.remove_prefix(static_cast<size_t>(count));
+    } else if (count == 0 || errno != EINTR) {
+      payload_error_ = fmt::format(
+          "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
+          "synchronization: {}",
+          count == 0 ? "No space left on device" : strerror(errno));
+      ClosePayload();
+    }
+  }
+}
+
+void Following::ClosePayload() {
+  if (payload_fd_ >= 0) close(std::exchange(payload_fd_, -1));
+}
+
+void Following::ForgetPayload() {
+  ClosePayload();
+  if (!payload_path_.empty() && !plan_.in_memory) unlink(payload_path_.c_str());
+  payload_path_.clear();
+  payload_error_.reset();
+  payload_complete_ = false;
+}
+
+void Following::EndLoad() {
+  payload_complete_ = !payload_error_;
+}
+
+replication::ReplicaLinkPort::OldData Following::AbortLoad() {
+  ForgetPayload();
+  if (!std::exchange(installing_, false)) return OldData::kKept;
+  auto end = ServerDataFiles::LoadEnd::kOldDataKept;
+  services_.dispatchers[0]->WithWorldStopped([&] {
+    end = files_.StopLoading();
+    if (end == ServerDataFiles::LoadEnd::kOldDataLost) replicas_.ChangeId();
+  });
+  return end == ServerDataFiles::LoadEnd::kOldDataKept ? OldData::kKept : OldData::kLost;
+}
+
+void Following::FailPayload(std::string reason, ReplicaLink::Load result) {
+  services_.log.Warning("{}", reason);
+  ForgetPayload();
+  link_.Loaded(result, Now());
+}
+
+void Following::Install() {
+  if (!plan_.in_memory) {
+    const bool synced = fsync(payload_fd_) == 0;
+    const int code = errno;
+    ClosePayload();
+    if (!synced) {
+      return FailPayload(
+          fmt::format("Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {}",
+                      strerror(code)),
+          ReplicaLink::Load::kFailedOldDataKept);
+    }
+  }
+  installing_ = true;
+  if (!plan_.apart) services_.log.Notice("MASTER <-> REPLICA sync: Flushing old data");
+  Status begun;
+  services_.dispatchers[0]->WithWorldStopped([&] {
+    if (!plan_.apart) replicas_.DisconnectAll("a full synchronization with the master replaces the data set");
+    begun = files_.LoadInPlace({.path = payload_path_,
+                                .becomes_dump = !plan_.in_memory,
+                                .apart = plan_.apart,
+                                .serving = plan_.serving},
+                               [this](ServerDataFiles::LoadEnd end) { Installed(end); });
+  });
+  if (begun) return services_.log.Notice("MASTER <-> REPLICA sync: Loading DB in memory");
+  installing_ = false;
+  FailPayload(begun.error().message, ReplicaLink::Load::kFailedOldDataKept);
+}
+
+// On core 0 in a turn, when the loader has come to its end.
+void Following::Installed(ServerDataFiles::LoadEnd end) {
+  using End = ServerDataFiles::LoadEnd;
+  installing_ = false;
+  ClosePayload();
+  payload_path_.clear();
+  auto result = ReplicaLink::Load::kFailedOldDataKept;
+  services_.dispatchers[0]->WithWorldStopped([&] {
+    if (end == End::kLoaded) {
+      replication::Position position = payload_position_;
+      if (position.id.none()) position = {replicas_.NewId(), 0};
+      BeginStream(files_.last_load().stream_database);
+      replicas_.BeginAt(replication::History(position.id), position.offset);
+      services_.log.Notice("MASTER <-> REPLICA sync: Finished with success");
+      files_.LoadedInPlace();
+      result = ReplicaLink::Load::kLoaded;
+      return;
+    }
+    services_.log.Warning("Failed trying to load the MASTER synchronization DB, check server logs.");
+    if (end == End::kOldDataKept) return;
+    replicas_.ChangeId();
+    result = ReplicaLink::Load::kFailedOldDataLost;
+  });
+  link_.Loaded(result, Now());
+  if (const std::string rest = std::exchange(unread_, {}); !rest.empty() && fd_ >= 0) {
+    const size_t taken = link_.Received(rest, Now());
+    if (taken < rest.size() && fd_ >= 0) unread_ = rest.substr(taken);
+  }
+  AfterLink();
+}
+
+// ---- figures ----
+
+dispatch::PrimaryFacts Following::Facts() const {
+  dispatch::PrimaryFacts facts;
+  facts.host = host_;
+  facts.port = port_;
+  facts.state = link_.state_name();
+  facts.up = link_.online();
+  facts.syncing = link_.state() == State::kPayload || link_.state() == State::kPayloadHeader ||
+                  link_.state() == State::kLoading;
+  if (facts.up) {
+    facts.last_io_seconds = (Now() - link_.last_heard()) / kMillisPerSecond;
+    facts.read_offset = link_.read_offset();
+  } else {
+    facts.down_seconds = (Now() - link_.down_since()) / kMillisPerSecond;
+    facts.read_offset = link_.position() ? link_.position()->offset : 0;
+  }
+  facts.offset = link_.position() ? link_.position()->offset : 0;
+  if (facts.syncing) {
+    facts.sync_total_bytes = link_.payload().size();
+    facts.sync_read_bytes = link_.payload().received();
+    facts.sync_last_io_seconds = (Now() - link_.last_heard()) / kMillisPerSecond;
+  }
+  return facts;
+}
+
+}  // namespace cinnabar::server
