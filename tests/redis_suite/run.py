@@ -14,7 +14,8 @@ Each unit runs in its own copy of the tree, on its own ports, in its own process
 Score files, both beside this program:
     expected_pass.txt   `[unit]` and below it the tests that must pass, one line for each time a test runs
     skipped.txt         `unit | test name | reason`; the harness does not run these. `*` as the name skips the unit,
-                        `tags:-TAG` leaves out the unit's blocks with that tag (for set-up code outside any test).
+                        `tags:-TAG` leaves out the unit's blocks with that tag, `without:TEXT` the commands that begin
+                        with this text (both for set-up code outside any test).
 A listed unit fails for every test that fails, every expected test that did not run, and every stale skip.
 The last line is `N passed, N failed, N skipped`.
 """
@@ -125,11 +126,28 @@ def read_skipped():
 
 
 def test_names(skipped):
-    return [name for name in skipped if name != "*" and not name.startswith("tags:")]
+    return [name for name in skipped if name != "*" and not name.startswith(("tags:", "without:"))]
 
 
 def denied_tags(skipped):
     return [name[len("tags:"):] for name in skipped if name.startswith("tags:")]
+
+
+def removed_commands(skipped):
+    return [name[len("without:"):] for name in skipped if name.startswith("without:")]
+
+
+def remove_commands(path, start):
+    """Takes the Tcl commands that begin with a text out of a unit; says whether there were any."""
+    kept, depth, found = [], 0, False
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True):
+        if depth > 0 or line.strip().startswith(start):
+            found = True
+            depth += line.count("{") - line.count("}")
+        else:
+            kept.append(line)
+    path.write_text("".join(kept), encoding="utf-8", errors="surrogateescape")
+    return found
 
 
 class UnitRun:
@@ -142,6 +160,7 @@ class UnitRun:
         self.failed = []  # (test name, line number)
         self.skipped = collections.Counter()
         self.ignored = 0
+        self.useless = []  # entries of skipped.txt that have removed nothing
         self.lines = []
         self.ended = ""
         self.seconds = 0.0
@@ -243,6 +262,9 @@ def run_unit(unit, options, skipped):
     tree = make_tree(unit, options.server)
     # The harness writes this list; both files are ours and inside the unit's own copy.
     (tree / "skipfile").write_text("".join(f"{name}\n" for name in test_names(skipped)), encoding="utf-8")
+    for start in removed_commands(skipped):
+        if not remove_commands(tree / "tests" / f"{unit}.tcl", start):
+            run.useless.append(f"without:{start}")
     log = BUILD / "logs" / f"{unit.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -295,6 +317,7 @@ def judge(run, expected, skipped, verbose):
     stale = []
     if not run.ended and not denied_tags(skipped):
         stale = [name for name in test_names(skipped) if name not in run.skipped]
+    stale += run.useless
     problems = len(run.failed) + sum(missing.values()) + len(stale) + (1 if run.ended else 0)
     passed = sum(run.passed.values())
     verdict = "ok  " if not problems else "FAIL"
