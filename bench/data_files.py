@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 
-from servers import BOTH_CPUS, Load, Server, arguments, checked, median, table
+from servers import BOTH_CPUS, Load, Server, arguments, checked, child_of, median, private_bytes, table
 
 TICKS = os.sysconf("SC_CLK_TCK")
 WRITE_TARGET = LOAD_TARGET = 1.5
@@ -38,18 +38,6 @@ def child_cpu_seconds(pid):
     with open(f"/proc/{pid}/stat") as file:
         words = file.read().rpartition(")")[2].split()
     return (int(words[13]) + int(words[14])) / TICKS
-
-
-def child_of(pid):
-    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/task/{pid}/children") as file:
-        return int(file.read().split()[0])
-    return 0
-
-
-def private_bytes(pid):
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(("Private_Dirty", "Private_Clean")))
-    return 0
 
 
 class Memory:

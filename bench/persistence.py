@@ -10,11 +10,10 @@ readers   paced readers alone, beside paced writers under everysec, and beside t
     bench/persistence.py [--only everysec,always,readers] [--reps 5] [--seconds 3.0] [--server PATH]
 """
 
-import contextlib
 import sys
 import time
 
-from servers import Load, Server, arguments, checked, fill, median, table
+from servers import Load, Server, arguments, checked, fill, in_turn, median, running, table
 
 # pipeline, part of the throughput without a file that is to be kept
 EVERYSEC_CELLS = [(1, 0.95), (16, 0.80)]
@@ -44,18 +43,6 @@ def measured(server, **options):
     load = Load(server, **options).wait()
     load.nanos = (server.cpu_nanos() - cpu) / load.reqs
     return load
-
-
-def in_turn(servers, repetition):
-    """Who goes first changes, so that nobody always meets the warmer machine."""
-    shift = repetition % len(servers)
-    return servers[shift:] + servers[:shift]
-
-
-@contextlib.contextmanager
-def running(*servers):
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(server) for server in servers]
 
 
 def everysec(options):

@@ -55,9 +55,17 @@ void Count(char type, size_t count, std::string& out) {
 
 RequestWriter::RequestWriter(const Options& options, uint64_t seed)
     : options_(options), random_(seed), text_(options.value_bytes, 'x') {
-  std::istringstream words(options.test);
-  for (std::string word; words >> word;) words_.push_back(word);
-  if (words_.size() == 1) words_.clear();
+  if (options.test.find(' ') != std::string::npos) {
+    commands_.emplace_back();
+    std::istringstream words(options.test);
+    for (std::string word; words >> word;) {
+      if (word == ";") {
+        commands_.emplace_back();
+      } else {
+        commands_.back().push_back(word);
+      }
+    }
+  }
   if (!options_.varied) return;
   constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-abcdefghijklmnopqrstuvwxyz_";
   text_.resize(options_.value_bytes + kVariedTextBytes);
@@ -75,7 +83,7 @@ bool RequestWriter::KnownTest(std::string_view test) {
 }
 
 std::string RequestWriter::TestNames() {
-  std::string names = "\"COMMAND with %k %n %v\" mix mset10 mget10";
+  std::string names = "\"COMMAND with %k %n %v ; ANOTHER IN TURN\" mix mset10 mget10";
   for (const Shape& shape : kShapes) names.append(" ").append(shape.test);
   return names;
 }
@@ -95,11 +103,11 @@ long long RequestWriter::Index(int64_t number) {
   return options_.first_key + (options_.sequential ? number : random_.Below(options_.keyspace));
 }
 
-void RequestWriter::Command(int64_t number, std::string& out) {
-  Count('*', words_.size(), out);
+void RequestWriter::Command(const std::vector<std::string>& words, int64_t number, std::string& out) {
+  Count('*', words.size(), out);
   std::string part;
   char text[32];
-  for (const std::string& word : words_) {
+  for (const std::string& word : words) {
     part.clear();
     for (size_t i = 0; i < word.size(); ++i) {
       const char kind = word[i] == '%' && i + 1 < word.size() ? word[i + 1] : '\0';
@@ -130,7 +138,8 @@ void RequestWriter::Many(std::string_view name, int keys, bool with_values, int6
 }
 
 void RequestWriter::Append(int64_t number, std::string& out) {
-  if (!words_.empty()) return Command(number, out);
+  if (!commands_.empty())
+    return Command(commands_[static_cast<size_t>(number) % commands_.size()], number, out);
   if (options_.test == "mset10") return Many("MSET", kManyKeys, true, number, out);
   if (options_.test == "mget10") return Many("MGET", kManyKeys, false, number, out);
   const Shape* shape = Find(options_.test);

@@ -49,7 +49,7 @@ class Random {
 //
 // A test is a name, or a command with its arguments in which `%k` stands for the number of a key (12 digits,
 // random or in sequence), `%n` for a random number of the keyspace as it is, and `%v` for the value: "HSET
-// hash:%k field %v".
+// hash:%k field %v". Several commands with the word `;` between them take turns: "SET key:%k %v ; WAIT 1 0".
 class RequestWriter {
  public:
   // REQUIRES: KnownTest(options.test). Keeps a reference to `options`.
@@ -64,7 +64,7 @@ class RequestWriter {
  private:
   void Key(std::string_view prefix, int64_t number, std::string& out);
   void Part(std::string_view part, std::string& out);
-  void Command(int64_t number, std::string& out);
+  void Command(const std::vector<std::string>& words, int64_t number, std::string& out);
   // The number of the key of this request.
   long long Index(int64_t number);
   void Many(std::string_view name, int keys, bool with_values, int64_t number, std::string& out);
@@ -73,7 +73,7 @@ class RequestWriter {
   Random random_;
   std::string text_;  // values are pieces of it
   std::string_view Value();
-  std::vector<std::string> words_;  // of a test that is a command
+  std::vector<std::vector<std::string>> commands_;  // the words of each command of a test that is commands
 };
 
 }  // namespace cinnabar::bench

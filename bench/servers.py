@@ -42,11 +42,11 @@ def checked(options):
 class Server:
     """One server, pinned, without persistence, in a temporary folder. Use as a context manager.
 
-    `files` is a folder whose content it finds there at its start."""
+    `files` is a folder whose content it finds there at its start; `under` is a program that runs it, with its arguments."""
 
-    def __init__(self, name, path, threads=1, cpus=SERVER_CPU, options=(), files=None):
+    def __init__(self, name, path, threads=1, cpus=SERVER_CPU, options=(), files=None, under=()):
         self.name, self.path, self.threads, self.cpus, self.options = name, path, threads, cpus, list(options)
-        self.files = files
+        self.files, self.under = files, list(under)
 
     def __enter__(self):
         for _ in range(5):
@@ -57,7 +57,7 @@ class Server:
                 probe.bind((HOST, 0))
                 self.port = probe.getsockname()[1]
             # `io-threads` is Redis's name for the directive and an alias of ours.
-            command = ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", self.cpus, self.path, "--port", str(self.port),
+            command = ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", self.cpus, *self.under, self.path, "--port", str(self.port),
                        "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", self.dir, "--loglevel", "warning",
                        "--io-threads", str(self.threads), *self.options]
             with open(f"{self.dir}/output", "w") as output:
@@ -127,8 +127,19 @@ class Server:
         return total
 
     def rss_bytes(self):
+        return self._status_bytes("VmRSS")
+
+    def rss_peak_bytes(self):
+        """The greatest RSS since the start or since forget_rss_peak()."""
+        return self._status_bytes("VmHWM")
+
+    def forget_rss_peak(self):
+        with open(f"/proc/{self.pid}/clear_refs", "w") as file:
+            file.write("5")
+
+    def _status_bytes(self, field):
         with open(f"/proc/{self.pid}/status") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
 
     def settled_rss_bytes(self, seconds_max=20):
         """RSS once it has not changed for a second: tables that grow step by step have finished by then."""
@@ -169,6 +180,32 @@ class Load:
 
 def fill(server, keys, first=0, test="set", value_bytes=64):
     return Load(server, test, c=10, P=32, n=keys, first=first, d=value_bytes, seq=True).wait()
+
+
+@contextlib.contextmanager
+def running(*servers):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(server) for server in servers]
+
+
+def in_turn(servers, repetition):
+    """Who goes first changes, so that nobody always meets the warmer machine."""
+    shift = repetition % len(servers)
+    return servers[shift:] + servers[:shift]
+
+
+def child_of(pid):
+    """A child process of it, or 0."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        return int(file.read().split()[0])
+    return 0
+
+
+def private_bytes(pid):
+    """Memory that no other process has."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(("Private_Dirty", "Private_Clean")))
+    return 0
 
 
 def median(values):
