@@ -45,7 +45,8 @@ UNIT_SECONDS_MAX = 400
 COMPAT_VERSION = "7.0"
 # Tests of these units send on one connection, then on another, without waiting for the first to be served, and expect
 # the order of sending. Only one thread that serves both keeps it, so these run with one.
-ORDER_OF_ARRIVAL = {"unit/client-eviction", "unit/type/list", "unit/type/stream-cgroups", "unit/pubsub", "unit/pubsubshard"}
+ORDER_OF_ARRIVAL = {"unit/client-eviction", "unit/type/list", "unit/type/stream-cgroups", "unit/pubsub",
+                    "unit/pubsubshard", "integration/shutdown"}
 OUR_NAMES = ("redis-server", "redis-sentinel", "redis-check-aof", "redis-check-rdb")
 DEBIAN_NAMES = ("redis-cli", "redis-benchmark")
 
