@@ -149,9 +149,8 @@ class PrimaryLink {
   bool has_text() const { return !text_.empty(); }
   // The stream, when it may be sent (behind the text and the payload), else null. The pointer is good until
   // the next call.
-  Backlog::Cursor* stream() {
-    return state_ == State::kOnline && !stream_waits_for_ack_ ? &cursor_ : nullptr;
-  }
+  Backlog::Cursor* stream() { return stream_flows() ? &cursor_ : nullptr; }
+  const Backlog::Cursor* stream() const { return stream_flows() ? &cursor_ : nullptr; }
 
   uint64_t session() const { return session_; }
   State state() const { return state_; }
@@ -173,6 +172,7 @@ class PrimaryLink {
  private:
   friend class SnapshotSchedule;
 
+  bool stream_flows() const { return state_ == State::kOnline && !stream_waits_for_ack_; }
   // nullopt: go on with the next option.
   std::optional<Replconf> TakeOption(std::string_view name, std::string_view value);
   Replconf TakeAcknowledgement(std::span<const std::string_view> argv, Millis now);

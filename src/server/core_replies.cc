@@ -74,7 +74,7 @@ bool Core::WriteSome(Connection& connection) {
 bool Core::WriteFeed(Connection& connection) {
   Session& session = connection.session;
   size_t written = 0;
-  while (written < kWriteTurnBytes && session.output.empty() && session.closing == Closing::kNo) {
+  while (written < kWriteTurnBytes && session.output.empty() && session.closing != Closing::kNow) {
     iovec vectors[kWriteVectors];
     const int count = session.feed->Gather(vectors, kWriteVectors);
     if (count == 0) break;

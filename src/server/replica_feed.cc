@@ -66,8 +66,7 @@ void ReplicaFeed::MoveText() {
 
 bool ReplicaFeed::ready() const {
   if (!payload_.empty() || file_ != nullptr) return true;
-  PrimaryLink& link = const_cast<ReplicaFeed*>(this)->link_;
-  const auto* stream = link.stream();
+  const auto* stream = link_.stream();
   return stream != nullptr && stream->pending_bytes() > 0;
 }
 

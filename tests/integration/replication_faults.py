@@ -9,6 +9,7 @@ import contextlib
 import os
 import pathlib
 import random
+import socket
 import sys
 import threading
 
@@ -234,6 +235,26 @@ def after_all_of_them(checks, replica, scripts, good, what):
         is_up(checks, f"{what}, and then", replica)
         checks.equal("troubles of the test", fake.troubles, [])
         yield fake
+
+
+def slow_reader_of_a_snapshot(checks):
+    """Who wants a snapshot alone (redis-cli --rdb) gets all of it, and then the end, however slowly it reads."""
+    for title, options in (("diskless", DISKLESS), ("disk", DISK)):
+        with checks.part(title), Host(OURS, [*options, "--rdbcompression", "no"], 2) as primary:
+            fill(primary, 2500, 1000)
+            with socket.socket() as reader:
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.settimeout(30)
+                reader.connect(primary.address)
+                reader.sendall(b"REPLCONF rdb-only 1\r\nREPLCONF capa eof\r\nSYNC\r\n")
+                # The child has ended, and its last bytes wait for the reader.
+                checks.true("the snapshot is made", wait_until(
+                    lambda: number(primary, "stats", "sync_full") == 1
+                    and number(primary, "persistence", "rdb_bgsave_in_progress") == 0))
+                count = 0
+                while piece := reader.recv(65536):
+                    count += len(piece)
+                checks.true("all of it, and the end", count > 2500 * 1000, count)
 
 
 def bad_snapshots(checks):
@@ -511,6 +532,6 @@ if __name__ == "__main__":
     print(f"SEED={SEED}", flush=True)
     if REFERENCE is None:
         sys.exit("this test needs redis-server")
-    sys.exit(run_parts([replica_that_stops_reading, replica_that_dies, odd_requests_of_replicas, bad_snapshots,
-                        bad_primaries, silent_primaries, odd_commands, broken_streams, half_a_transaction,
+    sys.exit(run_parts([replica_that_stops_reading, replica_that_dies, odd_requests_of_replicas,
+                        slow_reader_of_a_snapshot, bad_snapshots, bad_primaries, silent_primaries, odd_commands, broken_streams, half_a_transaction,
                         damaged_cable, changed_history, attach_under_writers]))
