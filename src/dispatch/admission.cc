@@ -5,6 +5,7 @@
 #include "catalog/errors.h"
 #include "config/settings.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 namespace {
@@ -43,6 +44,7 @@ bool Admission::Reject(Session& session, const Command* command, std::string_vie
     session.reply.Error(error);
   }
   telemetry_.AccountRefusal(session, command);
+  Tracking::ForgetCaching(session, command);
   if (session.in_transaction()) session.transaction.rejected = true;
   return false;
 }

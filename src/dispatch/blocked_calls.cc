@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dispatch/call.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 
@@ -149,6 +150,7 @@ bool BlockedCalls::RunWaiting(BlockedCall& waiter, const Key& key) {
   const std::vector<std::string_view> argv(waiter.argv.begin(), waiter.argv.end());
   Call call(context_.dispatcher, context_.core, caller, *waiter.command, argv);
   if (!waiter.waiting->Serve(call, key)) return false;
+  if (caller.tracking != nullptr) context_.services.tracking->NoteKey(context_, *caller.tracking, key);
   telemetry_.counters().changes.Add(call.dirty());
   if (caller.reply.errors() != 0) telemetry_.AccountError(caller, *waiter.command);
   if (!context_.run.effects.empty()) context_.FlushEffects();

@@ -6,6 +6,7 @@
 
 #include "catalog/errors.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 
@@ -34,7 +35,7 @@ keyspace::Key Call::FindKey(size_t index) {
 void Call::ChangedIn(keyspace::Database& database, uint32_t event_class, std::string_view event,
                      const keyspace::Key& key) {
   ++dirty_;
-  database.MarkChanged(key);
+  database.MarkChanged(key, caller_->id);
   if ((settings().observation.notify_keyspace_events & event_class) != 0 && services().notifier != nullptr) {
     services().notifier->OnKeyspaceEvent(event_class, event, database.index(), key.bytes);
   }
@@ -68,6 +69,8 @@ void Call::Block(std::unique_ptr<Waiting> waiting, std::span<const keyspace::Key
   blocked->caller.database = database_.index();
   blocked->caller.reply.set_version(reply().version());
   blocked->caller.reply.set_digits(dispatcher_->digits());
+  if (Tracker* tracker = session().tracking; tracker != nullptr && command_->Is(Flag::kReadOnly))
+    blocked->caller.tracking = tracker->notes_reads() ? tracker : nullptr;
   blocked->command = command_;
   blocked->argv.assign(argv_.begin(), argv_.end());
   for (const keyspace::Key& key : keys) {

@@ -55,6 +55,8 @@ class Call {
     return *session_;
   }
   protocol::ReplyWriter& reply() const { return caller_->reply; }
+  // Of the session, also while a blocked command of it is being served.
+  uint64_t session_id() const { return caller_->id; }
 
   // The key at an argument position, with its hash (computed already when the command's key specifications
   // name it).

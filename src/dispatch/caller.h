@@ -14,6 +14,8 @@
 
 namespace cinnabar::dispatch {
 
+struct Tracker;
+
 struct Caller {
   Caller(uint64_t id, OutputBuffer initial_output)
       : id(id), output(std::move(initial_output)), reply(output, protocol::Resp::k2) {}
@@ -25,6 +27,8 @@ struct Caller {
   // With Alarm::kHoldReplies: the replies tell of the journal up to this offset, and wait until that is safe.
   uint64_t hold_until = 0;
   uint64_t written = 0;  // the journal's offset behind what it wrote last
+  Tracker* tracking =
+      nullptr;  // what it reads is noted, and it is told of changes (tracking.h); null: not so
   OutputBuffer output;
   protocol::ReplyWriter reply;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 
@@ -74,6 +75,9 @@ void Dispatcher::AfterReply(Session& session) {
     context_.last_tick = context_.clock.Now();
     return;
   }
+  if (session.tracking != nullptr &&
+      !context_.services.tracking->NotedAlready(*session.tracking, command, keys)) [[unlikely]]
+    context_.services.tracking->AfterCommand(context_, session, command, argv, keys);
   if (call.dirty() != 0) {
     telemetry_.counters().changes.Add(call.dirty());
     if (context_.services.journal.active() && call.propagates_itself() && !context_.core.replaying &&
@@ -168,6 +172,8 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   const bool muted = session.reply_mode != ReplyMode::kOn;
   if (muted) session.reply.Redirect(discarded_);
   if (admission_.Admit(session, command, argv)) {
+    // What was evicted for it is told before its own reply.
+    if (context_.services.tracking != nullptr) context_.services.tracking->WriteArrived(context_.index);
     if (MustWait(session, *command)) {
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;

@@ -34,7 +34,9 @@ bool Evictor::OverMemory() const {
   const auto most = static_cast<uint64_t>(context_.services.settings.memory.maxmemory_bytes);
   if (most == 0) return false;
   const uint64_t used = context_.services.control.UsedMemory();
-  return used > most && used > most + context_.services.control.UncountedMemory();
+  if (used <= most) return false;
+  const uint64_t told = context_.services.memory_pressure.invalidation_bytes.load(std::memory_order_relaxed);
+  return used > most + context_.services.control.UncountedMemory() + told;
 }
 
 // For how long memory has been over the limit, all cores together.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 
@@ -22,6 +23,10 @@ void KeyspaceListener::OnExpired(int database, std::string_view key) {
 
 void KeyspaceListener::OnSlowToFree(keyspace::Entry* gone) {
   context_.services.control.Defer([gone] { keyspace::Entry::Destroy(gone); });
+}
+
+void KeyspaceListener::OnChanged(const keyspace::Key& key, uint64_t changer) {
+  context_.services.tracking->OnChanged(context_, key, changer);
 }
 
 void KeyspaceListener::OnNew(int database, std::string_view key) {

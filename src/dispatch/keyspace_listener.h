@@ -25,6 +25,7 @@ class KeyspaceListener final : public keyspace::KeyspaceEvents {
   void OnFieldsExpired(int database, std::string_view key, std::span<const std::string> fields) override;
   void OnLastFieldExpired(int database, std::string_view key) override;
   void OnAwaited(int database, const keyspace::Key& key) override { blocked_.OnAwaited(database, key); }
+  void OnChanged(const keyspace::Key& key, uint64_t changer) override;
   void OnSlowToFree(keyspace::Entry* gone) override;
 
  private:

@@ -50,6 +50,9 @@ struct Durability {
 struct MemoryPressure {
   std::atomic<uint64_t> evictions_pending{0};  // 1: an evicted value is still to be freed
   std::atomic<Millis> exceeded_since{0};       // used memory is over maxmemory since then; 0: it is not
+  // Of invalidations that are on their way to clients. They are the price of evicting, and would ask for more
+  // of it if they counted.
+  std::atomic<uint64_t> invalidation_bytes{0};
 };
 
 }  // namespace cinnabar::dispatch

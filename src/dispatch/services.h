@@ -39,6 +39,7 @@ namespace cinnabar::dispatch {
 
 class Registry;
 class Dispatcher;
+class Tracking;
 
 struct Services {
   config::Config& config;
@@ -61,6 +62,7 @@ struct Services {
   pubsub::Channels* channels = nullptr;  // always there in a server
   DataFiles* files = nullptr;            // always there in a server
   Replication* replication = nullptr;    // always there in a server
+  Tracking* tracking = nullptr;          // always there in a server
   Durability durability{};
   MemoryPressure memory_pressure{};
   std::atomic<uint32_t> alarms{0};         // Alarm bits

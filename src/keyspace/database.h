@@ -31,6 +31,8 @@ class KeyspaceEvents {
   virtual void OnLastFieldExpired(int database, std::string_view key) = 0;
   // A key changed for which somebody waits.
   virtual void OnAwaited(int database, const Key& key) = 0;
+  // A key has changed, or is about to; by this session, or (0) by itself. Told when CoreState asks for it.
+  virtual void OnChanged(const Key& key, uint64_t changer) = 0;
   // An entry that is in no table any more, and takes long to free: the listener's now, who frees it at any
   // time, on any thread. Told when CoreState asks for it.
   virtual void OnSlowToFree(Entry* gone) = 0;
@@ -46,8 +48,9 @@ struct CoreState {
   uint32_t lru_clock = 0;  // LruClock(now)
   // Whether expired keys are removed when met. A reader that may not change the data set only hides them.
   bool may_expire = true;
-  bool tells_new = false;     // events->OnNew is wanted
-  bool tells_missed = false;  // events->OnMissed is wanted
+  bool tells_new = false;      // events->OnNew is wanted
+  bool tells_missed = false;   // events->OnMissed is wanted
+  bool tells_changed = false;  // events->OnChanged is wanted
   // Large values are given to events->OnSlowToFree instead of being freed at once.
   bool hands_over_expired = false;
   bool hands_over_replaced = false;
@@ -156,11 +159,14 @@ class Database {
   // Removes the entry without freeing it.
   Entry* Take(const Key& key, EntryRef entry);
 
-  // Tells those who watch a key, or wait for it, that it was changed (made and removed included).
-  void MarkChanged(const Key& key) {
+  // Tells those who watch a key, wait for it or have cached it that it was changed (made and removed
+  // included). `changer`: the session whose command did it; 0: nobody's.
+  void MarkChanged(const Key& key, uint64_t changer = 0) {
     ShardTable& shard = ShardTableOf(key);
     if (shard.watches != nullptr || shard.waits != nullptr) [[unlikely]]
       TellInterested(shard, key);
+    if (core_->tells_changed) [[unlikely]]
+      core_->events->OnChanged(key, changer);
   }
 
   // As MarkChanged, for those who wait alone.

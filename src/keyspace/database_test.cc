@@ -20,6 +20,9 @@ struct ModelEntry {
 class RecordedEvents final : public KeyspaceEvents {
  public:
   void OnAwaited(int, const Key&) override {}
+  void OnChanged(const Key& key, uint64_t changer) override {
+    changed.push_back(std::to_string(changer) + " " + std::string(key.bytes));
+  }
   void OnNew(int, std::string_view) override {}
   void OnMissed(int, std::string_view) override {}
   void OnExpired(int database, std::string_view key) override {
@@ -32,6 +35,7 @@ class RecordedEvents final : public KeyspaceEvents {
     Entry::Destroy(gone);
   }
   std::multiset<std::pair<int, std::string>> expired;
+  std::vector<std::string> changed;
   int handed_over = 0;
 };
 
@@ -245,6 +249,19 @@ class OneCore : public testing::Test {
     database_.MarkChanged(key);
   }
 };
+
+TEST_F(OneCore, ChangesAreToldIfWanted) {
+  RecordedEvents events;
+  core_.events = &events;
+  core_.now = core_.expiry_clock = 1000;
+  Put("untold", "1");
+  core_.tells_changed = true;
+  database_.MarkChanged(keyspace_.KeyOf("a"), 5);
+  Put("b", "1", 1500);
+  core_.now = core_.expiry_clock = 2000;
+  EXPECT_FALSE(database_.FindRead(keyspace_.KeyOf("b")));
+  EXPECT_EQ(events.changed, (std::vector<std::string>{"5 a", "0 b", "0 b"}));
+}
 
 TEST_F(OneCore, WatchersSeeChangesOfTheirKeyOnly) {
   Watcher watcher;

@@ -11,6 +11,7 @@ namespace {
 class RecordedEvents final : public KeyspaceEvents {
  public:
   void OnAwaited(int, const Key&) override {}
+  void OnChanged(const Key&, uint64_t) override {}
   void OnSlowToFree(Entry* gone) override { Entry::Destroy(gone); }
   void OnNew(int, std::string_view) override {}
   void OnMissed(int, std::string_view) override {}

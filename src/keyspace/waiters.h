@@ -41,6 +41,8 @@ class Waiter {
   // By the core that has taken it.
   void GiveBack() { state_.store(State::kWaiting, std::memory_order_release); }
   void Finish() { state_.store(State::kDone, std::memory_order_release); }
+  // Whether nobody has taken it.
+  bool idle() const { return state_.load(std::memory_order_acquire) == State::kWaiting; }
   bool done() const { return state_.load(std::memory_order_acquire) == State::kDone; }
 
  private:

@@ -49,6 +49,12 @@ void Server::RegisterAppliers() {
     clients_.ForEach([](dispatch::Session& session) { session.authenticated = true; });
     return {};
   });
+  // What is more than can be forgotten at once goes with the server's cron.
+  config_.RegisterApplier({"tracking-table-max-keys"}, [this](const Settings&, Settings&) -> Status {
+    constexpr size_t kAtOnce = 10'000;
+    tracking_.LimitKeys(-1, shared_.dispatchers[0]->core().random, kAtOnce);
+    return {};
+  });
   config_.RegisterApplier({"loglevel"}, [this](const Settings&, Settings& now) -> Status {
     log_.SetLevel(now.logging.loglevel);
     return {};

@@ -30,6 +30,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::server {
 namespace {
@@ -48,7 +49,8 @@ Core::Core(CoreWork& periodic, CoreClients& clients, dispatch::Services& service
       index_(index),
       reactor_(std::move(reactor)),
       dispatcher_(services, index, seed),
-      catch_up_(clients.cores(), index, *reactor_) {
+      catch_up_(clients.cores(), index, *reactor_),
+      invalidations_(clients.cores(), services.memory_pressure.invalidation_bytes) {
   dispatcher_.long_commands().SetBystanders(*this);
 }
 
@@ -65,6 +67,26 @@ void Core::Post(std::function<void()> work) {
 
 void Core::PostBetween(std::function<Handled()> work) {
   if (mailbox_.PostBetween(std::move(work))) reactor_->Wake();
+}
+
+void Core::TakeInvalidation(dispatch::Invalidation letter, int from) {
+  // Whoever calls on this core's thread writes them itself before it sleeps.
+  if (invalidations_.Post(std::move(letter)) && from != index_) reactor_->Wake();
+}
+
+bool Core::InTheMiddle(const Connection& connection) {
+  for (size_t level = 0; level < workspaces_.depth(); ++level) {
+    for (const Turn& turn : workspaces_.at(level).turns) {
+      if (turn.busy && turn.connection == &connection) return true;
+    }
+  }
+  return false;
+}
+
+// What the commands of this core have changed is told before their replies leave.
+void Core::TellChanges() {
+  services_.tracking->SendBroadcasts(index_);
+  WriteInvalidations();
 }
 
 Status Core::AddListener(int fd, ReadyHandler& handler) {
@@ -136,6 +158,7 @@ void Core::Run() {
       schedule_.last_cron = now;
       const Ticks cron_began = dispatcher_.clock().Now();
       Cron();
+      DrainMailbox();  // keys have expired
       figures_.cron_ticks.Add(dispatcher_.clock().Now() - cron_began);
       KickJournal();
     }
@@ -169,11 +192,14 @@ void Core::StepContinuations() {
   }
 }
 
-// However many messages a connection gets from the mailbox, they leave together.
+// However many messages a connection gets from the mailbox, they leave together. Invalidations come last:
+// some wait for the reply of a blocked command that is in the mailbox.
 void Core::DrainMailbox() {
   mailbox_.Drain(workspaces_.depth() > 0 ? Mailbox::When::kDuringCommand : Mailbox::When::kBetweenCommands);
+  TellChanges();
   waiting_.attended.TakeAll([this](uint64_t id) { return Find(id); },
                             [this](Connection& connection) { Attend(connection.session.id); });
+  invalidations_.Sent();
 }
 
 void Core::Cron() {

@@ -26,6 +26,7 @@
 #include "server/connection.h"
 #include "server/connection_queue.h"
 #include "server/held_replies.h"
+#include "server/invalidations.h"
 #include "server/mailbox.h"
 #include "server/turn_workspace.h"
 #include "telemetry/counter.h"
@@ -160,6 +161,15 @@ class Core final : private dispatch::Bystanders {
   // All sessions that wait for the end of a pause or of a long command.
   void ResumePostponed();
   CatchUp& catch_up() { return catch_up_; }
+  // Any thread: what clients of this core are to be told of changed keys. `from`: the core that calls, or -1.
+  void TakeInvalidation(dispatch::Invalidation letter, int from);
+  // The core's own thread, between two commands.
+  void WriteInvalidations() {
+    if (invalidations_.any()) [[unlikely]]
+      invalidations_.Write(*this);
+  }
+  // Whether a command of the connection has begun and not ended, and gives others a turn.
+  bool InTheMiddle(const Connection& connection);
 
  private:
   // Connections that are taken up later, and why.
@@ -200,6 +210,7 @@ class Core final : private dispatch::Bystanders {
   void CountTurn(Ticks began, uint64_t commands_before);
   void StepContinuations();
   void DrainMailbox();
+  void TellChanges();
   void Cron();
 
   // Turns; see core_turns.cc.
@@ -273,6 +284,7 @@ class Core final : private dispatch::Bystanders {
   const std::unique_ptr<net::Reactor> reactor_;
   dispatch::Dispatcher dispatcher_;
   CatchUp catch_up_;
+  Invalidations invalidations_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::atomic<size_t> connection_count_{0};  // without those that are doomed
   std::vector<ListenerToken> listeners_;

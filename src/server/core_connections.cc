@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/tracking.h"
 #include "server/core.h"
 
 namespace cinnabar::server {
@@ -154,6 +155,7 @@ void Core::Close(Connection& connection) {
   std::erase(waiting_.suspended, session.id);
   held_.Forget(connection);
   clients_.OnGone(session);
+  services_.tracking->Leave(session);
   reactor_->Remove(connection.transport->fd());
   Unweigh(connection);
   if (!connection.doomed) connection_count_.fetch_sub(1, std::memory_order_relaxed);

@@ -233,6 +233,7 @@ void Core::ExecuteRest(Workspace& space) {
     ExecuteTurn(space, turn);
     turn.busy = false;
   }
+  TellChanges();
 }
 
 // Finishes the turns that are not in the middle of something.
@@ -292,6 +293,7 @@ void Core::ExecuteTurn(Workspace& space, Turn& turn) {
   Session& session = connection.session;
   for (uint32_t i = turn.first_request; i < turn.end_request; ++i) {
     if (session.closing != Closing::kNo) break;
+    WriteInvalidations();
     const dispatch::Request& request = space.batch.requests[i];
     if (request.command == nullptr && SpeaksHttp(space.batch.argv(request)[0])) [[unlikely]] {
       RefuseHttp(session);
@@ -338,6 +340,7 @@ void Core::FinishTurn(Turn& turn) {
     dispatcher_.preparer().PrefetchEntries(space().batch, connection.session, turn.first_request,
                                            turn.end_request);
     ExecuteTurn(space(), turn);
+    TellChanges();
   }
   KeepRest(turn);
   connection.Become(connection.AfterTurn());

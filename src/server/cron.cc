@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/settings.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::server {
 
@@ -77,6 +78,7 @@ void Cron::OnServerCron() {
   if (!parts_.shutdown.stopping() && !parts_.files.loading_at_start()) parts_.role.Cron();
   parts_.defragmentation.Cron(parts_.files.child().running() ? Defragmentation::HeldUp::kYes
                                                              : Defragmentation::HeldUp::kNo);
+  parts_.services.tracking->Cron(parts_.cores[0]->dispatcher());
   EndPause();
 }
 

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 #include "os/files.h"
 #include "server/leftovers.h"
 
@@ -332,6 +333,7 @@ void ServerDataFiles::EmptyDataSet() {
       });
     services_.dispatchers[0]->blocked().SignalAll(database);
   }
+  services_.tracking->InvalidateAll(-1);
 }
 
 Status ServerDataFiles::LoadAtOnce(std::vector<LoadPart> parts) {

@@ -74,7 +74,7 @@ void InfoReport::ServerSection() {
 
 void InfoReport::ClientsSection() {
   size_t input_max = 0, output_max = 0, held_back = 0;
-  uint64_t watching = 0, watched_keys = 0, listening = 0;
+  uint64_t watching = 0, watched_keys = 0, listening = 0, tracking = 0;
   for (auto& core : sources_.cores) {
     held_back += core->postponed_count();
     core->ForEachConnection([&](Connection& connection) {
@@ -84,6 +84,7 @@ void InfoReport::ClientsSection() {
       output_max = std::max(output_max, connection.session.output.chunk_memory());
       listening += connection.session.subscribed() ? 1 : 0;
       watching += watched.empty() ? 0 : 1;
+      tracking += connection.session.tracking != nullptr && !connection.doomed ? 1 : 0;
       watched_keys += watched.size();
     });
   }
@@ -93,7 +94,7 @@ void InfoReport::ClientsSection() {
   Field("client_recent_max_input_buffer", input_max);
   Field("client_recent_max_output_buffer", output_max);
   Field("blocked_clients", held_back);
-  Zeros({"tracking_clients"});
+  Field("tracking_clients", tracking);
   Field("pubsub_clients", listening);
   Field("watching_clients", watching);
   Zeros({"clients_in_timeout_table"});

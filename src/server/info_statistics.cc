@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "dispatch/tracking.h"
 #include "server/info.h"
 #include "telemetry/error_stats.h"
 #include "types/large_hash.h"
@@ -116,7 +117,10 @@ void InfoReport::StatsSection() {
   for (Dispatcher* dispatcher : sources_.services.dispatchers) own_keys += dispatcher->expiry().own_keys();
   Field("slave_expires_tracked_keys", own_keys);
   StatsOfDefragmentation();
-  Zeros({"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"});
+  const dispatch::Tracking::Totals tracked = sources_.services.tracking->totals();
+  Field("tracking_total_keys", tracked.keys);
+  Field("tracking_total_items", tracked.items);
+  Field("tracking_total_prefixes", tracked.prefixes);
   Field("unexpected_error_replies", sources_.following.error_replies());
   Field("total_error_replies", errors);
   uint64_t reads = 0, writes = 0;

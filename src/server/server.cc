@@ -63,6 +63,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .shutdown = shutdown_},
                identity_, shutdown_, worker_),
       services_(MakeServices()),
+      tracking_(services_, CoreCount(settings_), invalidation_post_),
       listeners_(cores_, clients_, settings_, log_),
       files_(services_, FileListeners(), meter_),
       replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
@@ -89,6 +90,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_.Defer([this, cpus = settings_.general.bio_cpulist] { BindThisThread(cpus, "bio-cpulist", log_); });
   services_.files = &files_;
+  services_.tracking = &tracking_;
   services_.replication = &role_;
   clients_.SetReplication(replicas_, following_);
   MakeCores();

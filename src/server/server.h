@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "dispatch/registry.h"
 #include "dispatch/services.h"
+#include "dispatch/tracking.h"
 #include "journal/journal.h"
 #include "keyspace/keyspace.h"
 #include "os/allocator.h"
@@ -27,6 +28,7 @@
 #include "server/cron.h"
 #include "server/data_files.h"
 #include "server/defragmentation.h"
+#include "server/invalidations.h"
 #include "server/keyspace_events.h"
 #include "server/listeners.h"
 #include "server/message_delivery.h"
@@ -110,6 +112,8 @@ class Server {
   ClientDirectory clients_;
   ProcessControl control_;
   dispatch::Services services_;
+  InvalidationPost invalidation_post_{cores_};
+  dispatch::Tracking tracking_;
   Cores cores_;
   ReleaseGate release_gate_{services_, cores_};
   Worker worker_{meter_};

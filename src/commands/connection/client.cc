@@ -89,25 +89,10 @@ void ClientReply(Call& call) {
   }
 }
 
-// Client-side caching is not built yet: it is off for everybody.
-void ClientGetRedir(Call& call) {
-  call.reply().Integer(-1);
-}
-
-void ClientTrackingInfo(Call& call) {
-  auto& reply = call.reply();
-  reply.Map(3);
-  reply.Bulk("flags");
-  reply.Set(1);
-  reply.Bulk("off");
-  reply.Bulk("redirect");
-  reply.Integer(-1);
-  reply.Bulk("prefixes");
-  reply.Array(0);
-}
-
 void ClientHelp(Call& call) {
   constexpr std::string_view kLines[] = {
+      "CACHING (YES|NO)",
+      "    Say whether the keys that the next command reads are cached (OPTIN and OPTOUT).",
       "GETREDIR",
       "    Tell to which client tracking notifications are sent.",
       "GETNAME",
@@ -143,6 +128,9 @@ void ClientHelp(Call& call) {
       "    * LIB-VER: its version.",
       "UNBLOCK <clientid> [TIMEOUT|ERROR]",
       "    Unblock a client that waits in a blocking command.",
+      "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+      "         [OPTIN] [OPTOUT] [NOLOOP]",
+      "    Have this connection, or another one, told which of the keys that it has read change.",
       "TRACKINGINFO",
       "    Describe the state of tracking for this connection.",
       "NO-EVICT (ON|OFF)",
@@ -239,26 +227,6 @@ constexpr CommandSpec kTable[] = {
         .arity = 3,
         .flags = kClientFlags,
         .run = ClientReply,
-    },
-    {
-        .name = "client|getredir",
-        .summary = "Returns the ID of the connection to which tracking notifications go.",
-        .since = "6.0.0",
-        .group = "connection",
-        .complexity = "O(1)",
-        .arity = 2,
-        .flags = kClientFlags,
-        .run = ClientGetRedir,
-    },
-    {
-        .name = "client|trackinginfo",
-        .summary = "Describes the state of client-side caching for this connection.",
-        .since = "6.2.0",
-        .group = "connection",
-        .complexity = "O(1)",
-        .arity = 2,
-        .flags = kClientFlags,
-        .run = ClientTrackingInfo,
     },
     {
         .name = "client|help",

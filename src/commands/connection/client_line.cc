@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "commands/server/memory_figures.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -25,6 +26,9 @@ std::string Flags(const Session& session) {
   add(session.subscribed(), 'P');
   add(session.in_transaction() || session.transaction.running > 0, 'x');
   add(session.postponed || session.suspended, 'b');
+  add(session.tracking != nullptr, 't');
+  add(session.tracking != nullptr && session.tracking->redirect_broken, 'R');
+  add(session.tracking != nullptr && session.tracking->options.broadcasts, 'B');
   add(session.transaction.watcher.dirty.load(std::memory_order_relaxed), 'd');
   add(session.closing == Closing::kAfterReply, 'c');
   add(session.closing == Closing::kNow, 'A');
@@ -72,8 +76,9 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
       facts.query_bytes, facts.query_free_bytes, argument_bytes, transaction_bytes,
       session.output.fixed_capacity(), facts.reply_peak_bytes, session.output.fixed_pending(),
       session.output.chunk_count(), session.output.chunk_memory(), ClientMemory(session));
-  fmt::format_to(out, " events={} cmd={} user={} redir=-1 resp={}", Events(session),
+  fmt::format_to(out, " events={} cmd={} user={} redir={} resp={}", Events(session),
                  session.last_command == nullptr ? "NULL" : session.last_command->name, session.user,
+                 session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->options.redirect),
                  static_cast<int>(session.reply.version()));
   if (newer) fmt::format_to(out, " lib-name={} lib-ver={}", session.library_name, session.library_version);
   return line;

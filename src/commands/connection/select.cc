@@ -10,6 +10,7 @@
 #include "commands/pubsub/leave.h"
 #include "dispatch/call.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -46,6 +47,7 @@ void Reset(Call& call) {
   call.dispatcher().Unwatch(session, dispatch::Dispatcher::Held::kNo);
   LeaveMonitor(call);
   LeaveChannels(call);
+  if (session.tracking != nullptr) call.services().tracking->Leave(session);
   session.database = 0;
   session.name.clear();
   session.no_evict = session.no_touch = false;

@@ -6,6 +6,7 @@
 
 #include "dispatch/args.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -64,6 +65,8 @@ void Empty(Call& call, Extent extent, Mode mode) {
     keys += emptied.back().keys();
     call.dispatcher().blocked().SignalAll(database);
   }
+  if (call.services().tracking != nullptr)
+    call.services().tracking->InvalidateAll(call.dispatcher().context().index, call.session_id());
   CountChanges(call, extent, keys);
   // Even if nothing was there: a replica that follows the journal may have more.
   call.Propagate(call.argv());

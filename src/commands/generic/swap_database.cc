@@ -1,6 +1,7 @@
 // SWAPDB: two databases exchange their contents.
 #include "commands/generic/database_index.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/tracking.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -39,6 +40,9 @@ void SwapDb(Call& call) {
     ExpireWatched(call, first, second);
     call.core().keyspace.Swap(first, second);
     for (int index : {first, second}) call.dispatcher().blocked().SignalAll(index);
+    // Clients do not say in which database they have read.
+    if (call.services().tracking != nullptr)
+      call.services().tracking->InvalidateAll(call.dispatcher().context().index, call.session_id());
   }
   call.MarkDirty(1);
   call.reply().Ok();

@@ -82,7 +82,7 @@ void LTrim(Call& call) {
   const ListRange kept = ResolveRange(start, stop, size);
   if (kept.count == size) {
     // Announced all the same, as Redis does, but nothing changed.
-    call.db().MarkChanged(key);
+    call.db().MarkChanged(key, call.session_id());
     return call.Notify(kNotifyList, "ltrim", key.bytes);
   }
   call.Changed(kNotifyList, "ltrim", key);

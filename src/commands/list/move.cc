@@ -38,7 +38,7 @@ Moved Move(Call& call, const Key& source_key, const Key& target_key, const Ends&
   const std::string_view pushed = value;
   PushToList(call, target_key, target, ends.to, {&pushed, 1});
   // One change in all, which the taking counts.
-  call.db().MarkChanged(target_key);
+  call.db().MarkChanged(target_key, call.session_id());
   call.Notify(config::kNotifyList, PushEvent(ends.to), target_key.bytes);
   // A key that came may have moved the other in its table.
   source.Open(call.db().FindToChange(source_key));

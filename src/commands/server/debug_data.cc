@@ -104,7 +104,7 @@ void Populate(Call& call) {
     value = fmt::format("value:{}", i);
     if (size > 0) value.resize(static_cast<size_t>(size));
     call.db().Create(key, keyspace::StringPayload(value));
-    call.db().MarkChanged(key);
+    call.db().MarkChanged(key, call.session_id());
   }
   call.reply().Ok();
 }

@@ -4,6 +4,7 @@
 
 #include "dispatch/blocking.h"
 #include "dispatch/session.h"
+#include "dispatch/tracking.h"
 #include "keyspace/keyspace.h"
 #include "os/memory_info.h"
 
@@ -36,10 +37,11 @@ size_t MemoryOf(const dispatch::BlockedCall& blocked) {
 
 uint64_t ClientMemory(const dispatch::Session& session) {
   const size_t subscriptions = session.subscribed() ? session.subscriber->memory() : 0;
+  const size_t prefixes = session.tracking == nullptr ? 0 : session.tracking->prefix_memory;
   const size_t waiting = session.blocked == nullptr ? 0 : MemoryOf(*session.blocked);
   return sizeof(dispatch::Session) + session.output.fixed_capacity() + session.output.chunk_memory() +
          session.facts.query_memory + session.transaction.queue_memory + session.transaction.watch_memory +
-         subscriptions + waiting;
+         subscriptions + prefixes + waiting;
 }
 
 MemoryFigures ReadMemoryFigures(const dispatch::Services& services) {

@@ -171,7 +171,6 @@ constexpr Param kClients[] = {
          "0 is none."},
     {.name = "tracking-table-max-keys",
      .value = Integer{At<&Clients::tracking_table_max_keys>},
-     .flags = kNotYet,
      .doc = "How many keys client-side caching may remember; beyond it some are invalidated early. 0 is no "
             "limit."},
 };
