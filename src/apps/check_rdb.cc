@@ -103,8 +103,7 @@ class SnapshotCheck {
         case Item::kNothing:  // is a fault here: nobody asked to let it pass
           break;
         case Item::kFunction:
-          SayFault(persistence::kFunctionsRefused);
-          return std::nullopt;
+          break;
         case Item::kEntry:
           if (!IsNew()) {
             SayFault(persistence::DuplicatedKeyText(reader_.name(), reader_.database()));

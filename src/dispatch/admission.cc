@@ -35,7 +35,7 @@ void Admission::SettingsChanged() {
 }
 
 bool Admission::Reject(Session& session, const Command* command, std::string_view error) {
-  if (command != nullptr && command->Is(Flag::kRunsTransaction) && session.in_transaction()) {
+  if (command != nullptr && command->Is(Flag::kRunsTransaction)) {
     session.transaction.Reset();
     context_.dispatcher.Unwatch(session, Dispatcher::Held::kNo);
     if (error.starts_with("ERR ")) error.remove_prefix(4);
@@ -50,8 +50,9 @@ bool Admission::Reject(Session& session, const Command* command, std::string_vie
 }
 
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
-std::string Admission::WriteRefusal(const Session& session, const Command& command) {
-  uint64_t flags = command.flags, common_flags = command.flags;
+std::string Admission::WriteRefusal(const Session& session, const Command& command,
+                                    std::span<const std::string_view> argv) {
+  uint64_t flags = FlagsOf(command, argv), common_flags = flags;
   if (command.Is(Flag::kRunsTransaction) && session.in_transaction()) {
     flags |= session.transaction.flags;
     common_flags &= session.transaction.common_flags;
@@ -60,6 +61,7 @@ std::string Admission::WriteRefusal(const Session& session, const Command& comma
   // A replica keeps what its primary keeps.
   const bool evicts = context_.services.settings.memory.maxmemory_bytes > 0 && !evictor_.IgnoresLimit();
   const bool full = evicts && evictor_.MakeRoom() == Evictor::Room::kNone;
+  context_.memory_full = full;
   if (full && (flags & Flag::kDenyOom) != 0) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }
@@ -70,6 +72,25 @@ std::string Admission::WriteRefusal(const Session& session, const Command& comma
   return RoleRefusal(flags, common_flags);
 }
 
+bool Admission::EnoughReplicas() const {
+  const config::Replication& settings = context_.services.settings.replication;
+  const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
+  if ((alarms & Alarm::kFollows) != 0 || settings.min_replicas_to_write == 0 ||
+      settings.min_replicas_max_lag_seconds == 0)
+    return true;
+  return context_.services.replication->EnoughReplicas();
+}
+
+uint64_t Admission::FlagsOf(const Command& command, std::span<const std::string_view> argv) const {
+  if (!command.Is(Flag::kRunsScript) || context_.services.scripts == nullptr) [[likely]]
+    return command.flags;
+  return context_.services.scripts->FlagsOf(command, argv, context_.index);
+}
+
+void Admission::RefuseBusy(Session& session, const Command& command) {
+  Reject(session, &command, context_.services.running_scripts.BusyError());
+}
+
 // What replication says against commands that have these flags together, and these each.
 std::string Admission::RoleRefusal(uint64_t flags, uint64_t common_flags) const {
   const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
@@ -77,8 +98,7 @@ std::string Admission::RoleRefusal(uint64_t flags, uint64_t common_flags) const 
   if ((alarms & Alarm::kFollows) != 0) {
     if (settings.replica_read_only && (flags & Flag::kWrite) != 0)
       return "READONLY You can't write against a read only replica.";
-  } else if ((flags & Flag::kWrite) != 0 && settings.min_replicas_to_write > 0 &&
-             settings.min_replicas_max_lag_seconds > 0 && !context_.services.replication->EnoughReplicas()) {
+  } else if ((flags & Flag::kWrite) != 0 && !EnoughReplicas()) {
     return "NOREPLICAS Not enough good replicas to write.";
   }
   if ((alarms & Alarm::kStale) == 0) return {};
@@ -128,10 +148,15 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
       command->Is(Flag::kNoAsyncLoading)) [[unlikely]] {
     return Reject(session, command, "LOADING Redis is loading the dataset in memory");
   }
-  if (std::string refusal = WriteRefusal(session, *command); !refusal.empty()) [[unlikely]] {
+  if (std::string refusal = WriteRefusal(session, *command, argv); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
-  // 5. A client that only listens.
+  // 5. A script that keeps everybody waiting.
+  if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0 &&
+      !command->Is(Flag::kAllowBusy) && !session.upstream) [[unlikely]] {
+    return Reject(session, command, context_.services.running_scripts.BusyError());
+  }
+  // 6. A client that only listens.
   if (session.only_listens() && !command->Is(Flag::kListening)) [[unlikely]] {
     return Reject(
         session, command,
@@ -142,30 +167,30 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   return true;
 }
 
-namespace {
-
 // Of EXEC, whether a command of its queue has one of the flags.
-bool Has(const Session& session, const Command& command, uint64_t flags) {
-  if (command.Is(flags)) return true;
+bool Admission::Has(const Session& session, const Command& command, std::span<const std::string_view> argv,
+                    uint64_t flags) const {
+  if ((FlagsOf(command, argv) & flags) != 0) return true;
   return session.in_transaction() && command.Is(Flag::kRunsTransaction) &&
          (session.transaction.flags & flags) != 0;
 }
 
-}  // namespace
-
-bool Admission::MayWrite(const Session& session, const Command& command) {
-  return Has(session, command, Flag::kWrite | Flag::kMayReplicate);
+bool Admission::MayWrite(const Session& session, const Command& command,
+                         std::span<const std::string_view> argv) const {
+  return Has(session, command, argv, Flag::kWrite | Flag::kMayReplicate);
 }
 
-bool Admission::Writes(const Session& session, const Command& command) {
-  return Has(session, command, Flag::kWrite);
+bool Admission::Writes(const Session& session, const Command& command,
+                       std::span<const std::string_view> argv) const {
+  return Has(session, command, argv, Flag::kWrite);
 }
 
 // CLIENT PAUSE holds back all commands, or those that may write.
-bool Admission::Paused(const Session& session, const Command& command) const {
+bool Admission::Paused(const Session& session, const Command& command,
+                       std::span<const std::string_view> argv) const {
   const PauseState& pause = context_.services.pause;
   if (context_.core.now >= pause.until) return false;
-  return pause.mode == PauseMode::kAll || MayWrite(session, command);
+  return pause.mode == PauseMode::kAll || MayWrite(session, command, argv);
 }
 
 }  // namespace cinnabar::dispatch

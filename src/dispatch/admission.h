@@ -36,11 +36,17 @@ class Admission {
   // Whether the request may run. If not, its reply says why. `command` is null when it is unknown.
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
   // Whether the command may write; of EXEC, whether a command of its queue may.
-  static bool MayWrite(const Session& session, const Command& command);
+  bool MayWrite(const Session& session, const Command& command, std::span<const std::string_view> argv) const;
   // The same for changes of the data set alone.
-  static bool Writes(const Session& session, const Command& command);
+  bool Writes(const Session& session, const Command& command, std::span<const std::string_view> argv) const;
   // Whether CLIENT PAUSE holds the command back.
-  bool Paused(const Session& session, const Command& command) const;
+  bool Paused(const Session& session, const Command& command, std::span<const std::string_view> argv) const;
+  // Whether as many replicas follow as settings ask for.
+  bool EnoughReplicas() const;
+  // What the command may do: of one that runs a script, what that says of itself.
+  uint64_t FlagsOf(const Command& command, std::span<const std::string_view> argv) const;
+  // The request needs what a script holds that has run for too long.
+  void RefuseBusy(Session& session, const Command& command);
 
  private:
   // Whether no alarm concerns the command.
@@ -53,7 +59,10 @@ class Admission {
   }
   bool MayRun(Session& session, const Command& command);
   bool Reject(Session& session, const Command* command, std::string_view error);
-  std::string WriteRefusal(const Session& session, const Command& command);
+  std::string WriteRefusal(const Session& session, const Command& command,
+                           std::span<const std::string_view> argv);
+  bool Has(const Session& session, const Command& command, std::span<const std::string_view> argv,
+           uint64_t flags) const;
   std::string RoleRefusal(uint64_t flags, uint64_t common_flags) const;
 
   CoreContext& context_;

@@ -172,7 +172,7 @@ void BlockedCalls::ServeAllDeferred() {
     ReadyKey ready = std::move(deferred_.back());
     deferred_.pop_back();
     std::vector<uint32_t> shards = {static_cast<uint32_t>(Keyspace::ShardOf(ready.hash))};
-    keyspace.Lock(shards[0]);
+    long_commands_.LockServing(shards[0]);
     if (const keyspace::WaitQueue* queue = keyspace.FindQueue(ready.database, ready.key())) {
       for (const auto& waiter : *queue) {
         const auto& call = static_cast<const BlockedCall&>(*waiter);
@@ -184,7 +184,7 @@ void BlockedCalls::ServeAllDeferred() {
     keyspace.Unlock(shards[0]);
     std::sort(shards.begin(), shards.end());
     shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
-    for (uint32_t shard : shards) keyspace.Lock(shard);
+    for (uint32_t shard : shards) long_commands_.LockServing(shard);
     context_.run.serving_held = &shards;
     context_.run.ready.Add(std::move(ready));
     ServeReady();
@@ -232,7 +232,7 @@ void BlockedCalls::LeaveQueues(const BlockedCall& call) {
   }
   for (const BlockedCall::AwaitedKey& awaited : call.keys) {
     const size_t shard = Keyspace::ShardOf(awaited.hash);
-    context_.core.keyspace.Lock(shard);
+    long_commands_.LockServing(shard);
     context_.core.keyspace.StopAwaiting(call.caller.database, awaited.key(), call);
     context_.core.keyspace.Unlock(shard);
   }

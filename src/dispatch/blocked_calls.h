@@ -28,7 +28,7 @@ namespace cinnabar::dispatch {
 class BlockedCalls {
  public:
   // All must outlive it.
-  BlockedCalls(CoreContext& context, CommandTelemetry& telemetry, const LongCommands& long_commands)
+  BlockedCalls(CoreContext& context, CommandTelemetry& telemetry, LongCommands& long_commands)
       : context_(context), telemetry_(telemetry), long_commands_(long_commands) {}
 
   // For Call::Block.
@@ -86,7 +86,7 @@ class BlockedCalls {
 
   CoreContext& context_;
   CommandTelemetry& telemetry_;
-  const LongCommands& long_commands_;
+  LongCommands& long_commands_;
   std::vector<ReadyKey> deferred_;  // whose waiters need a shard that could not be had at once
   std::multimap<Millis, std::shared_ptr<BlockedCall>> timeouts_;
   std::vector<std::shared_ptr<BlockedCall>> copy_waiters_;

@@ -18,6 +18,10 @@ bool Call::in_transaction() const {
   return dispatcher_->context().run.in_transaction;
 }
 
+ScriptRun* Call::script() const {
+  return dispatcher_->context().run.script;
+}
+
 bool Call::AfterOthers() {
   return dispatcher_->long_commands().AfterOthers(session());
 }
@@ -35,16 +39,14 @@ keyspace::Key Call::FindKey(size_t index) {
 void Call::ChangedIn(keyspace::Database& database, uint32_t event_class, std::string_view event,
                      const keyspace::Key& key) {
   ++dirty_;
-  database.MarkChanged(key, caller_->id);
-  if ((settings().observation.notify_keyspace_events & event_class) != 0 && services().notifier != nullptr) {
-    services().notifier->OnKeyspaceEvent(event_class, event, database.index(), key.bytes);
-  }
+  database.MarkChanged(
+      key, session_ != nullptr && session_->behalf != nullptr ? session_->behalf->id : caller_->id);
+  if ((settings().observation.notify_keyspace_events & event_class) != 0) [[unlikely]]
+    dispatcher_->context().NotifyEvent(event_class, event, database.index(), key.bytes);
 }
 
 void Call::Notify(uint32_t event_class, std::string_view event, std::string_view key) {
-  if ((settings().observation.notify_keyspace_events & event_class) != 0 && services().notifier != nullptr) {
-    services().notifier->OnKeyspaceEvent(event_class, event, database_.index(), key);
-  }
+  dispatcher_->context().NotifyEvent(event_class, event, database_.index(), key);
 }
 
 void Call::PropagateToReplicas(std::span<const std::string_view> argv) {

@@ -22,6 +22,7 @@
 namespace cinnabar::dispatch {
 
 class Dispatcher;
+class ScriptRun;
 
 class Call {
  public:
@@ -76,6 +77,9 @@ class Call {
   Dispatcher& dispatcher() const { return *dispatcher_; }
   // Whether the command runs inside EXEC.
   bool in_transaction() const;
+
+  // The script that the command is a part of; null: none.
+  ScriptRun* script() const;
 
   // Says that a key was changed: counts it, marks its watchers, sends the notification. The command itself
   // becomes the journal record, unless Propagate or PropagateNothing says otherwise.

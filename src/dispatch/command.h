@@ -58,6 +58,8 @@ enum : uint64_t {
   // Ours: tells what other connections have done; what has arrived from them is executed first. Not inside a
   // transaction.
   kAfterOthers = uint64_t{1} << 37,
+  // Ours: runs a script, which may do what its text says (EVAL, FCALL).
+  kRunsScript = uint64_t{1} << 38,
 };
 }  // namespace Flag
 

@@ -7,6 +7,7 @@
 
 #include "base/quote.h"
 #include "config/settings.h"
+#include "dispatch/script_run.h"
 #include "telemetry/latency_monitor.h"
 #include "telemetry/slow_log.h"
 
@@ -36,6 +37,7 @@ void CommandTelemetry::AccountError(const Caller& caller, const Command& command
   if (command.Is(Flag::kRunsTransaction) && std::exchange(run.queued_failed, false)) return;
   run.queued_failed = run.in_transaction;
   command_stats_.AddFailed(command.id);
+  if (std::exchange(run.error_counted, false)) return;
   error_stats_.Add(telemetry::ErrorCodeOf(caller.reply.last_error()));
 }
 
@@ -69,15 +71,22 @@ void CommandTelemetry::NoteSlow(const Session& session, const Command& command,
                                 std::span<const std::string_view> shown, Micros duration) {
   telemetry::SlowLog& slow_log = context_.services.slow_log;
   if (command.Is(Flag::kSkipSlowlog) || !slow_log.ShouldLog(duration)) return;
-  slow_log.Add(context_.core.now / 1000, duration, shown, session.facts.peer, session.name);
+  const Session& client = session.behalf != nullptr ? *session.behalf : session;
+  slow_log.Add(context_.core.now / 1000, duration, shown, client.facts.peer, client.name);
+}
+
+void CommandTelemetry::ShowScript(const Call& call) {
+  if (context_.services.monitors.load(std::memory_order_relaxed) == 0 || context_.run.restarted) return;
+  FeedMonitors(call.session(), call);
 }
 
 // The line that MONITOR shows for a command: time, database, client, and the arguments in quotes.
-void CommandTelemetry::FeedMonitors(Session& session, const Call& call) {
-  if (call.command().Is(Flag::kSkipMonitor | Flag::kAdmin)) return;
+void CommandTelemetry::FeedMonitors(const Session& session, const Call& call) {
   const Micros now = context_.clock.WallMicros(context_.last_tick);
   const std::string& peer = session.facts.peer;
-  const std::string client = session.facts.unix_socket ? "unix:" + peer.substr(0, peer.rfind(':')) : peer;
+  const std::string client = session.behalf != nullptr   ? "lua"
+                             : session.facts.unix_socket ? "unix:" + peer.substr(0, peer.rfind(':'))
+                                                         : peer;
   std::string line = fmt::format("+{}.{:06} [{} {}]", now / kMicrosPerSecond, now % kMicrosPerSecond,
                                  session.database, client);
   for (size_t i = 0; i < call.argc(); ++i) {
@@ -89,7 +98,10 @@ void CommandTelemetry::FeedMonitors(Session& session, const Call& call) {
     }
   }
   line += "\r\n";
-  context_.services.clients.FeedMonitors(std::move(line));
+  Clients& clients = context_.services.clients;
+  if (ScriptRun* script = context_.run.script; script != nullptr && script->undoable())
+    return script->AtEnd([&clients, line = std::move(line)] { clients.FeedMonitors(line); });
+  clients.FeedMonitors(std::move(line));
 }
 
 void CommandTelemetry::Reset() {

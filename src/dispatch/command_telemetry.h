@@ -41,6 +41,8 @@ class CommandTelemetry {
   // writer before it ran.
   void Account(Session& session, const Command& command, const Call& call, Ticks started,
                uint64_t errors_before);
+  // Tells MONITOR of a script before its commands.
+  void ShowScript(const Call& call);
   // A command answered with an error, which is the last one of the caller's reply.
   void AccountError(const Caller& caller, const Command& command);
   // A request was refused before it ran. Null: its command is unknown.
@@ -61,7 +63,7 @@ class CommandTelemetry {
   void ReportSlow(Session& session, const Command& command, const Call& call, Micros duration);
   void NoteSlow(const Session& session, const Command& command, std::span<const std::string_view> shown,
                 Micros duration);
-  void FeedMonitors(Session& session, const Call& call);
+  void FeedMonitors(const Session& session, const Call& call);
 
   CoreContext& context_;
   Ticks slow_ticks_ = ~Ticks{0};  // commands slower than this are looked at closely
@@ -91,7 +93,8 @@ class CommandTelemetry {
   }
   if (spent >= slow_ticks_) [[unlikely]]
     ReportSlow(session, command, call, context_.clock.ToMicros(spent));
-  if (context_.services.monitors.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (context_.services.monitors.load(std::memory_order_relaxed) != 0 &&
+      !command.Is(Flag::kSkipMonitor | Flag::kAdmin)) [[unlikely]]
     FeedMonitors(session, call);
 }
 

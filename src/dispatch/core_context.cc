@@ -1,5 +1,10 @@
 #include "dispatch/core_context.h"
 
+#include <string>
+
+#include "config/settings.h"
+#include "dispatch/script_run.h"
+
 namespace cinnabar::dispatch {
 namespace {
 
@@ -26,6 +31,20 @@ void CoreContext::FlushEffects() {
   if (run.effects.held_bytes() <= kEffectsKeptBytes) return run.effects.Clear();
   journal::Effects fresh;
   std::swap(run.effects, fresh);  // an assignment would keep the buffer
+}
+
+void CoreContext::NotifyEvent(uint32_t event_class, std::string_view event, int database,
+                              std::string_view key) {
+  KeyspaceNotifier* const notifier = services.notifier;
+  if ((services.settings.observation.notify_keyspace_events & event_class) == 0 || notifier == nullptr)
+    return;
+  if (run.script != nullptr && run.script->undoable()) [[unlikely]] {
+    run.script->AtEnd([=, event = std::string(event), key = std::string(key)] {
+      notifier->OnKeyspaceEvent(event_class, event, database, key);
+    });
+    return;
+  }
+  notifier->OnKeyspaceEvent(event_class, event, database, key);
 }
 
 void CoreContext::NoteHold(Caller& caller, std::span<const uint32_t> shards) {

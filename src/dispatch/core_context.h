@@ -43,12 +43,16 @@ struct CoreContext {
   void ApplyModes() {
     core.may_expire = ((!paused && !follows) || run.outruns_pause) && !run.hides_expired;
     core.access.SetQuiet(clocks_rest || run.spares_clocks);
+    core.held_news = run.held_news;
   }
 
   // Whether replies wait until what they tell is safe (DESIGN §6).
   bool holds_replies() const {
     return (services.alarms.load(std::memory_order_relaxed) & Alarm::kHoldReplies) != 0;
   }
+  // Tells subscribers of keyspace events; those of a script that may be taken back wait for its end.
+  void NotifyEvent(uint32_t event_class, std::string_view event, int database, std::string_view key);
+
   // Appends what the run has collected to the journal; on a replica to this server's own files alone. What is
   // replayed is in the journal already, or put there by who replays it. REQUIRES: the shards are held.
   void FlushEffects();
@@ -71,6 +75,7 @@ struct CoreContext {
   Ticks time_read_at = 0;
   bool paused = false;   // CLIENT PAUSE: the data set stands still, expired keys are hidden and not removed
   bool follows = false;  // a replica: what has expired is hidden, and stays until the primary removes it
+  bool memory_full = false;  // the last command that was looked at came with memory over the limit
   bool clocks_rest = false;  // uses of keys leave no trace: each would cost a page that a child shares
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/args.h"
 #include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
@@ -71,7 +72,7 @@ void Dispatcher::AfterReply(Session& session) {
   const uint64_t errors_before = session.reply.errors();
   session.last_command = &command;
   command.run(call);
-  if (context_.run.put_off) [[unlikely]] {
+  if (context_.run.put_off || context_.run.start_over) [[unlikely]] {
     context_.last_tick = context_.clock.Now();
     return;
   }
@@ -105,7 +106,7 @@ void Dispatcher::CallObserved(Session& session, const Command& command,
     session.written = context_.run.appended;
   }
   session.reply.Redirect(target);
-  if (context_.run.put_off) return;
+  if (context_.run.put_off || context_.run.start_over) return;
   const std::string text = capture.TakeText();
   target.Append(text);
   const bool waits = session.blocked != nullptr;
@@ -146,7 +147,7 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   const Command* command = request.command;
   if (long_commands_.yielding()) [[unlikely]] {
     const LongCommands::Between what = long_commands_.WhatMayRun(session, command, argv, keys);
-    if (what == LongCommands::Between::kNothing) return Outcome::kPostponed;
+    if (what == LongCommands::Between::kNothing) return PutOff(session, *command);
     if (what == LongCommands::Between::kReads) {
       RunBeside(session, *command, argv, keys);
       return Finish(session);
@@ -154,14 +155,50 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   }
   if (command != nullptr && command->ungated && admission_.Open(session, *command) &&
       command->AcceptsArgumentCount(argv.size())) [[likely]] {
-    if (!RunLocked(session, *command, argv, keys, request.text)) return Outcome::kPostponed;
+    if (!RunLocked(session, *command, argv, keys, request.text)) return PutOff(session, *command);
     return Finish(session);
   }
   return ExecuteGated(session, command, argv, keys);
 }
 
-bool Dispatcher::MustWait(Session& session, const Command& command) {
-  if (context_.services.pause.mode != PauseMode::kNone && admission_.Paused(session, command)) return true;
+// A script that has run for longer than clients should wait may run for ever: they are told.
+Dispatcher::Outcome Dispatcher::PutOff(Session& session, const Command& command) {
+  if (context_.services.running_scripts.busy() == 0 || command.Is(Flag::kAllowBusy) || session.upstream)
+      [[likely]]
+    return Outcome::kPostponed;
+  admission_.RefuseBusy(session, command);
+  return Outcome::kDone;
+}
+
+// SHUTDOWN is the one command that needs the world and is let through. Scripts end by force, and until it has
+// run nobody sees what they have left behind.
+Dispatcher::Ending Dispatcher::EndScripts(Session& session, const Command& command,
+                                          std::span<const std::string_view> argv) {
+  Services& services = context_.services;
+  if (!command.Is(Flag::kWorld) || !command.Is(Flag::kAllowBusy)) return Ending::kNo;
+  if (services.running_scripts.busy() == 0) {
+    if (services.ending.exchange(false))
+      services.alarms.fetch_and(~uint32_t{Alarm::kBusy}, std::memory_order_release);
+    return Ending::kNo;
+  }
+  const bool without_saving =
+      std::any_of(argv.begin(), argv.end(), [](std::string_view word) { return SameWord(word, "NOSAVE"); });
+  if (!without_saving) {
+    admission_.RefuseBusy(session, command);
+    return Ending::kRefused;
+  }
+  services.ending = true;
+  services.alarms.fetch_or(Alarm::kBusy, std::memory_order_release);
+  services.running_scripts.KillAll();
+  return Ending::kWaits;
+}
+
+bool Dispatcher::MustWait(Session& session, const Command& command, std::span<const std::string_view> argv) {
+  if (context_.services.pause.mode != PauseMode::kNone && admission_.Paused(session, command, argv))
+    return true;
+  if (session.upstream && (context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0)
+    return true;
+  if (command.Is(Flag::kRunsTransaction) && !session.transaction.watch_due.empty()) return true;
   return command.Is(Flag::kAfterOthers) && !session.in_transaction() &&
          !long_commands_.OthersCaughtUp(session);
 }
@@ -171,24 +208,33 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
                                              std::span<const PlacedKey> keys) {
   const bool muted = session.reply_mode != ReplyMode::kOn;
   if (muted) session.reply.Redirect(discarded_);
+  if (session.transaction.watches_due()) [[unlikely]]
+    SettleWatches(session);
   if (admission_.Admit(session, command, argv)) {
     // What was evicted for it is told before its own reply.
     if (context_.services.tracking != nullptr) context_.services.tracking->WriteArrived(context_.index);
-    if (MustWait(session, *command)) {
+    const Ending ending = EndScripts(session, *command, argv);
+    if (ending == Ending::kWaits || (ending == Ending::kNo && MustWait(session, *command, argv))) {
       session.reply.Redirect(session.output);
       return Outcome::kPostponed;
     }
+    if (ending == Ending::kRefused) {
+      session.reply.Redirect(session.output);
+      return Outcome::kDone;
+    }
     // On a replica only what writes removes expired keys, where it may write at all.
-    OutrunPause(context_.follows ? Admission::Writes(session, *command)
-                                 : Admission::MayWrite(session, *command));
+    OutrunPause(context_.follows ? admission_.Writes(session, *command, argv)
+                                 : admission_.MayWrite(session, *command, argv));
     if (session.no_touch) SpareClocks(session, *command);
     if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
       Queue(session, *command, argv);
+    } else if (WatchesLater(session, *command)) {
+      WatchLater(session, argv);
     } else if (!RunLocked(session, *command, argv, keys, nullptr)) {
       ReleaseClocks();
       OutrunPause(false);
       session.reply.Redirect(session.output);
-      return Outcome::kPostponed;
+      return PutOff(session, *command);
     }
     ReleaseClocks();
   } else if (context_.services.history != nullptr) {
@@ -262,15 +308,27 @@ bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
       session.hold_until = std::max(session.hold_until, context_.services.journal.offset());
     return true;
   }
+  if (command.Is(Flag::kRunsScript)) return RunScript(session, command, argv, keys);
+  context_.run.plan.world = command.NeedsWorld(argv, context_.services.settings);
+  PlanKeys(keys);
+  if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
+  if (!LockPlanned(session)) return false;
+  RunHeld(session, command, argv, keys);
+  EndPlanned(session, command);
+  return true;
+}
+
+void Dispatcher::PlanKeys(std::span<const PlacedKey> keys) {
   LockPlan& plan = context_.run.plan;
-  plan.world = command.NeedsWorld(argv, context_.services.settings);
   plan.shards.clear();
   for (const PlacedKey& placed : keys) {
     plan.shards.push_back(static_cast<uint32_t>(keyspace::Keyspace::ShardOf(placed.key.hash)));
   }
-  if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
-  if (!LockPlanned(session)) return false;
-  RunHeld(session, command, argv, keys);
+}
+
+// What was written and read is noted, and the locks are let go.
+void Dispatcher::EndPlanned(Session& session, const Command& command) {
+  const LockPlan& plan = context_.run.plan;
   if (context_.holds_replies()) {
     // An operator's question about the server does not wait for what clients wrote.
     constexpr uint64_t kTellsOfData =
@@ -280,7 +338,32 @@ bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
     context_.NoteHold(session, plan.shards);
   }
   UnlockPlanned();
-  return true;
+}
+
+bool Dispatcher::RunScript(Session& session, const Command& command, std::span<const std::string_view> argv,
+                           std::span<const PlacedKey> keys) {
+  bool alone = context_.services.scripts->PlaceOf(command, argv, context_.index) == Scripts::Place::kAlone;
+  while (true) {
+    context_.run.plan.world = alone;
+    PlanKeys(keys);
+    if (!LockPlanned(session)) {
+      context_.run.restarted = false;
+      return false;
+    }
+    RunHeld(session, command, argv, keys);
+    EndPlanned(session, command);
+    context_.run.restarted = false;
+    if (!std::exchange(context_.run.start_over, false)) [[likely]]
+      return true;
+    if (context_.run.yielded) long_commands_.End();
+    alone = context_.run.restarted = true;
+  }
+}
+
+void Dispatcher::RunInner(Session& inner, const Command& command, std::span<const std::string_view> argv,
+                          std::span<const PlacedKey> keys) {
+  context_.last_tick = context_.clock.Now();
+  CallHandler(inner, command, argv, keys);
 }
 
 void Dispatcher::AddShards(const Command& command, std::span<const std::string_view> argv) {
@@ -299,7 +382,8 @@ void Dispatcher::PlanTransaction(const Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
-    if (queued.command->Is(Flag::kSweep) || queued.command->NeedsWorld(views, context_.services.settings)) {
+    if (queued.command->Is(Flag::kSweep | Flag::kRunsScript) ||
+        queued.command->NeedsWorld(views, context_.services.settings)) {
       plan.world = true;
     }
     AddShards(*queued.command, views);
@@ -320,8 +404,7 @@ bool Dispatcher::LockPlanned(Session& session) {
   if (plan.world) {
     const bool long_commands = context_.services.long_commands.load(std::memory_order_relaxed) != 0;
     if (long_commands && !long_commands_.Patient(session)) return false;
-    keyspace.gate().Close(context_.index);
-    return true;
+    return keyspace.gate().Close(context_.index);
   }
   if (!keyspace.locking()) return true;
   std::sort(plan.shards.begin(), plan.shards.end());

@@ -56,6 +56,10 @@ class Dispatcher {
   // For EXEC: runs the queued commands of the session, whose locks are all held.
   void RunQueued(Session& session);
 
+  // For ScriptRun: runs a command of a script under the locks that the run holds.
+  void RunInner(Session& inner, const Command& command, std::span<const std::string_view> argv,
+                std::span<const PlacedKey> keys);
+
   // Removes the session's watches. Takes the shards itself: REQUIRES none held, unless `held`.
   enum class Held : uint8_t { kNo, kYes };
   void Unwatch(Session& session, Held held);
@@ -65,7 +69,7 @@ class Dispatcher {
   void WithWorldStopped(Work&& work) {
     keyspace::WorldGate& gate = context_.core.keyspace.gate();
     const bool nested = gate.HeldByCaller();
-    if (!nested) gate.Close(context_.index);
+    if (!nested) long_commands_.CloseGate();
     work();
     if (!nested) gate.Open(context_.index);
   }
@@ -99,6 +103,7 @@ class Dispatcher {
   keyspace::CoreState& core() { return context_.core; }
   TickClock& clock() { return context_.clock; }
   Preparer& preparer() { return preparer_; }
+  const Admission& admission() const { return admission_; }
   LongCommands& long_commands() { return long_commands_; }
   BlockedCalls& blocked() { return blocked_; }
   Evictor& evictor() { return evictor_; }
@@ -117,6 +122,21 @@ class Dispatcher {
                  std::span<const PlacedKey> keys, const char* text);
   bool RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
+  // A script runs under its keys, if it may; if that turns out not to be enough, it starts again alone.
+  bool RunScript(Session& session, const Command& command, std::span<const std::string_view> argv,
+                 std::span<const PlacedKey> keys);
+  void PlanKeys(std::span<const PlacedKey> keys);
+  void EndPlanned(Session& session, const Command& command);
+  // Whether the request puts an end to the server, and waits until the scripts that keep it from that have
+  // ended; or it is refused because they run.
+  enum class Ending : uint8_t { kNo, kWaits, kRefused };
+  Ending EndScripts(Session& session, const Command& command, std::span<const std::string_view> argv);
+  // The request could not have its locks.
+  Outcome PutOff(Session& session, const Command& command);
+  // WATCH while a script holds the locks that it needs.
+  bool WatchesLater(const Session& session, const Command& command) const;
+  void WatchLater(Session& session, std::span<const std::string_view> argv);
+  void SettleWatches(Session& session);
   void PlanTransaction(const Session& session);
   void AddShards(const Command& command, std::span<const std::string_view> argv);
   bool LockPlanned(Session& session);
@@ -131,7 +151,7 @@ class Dispatcher {
   void CallHandler(Session& session, const Command& command, std::span<const std::string_view> argv,
                    std::span<const PlacedKey> keys);
   // Whether the request is to be postponed before it runs.
-  bool MustWait(Session& session, const Command& command);
+  bool MustWait(Session& session, const Command& command, std::span<const std::string_view> argv);
   void AfterReply(Session& session);
   void DropReplica(Session& session, std::string_view command);
   void OutrunPause(bool outruns);

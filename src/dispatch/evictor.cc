@@ -119,7 +119,7 @@ bool Evictor::Evict(const keyspace::EvictionCandidate& candidate) {
   const size_t shard = Keyspace::ShardOf(key.hash);
   const bool lazy = context_.services.settings.memory.lazyfree_lazy_eviction;
   const config::EvictionPolicy policy = context_.services.settings.memory.maxmemory_policy;
-  context_.core.keyspace.Lock(shard);
+  if (!context_.core.keyspace.LockUnlessLong(shard)) return false;
   keyspace::Database database(context_.core, candidate.database);
   Entry* gone = nullptr;
   const EntryRef found = database.FindToChange(key, keyspace::Use::kSilent);

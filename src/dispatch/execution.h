@@ -12,8 +12,11 @@
 
 #include "dispatch/ready_keys.h"
 #include "journal/journal.h"
+#include "keyspace/database.h"
 
 namespace cinnabar::dispatch {
+
+class ScriptRun;
 
 struct LockPlan {
   bool world = false;
@@ -33,9 +36,14 @@ struct Execution {
   bool spares_clocks = false;   // uses of keys leave no trace (CLIENT NO-TOUCH)
   bool yielded = false;         // has given others a turn
   bool put_off = false;         // the command has done nothing: it runs again when others have caught up
-  ReadyKeys ready;              // changed under the locks that are held now
-  const ReadyKey* serving = nullptr;                    // the ready key whose waiters are served
-  const std::vector<uint32_t>* serving_held = nullptr;  // shards taken for deferred service
+  bool start_over = false;      // a script has been given up: it left no trace, and runs again with the world
+  bool restarted = false;       // ... which is now
+  bool error_counted = false;   // the error that comes next is one that statistics have counted already
+  ScriptRun* script = nullptr;  // the script that runs
+  std::vector<keyspace::HeldNews>* held_news = nullptr;  // see CoreState
+  ReadyKeys ready;                                       // changed under the locks that are held now
+  const ReadyKey* serving = nullptr;                     // the ready key whose waiters are served
+  const std::vector<uint32_t>* serving_held = nullptr;   // shards taken for deferred service
 };
 
 }  // namespace cinnabar::dispatch

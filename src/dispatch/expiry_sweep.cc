@@ -98,7 +98,10 @@ uint64_t ExpirySweep::SweepOwn() {
   for (auto own = own_.begin(); own != own_.end();) {
     const keyspace::Key key = context_.core.keyspace.KeyOf(own->second);
     const size_t shard = Keyspace::ShardOf(key.hash);
-    context_.core.keyspace.Lock(shard);
+    if (!context_.core.keyspace.LockUnlessLong(shard)) {
+      ++own;
+      continue;
+    }
     const uint64_t expired_before = context_.core.expired;
     const keyspace::EntryRef entry = keyspace::Database(context_.core, own->first).Peek(key);
     const bool done = !entry || entry->expiry() == keyspace::kNever;
@@ -162,7 +165,10 @@ uint64_t ExpirySweep::SweepShards(Ticks deadline) {
     const uint64_t removed_before = removed;
     size_t bucket = 0;
     for (int round = 0; round < kRoundsPerShard; ++round) {
-      keyspace.Lock(shard);
+      if (!keyspace.LockUnlessLong(shard)) {
+        next = context_.core.now;  // the next sweep comes back to it
+        break;
+      }
       keyspace::ShardTable& table = keyspace.table(progress_.database, shard);
       const bool due = context_.core.may_expire && table.next_expiry <= context_.core.now;
       if (due) {

@@ -3,21 +3,25 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "dispatch/script_run.h"
 #include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
 
 void KeyspaceListener::Notify(uint32_t event_class, std::string_view event, int database,
                               std::string_view key) {
-  Services& services = context_.services;
-  if ((services.settings.observation.notify_keyspace_events & event_class) != 0 &&
-      services.notifier != nullptr)
-    services.notifier->OnKeyspaceEvent(event_class, event, database, key);
+  context_.NotifyEvent(event_class, event, database, key);
+}
+
+void KeyspaceListener::AddEffect(int database, std::span<const std::string_view> argv) {
+  if (context_.services.journal.active()) context_.run.effects.Add(database, argv);
+  if (context_.run.script != nullptr) [[unlikely]]
+    context_.run.script->KeepEffect(database, argv);
 }
 
 void KeyspaceListener::OnExpired(int database, std::string_view key) {
   const bool lazy = context_.services.settings.memory.lazyfree_lazy_expire;
-  if (context_.services.journal.active()) context_.run.effects.Add(database, {lazy ? "UNLINK" : "DEL", key});
+  AddEffect(database, std::vector<std::string_view>{lazy ? "UNLINK" : "DEL", key});
   Notify(config::kNotifyExpired, "expired", database, key);
 }
 
@@ -39,11 +43,9 @@ void KeyspaceListener::OnMissed(int database, std::string_view key) {
 
 void KeyspaceListener::OnFieldsExpired(int database, std::string_view key,
                                        std::span<const std::string> fields) {
-  if (context_.services.journal.active()) {
-    std::vector<std::string_view> argv = {"HDEL", key};
-    argv.insert(argv.end(), fields.begin(), fields.end());
-    context_.run.effects.Add(database, argv);
-  }
+  std::vector<std::string_view> argv = {"HDEL", key};
+  argv.insert(argv.end(), fields.begin(), fields.end());
+  AddEffect(database, argv);
   Notify(config::kNotifyHash, "hexpired", database, key);
 }
 

@@ -29,6 +29,7 @@ class KeyspaceListener final : public keyspace::KeyspaceEvents {
   void OnSlowToFree(keyspace::Entry* gone) override;
 
  private:
+  void AddEffect(int database, std::span<const std::string_view> argv);
   void Notify(uint32_t event_class, std::string_view event, int database, std::string_view key);
 
   CoreContext& context_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace cinnabar::dispatch {
@@ -12,8 +14,13 @@ using keyspace::Keyspace;
 constexpr Nanos kSlice = 500 * kNanosPerMicro;
 // A long command in a turn that another one gave, and so on.
 constexpr int kDepthMax = 8;
+// No script begins deeper than this: it may run for ever, and must be able to give others a turn, or nobody
+// could end it.
+constexpr int kScriptDepthMax = kDepthMax / 2;
 // A request that has been postponed so often for long commands waits for the next one as for any other.
 constexpr uint8_t kPostponementsMax = 8;
+// Who waits for a script looks so often whether it has ended.
+constexpr std::chrono::microseconds kWaitingStep(200);
 // So long work that needs the world waits for one long command after another.
 constexpr Nanos kWorldPatience = 5 * kNanosPerSecond;
 
@@ -53,6 +60,59 @@ bool LongCommands::MayYield(const Call& call) const {
          !context_.core.keyspace.gate().HeldByCaller();
 }
 
+void LongCommands::NoteLong() {
+  if (std::exchange(context_.run.yielded, true)) return;
+  context_.services.long_commands.fetch_add(1, std::memory_order_relaxed);
+}
+
+void LongCommands::ServeOthers() {
+  const bool outer_yielding = std::exchange(yielding_, true);
+  ++depth_;
+  yields_.Add();
+  {
+    const Turn turn(context_);
+    bystanders_->Serve();
+  }
+  --depth_;
+  yielding_ = outer_yielding;
+}
+
+// Whatever is in the shards of a script is its own until it ends: nobody sees half of what it does. One that
+// runs alone has lent the gate, and what others would need is refused by Admission.
+void LongCommands::GiveTurn(Call& script) {
+  if (bystanders_ == nullptr || depth_ >= kDepthMax || script.session().reply_mode != ReplyMode::kOn ||
+      context_.core.replaying)
+    return;
+  Keyspace& keyspace = context_.core.keyspace;
+  const auto outer_shards = held_;
+  const auto outer_scripts = of_scripts_;
+  if (!keyspace.gate().HeldByCaller()) {
+    for (uint32_t shard : context_.run.plan.shards) {
+      held_.set(shard);
+      of_scripts_.set(shard);
+      if (!context_.run.yielded) keyspace.MarkLong(shard);
+    }
+  }
+  NoteLong();
+  ServeOthers();
+  held_ = outer_shards;
+  of_scripts_ = outer_scripts;
+}
+
+// A script may run for ever, and it may be a client of this core who ends it.
+void LongCommands::WaitServing() {
+  if (bystanders_ != nullptr && depth_ < kDepthMax) ServeOthers();
+  std::this_thread::sleep_for(kWaitingStep);
+}
+
+void LongCommands::CloseGate() {
+  while (!context_.core.keyspace.gate().Close(context_.index)) WaitServing();
+}
+
+void LongCommands::LockServing(size_t shard) {
+  while (!context_.core.keyspace.LockUnlessLong(shard)) WaitServing();
+}
+
 // What the command holds is noted for as long as the turn lasts, and what an outer one holds stays noted.
 void LongCommands::YieldIfLong(Call& call) {
   const Ticks began = context_.clock.Now();
@@ -66,18 +126,9 @@ void LongCommands::YieldIfLong(Call& call) {
   if (!context_.run.yielded) {
     Keyspace& keyspace = context_.core.keyspace;
     for (const PlacedKey& placed : call.keys()) keyspace.MarkLong(Keyspace::ShardOf(placed.key.hash));
-    context_.services.long_commands.fetch_add(1, std::memory_order_relaxed);
   }
-  const bool outer_yielding = std::exchange(yielding_, true);
-  ++depth_;
-  yields_.Add();
-  {
-    const Turn turn(context_);
-    bystanders_->Serve();
-  }
-  --depth_;
-  context_.run.yielded = true;
-  yielding_ = outer_yielding;
+  NoteLong();
+  ServeOthers();
   held_ = outer_shards;
   changed_.resize(outer_changes);
   // Half of the time at least is the command's own.
@@ -93,6 +144,7 @@ bool LongCommands::OthersCaughtUp(Session& session) {
 
 bool LongCommands::WorldIsFree() {
   const Ticks now = context_.clock.Now();
+  if (context_.services.running_scripts.busy() != 0) return false;
   if (context_.services.long_commands.load(std::memory_order_relaxed) != 0) {
     if (world_wanted_since_ == 0) world_wanted_since_ = now;
     if (now - world_wanted_since_ < context_.clock.ToTicks(kWorldPatience)) return false;
@@ -112,8 +164,13 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
                                                std::span<const PlacedKey> keys) {
   missed_lock_ = false;
   if (command == nullptr) return Between::kAnything;  // an error
+  if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0) {
+    // Admission refuses all the rest.
+    return session.upstream ? Between::kNothing : Between::kAnything;
+  }
   constexpr uint64_t kUnbounded = Flag::kControlsTransaction | Flag::kSweep | Flag::kAdmin;
   if (command->Is(kUnbounded)) return Between::kNothing;
+  if (command->Is(Flag::kRunsScript) && depth_ >= kScriptDepthMax) return Between::kNothing;
   if (session.in_transaction() || !command->AcceptsArgumentCount(argv.size())) return Between::kAnything;
   // UNWATCH takes the shards of what was watched.
   if (keys.empty() && !session.transaction.watched.empty()) return Between::kNothing;
@@ -122,6 +179,10 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
     return held_.test(Keyspace::ShardOf(placed.key.hash));
   });
   if (apart) return Between::kAnything;
+  if (std::any_of(keys.begin(), keys.end(), [this](const PlacedKey& placed) {
+        return of_scripts_.test(Keyspace::ShardOf(placed.key.hash));
+      }))
+    return Between::kNothing;
   // A shard of the command that has yielded: what it holds of its tables must stay where it is.
   constexpr uint64_t kMayChange = Flag::kWrite | Flag::kMayReplicate | Flag::kBlocking;
   const bool reads = keys.size() == 1 && command->ungated && !command->Is(kMayChange) &&
@@ -131,6 +192,7 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
 
 bool LongCommands::Patient(Session& session) {
   missed_lock_ = false;
+  if (context_.services.running_scripts.long_ones() != 0) return false;  // a script may run for ever
   return session.postponements++ >= kPostponementsMax;
 }
 

@@ -48,6 +48,21 @@ class LongCommands {
 
   // Gives others a turn when the command has run for long since its last one. See Call::Yield.
   void YieldIfLong(Call& call);
+  // Gives others a turn in the middle of a script, if that is possible: they use nothing that it holds.
+  void GiveTurn(Call& script);
+  // Commands that wait for what a script holds are told that it is busy.
+  void WakeWaiting() {
+    if (bystanders_ != nullptr) bystanders_->LongCommandEnded();
+  }
+  // Whether scripts run for long, and may hold locks that others need.
+  bool scripts_hold_locks() const {
+    return context_.services.running_scripts.long_ones() != 0 && context_.core.keyspace.locking();
+  }
+  // Stops the world, for work that no client waits for; others are served until it can be done. REQUIRES: no
+  // shard is held, and the world is not stopped.
+  void CloseGate();
+  // Takes the shard; while a long command has it, others are served.
+  void LockServing(size_t shard);
   // Whether a command of this core has yielded, and what runs now does so in between.
   bool yielding() const { return yielding_; }
   // Whether a command that has yielded holds the shard.
@@ -88,6 +103,10 @@ class LongCommands {
 
  private:
   bool MayYield(const Call& call) const;
+  // From now on other cores know that the run takes long.
+  void NoteLong();
+  void ServeOthers();
+  void WaitServing();
 
   CoreContext& context_;
   const Admission& admission_;
@@ -100,6 +119,7 @@ class LongCommands {
   Ticks world_wanted_since_ = 0;  // WorldIsFree has said no since then; 0: it has not
   // The shards of this core's commands that have yielded, and the hashes of the keys that those may change.
   std::bitset<keyspace::Keyspace::kShards> held_;
+  std::bitset<keyspace::Keyspace::kShards> of_scripts_;  // of those, what nobody may even read beside them
   std::vector<uint64_t> changed_;
 };
 

@@ -7,7 +7,7 @@
 namespace cinnabar::dispatch {
 
 // The registry's answer, remembered for the names that come again and again.
-[[gnu::always_inline]] inline const Command* Preparer::Lookup(std::span<const std::string_view> argv) {
+[[gnu::always_inline]] inline const Command* Preparer::Find(std::span<const std::string_view> argv) {
   const std::string_view name = argv[0];
   if (name.size() > sizeof(NamedCommand::name) || name.empty()) return registry_.Resolve(argv);
   NamedCommand& recent =
@@ -22,6 +22,10 @@ namespace cinnabar::dispatch {
     recent.command = command;
   }
   return command;
+}
+
+const Command* Preparer::Lookup(std::span<const std::string_view> argv) {
+  return Find(argv);
 }
 
 [[gnu::always_inline]] inline void Preparer::AddKey(Batch& batch, const Session& session,
@@ -39,7 +43,7 @@ void Preparer::Prepare(Batch& batch, Session& session, uint32_t first_argument, 
   const auto argument_count = static_cast<uint32_t>(batch.arguments.size()) - first_argument;
   const std::span<const std::string_view> argv(batch.arguments.data() + first_argument, argument_count);
   const auto first_key = static_cast<uint32_t>(batch.keys.size());
-  const Command* command = Lookup(argv);
+  const Command* command = Find(argv);
   if (command != nullptr) {
     if (command->only_key != 0) [[likely]] {
       const auto index = static_cast<uint32_t>(command->only_key);

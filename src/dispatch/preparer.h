@@ -27,11 +27,13 @@ class Preparer {
   // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and
   // starts fetching their buckets.
   void Prepare(Batch& batch, Session& session, uint32_t first_argument, const char* text = nullptr);
+  // The command that these arguments call; null if there is none.
+  const Command* Lookup(std::span<const std::string_view> argv);
   // Once buckets have arrived: starts fetching the entries of the batch's keys.
   void PrefetchEntries(const Batch& batch, const Session& session, size_t first_request, size_t end_request);
 
  private:
-  const Command* Lookup(std::span<const std::string_view> argv);
+  const Command* Find(std::span<const std::string_view> argv);
   void AddKey(Batch& batch, const Session& session, KeyPosition position, std::string_view bytes);
 
   const Registry& registry_;

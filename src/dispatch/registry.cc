@@ -211,11 +211,13 @@ Command* Registry::Add(const CommandSpec& spec) {
   command->run = spec.run;
   command->arguments_min = static_cast<uint32_t>(std::abs(spec.arity));
   command->arguments_max = spec.arity > 0 ? command->arguments_min : ~uint32_t{0};
-  command->ungated = spec.run != nullptr && spec.keys[0].use != 0 &&
-                     (spec.flags & (Flag::kProtected | Flag::kControlsTransaction | Flag::kWorld)) == 0 &&
-                     spec.needs_world == nullptr;
-  command->planned =
-      (spec.flags & (Flag::kWorld | Flag::kRunsTransaction)) != 0 || spec.needs_world != nullptr;
+  command->ungated =
+      spec.run != nullptr && spec.keys[0].use != 0 &&
+      (spec.flags & (Flag::kProtected | Flag::kControlsTransaction | Flag::kWorld | Flag::kRunsScript)) ==
+          0 &&
+      spec.needs_world == nullptr;
+  command->planned = (spec.flags & (Flag::kWorld | Flag::kRunsTransaction | Flag::kRunsScript)) != 0 ||
+                     spec.needs_world != nullptr;
   command->categories = CategoriesOf(spec);
   while (command->key_specs < kKeySpecsMax && spec.keys[command->key_specs].use != 0) ++command->key_specs;
   const KeySpec& key = spec.keys[0];

@@ -36,6 +36,7 @@ enum : uint32_t {
   kHoldReplies = 4,  // replies wait until what they tell is on disk (DESIGN §6)
   kFollows = 8,      // a replica: only its primary writes, unless replica-read-only is off
   kLoadsApart = 32,  // another data set is being loaded, which will take the place of this one
+  kBusy = 64,        // a script that has stopped the world takes long (ScriptRun)
   kStale = 16,       // a replica whose data may be old, and replica-serve-stale-data is off
 };
 }  // namespace Alarm

@@ -14,6 +14,7 @@
 #include "dispatch/data_files.h"
 #include "dispatch/observers.h"
 #include "dispatch/replication.h"
+#include "dispatch/scripts.h"
 #include "dispatch/server_control.h"
 #include "dispatch/server_state.h"
 
@@ -62,7 +63,11 @@ struct Services {
   pubsub::Channels* channels = nullptr;  // always there in a server
   DataFiles* files = nullptr;            // always there in a server
   Replication* replication = nullptr;    // always there in a server
-  Tracking* tracking = nullptr;          // always there in a server
+  Scripts* scripts = nullptr;            // always there in a server
+  RunningScripts running_scripts{};
+  std::atomic<uint64_t> script_writes{0};  // scripts that were busy and had written, by their number
+  std::atomic<bool> ending{false};  // SHUTDOWN NOSAVE has put an end to a script: nothing else runs any more
+  Tracking* tracking = nullptr;     // always there in a server
   Durability durability{};
   MemoryPressure memory_pressure{};
   std::atomic<uint32_t> alarms{0};         // Alarm bits

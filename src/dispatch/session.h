@@ -46,6 +46,15 @@ struct Transaction {
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;
   keyspace::Watcher watcher;
+  // While scripts run for long their locks cannot be had: then watches are left, and made, later.
+  bool unwatch_due = false;
+  struct WatchDue {
+    int database;
+    std::string name;
+    uint64_t script_writes;  // of Services, when it was asked for
+  };
+  std::vector<WatchDue> watch_due;
+  bool watches_due() const { return unwatch_due || !watch_due.empty(); }
   size_t queue_memory = 0;
   size_t watch_memory = 0;
 
@@ -135,7 +144,8 @@ struct Session : Caller {
   Closing closing = Closing::kNo;
   std::unique_ptr<pubsub::Subscriber> subscriber;  // null: no subscriptions
   std::unique_ptr<Feed> feed;                      // null: it has said nothing that only replicas say
-  bool upstream = false;                           // what our primary sends is run for it
+  Session* behalf = nullptr;  // a script's commands run for it; null: it has a client of its own
+  bool upstream = false;      // what our primary sends is run for it
   std::string name;
   std::string library_name;
   std::string library_version;

@@ -135,7 +135,7 @@ void Tracking::Cron(Dispatcher& dispatcher) {
 // ---- reads ----
 
 bool Tracking::NotedAlready(const Tracker& tracker, const Command& command, std::span<const PlacedKey> keys) {
-  if (keys.size() != 1 || !command.Is(Flag::kReadOnly)) return false;
+  if (keys.size() != 1 || !command.Is(Flag::kReadOnly) || command.Is(Flag::kRunsScript)) return false;
   if (tracker.options.reads != TrackedReads::kAll || tracker.options.broadcasts || tracker.caching_said)
     return false;
   return ShardOf(keys[0].key).readers.HasFirst(keys[0].key, tracker.id);
@@ -144,7 +144,9 @@ bool Tracking::NotedAlready(const Tracker& tracker, const Command& command, std:
 void Tracking::AfterCommand(CoreContext& context, Session& session, const Command& command,
                             std::span<const std::string_view> argv, std::span<const PlacedKey> keys) {
   Tracker& tracker = *session.tracking;
-  if (command.Is(Flag::kReadOnly)) NoteRead(context, tracker, command, argv, keys);
+  // What a script has read was noted command by command.
+  if (command.Is(Flag::kReadOnly) && !command.Is(Flag::kRunsScript))
+    NoteRead(context, tracker, command, argv, keys);
   if (tracker.caching_said && !context.run.in_transaction) ForgetCaching(session, &command);
 }
 

@@ -1,5 +1,7 @@
 // MULTI, EXEC, WATCH: what the dispatcher does for them. The commands themselves are in
 // commands/transactions.
+#include <utility>
+
 #include "dispatch/dispatcher.h"
 
 namespace cinnabar::dispatch {
@@ -14,8 +16,9 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
   }
   transaction.queue_memory += sizeof(QueuedCommand);
   transaction.queue.push_back(std::move(queued));
-  transaction.flags |= command.flags;
-  transaction.common_flags &= command.flags;
+  const uint64_t flags = admission_.FlagsOf(command, argv);
+  transaction.flags |= flags;
+  transaction.common_flags &= flags;
   session.reply.Simple("QUEUED");
   if (context_.services.history != nullptr) {
     context_.services.history->OnCommand(session, argv, "+QUEUED\r\n", HistoryObserver::Ran::kAtOnce);
@@ -24,6 +27,11 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
 
 void Dispatcher::Unwatch(Session& session, Held held) {
   Transaction& transaction = session.transaction;
+  transaction.watch_due.clear();
+  if (held == Held::kNo && !transaction.watched.empty() && long_commands_.scripts_hold_locks()) {
+    transaction.unwatch_due = true;
+    return;
+  }
   for (const WatchedKey& watched : transaction.watched) {
     const size_t shard = keyspace::Keyspace::ShardOf(watched.hash);
     if (held == Held::kNo) context_.core.keyspace.Lock(shard);
@@ -31,8 +39,43 @@ void Dispatcher::Unwatch(Session& session, Held held) {
     if (held == Held::kNo) context_.core.keyspace.Unlock(shard);
   }
   transaction.watched.clear();
+  transaction.unwatch_due = false;
   transaction.watch_memory = 0;
   transaction.watcher.dirty.store(false, std::memory_order_relaxed);
+}
+
+bool Dispatcher::WatchesLater(const Session& session, const Command& command) const {
+  if (!command.Is(Flag::kControlsTransaction) || command.key_specs == 0 || session.in_transaction() ||
+      !long_commands_.scripts_hold_locks())
+    return false;
+  return session.transaction.watches_due() ||
+         (context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0;
+}
+
+void Dispatcher::WatchLater(Session& session, std::span<const std::string_view> argv) {
+  const uint64_t writes = context_.services.script_writes.load(std::memory_order_acquire);
+  for (std::string_view key : argv.subspan(1))
+    session.transaction.watch_due.push_back({session.database, std::string(key), writes});
+  session.reply.Ok();
+}
+
+// What scripts have written since a WATCH was asked for may have been its key.
+void Dispatcher::SettleWatches(Session& session) {
+  if (long_commands_.scripts_hold_locks()) return;
+  Transaction& transaction = session.transaction;
+  const auto due = std::exchange(transaction.watch_due, {});
+  if (transaction.unwatch_due) Unwatch(session, Held::kNo);
+  for (const Transaction::WatchDue& each : due) {
+    const keyspace::Key key = context_.core.keyspace.KeyOf(each.name);
+    const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
+    long_commands_.LockServing(shard);
+    context_.core.keyspace.Watch(each.database, key, transaction.watcher);
+    context_.core.keyspace.Unlock(shard);
+    transaction.watched.push_back({each.database, each.name, key.hash, false});
+    transaction.watch_memory += sizeof(WatchedKey) + 2 * key.bytes.size();
+    if (each.script_writes != context_.services.script_writes.load(std::memory_order_acquire))
+      transaction.watcher.dirty.store(true, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace cinnabar::dispatch

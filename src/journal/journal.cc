@@ -20,6 +20,20 @@ void Effects::Add(int database, std::span<const std::string_view> argv) {
   records_.push_back({database, begin, bytes_.size(), nullptr, false});
 }
 
+void Effects::DropSince(size_t mark) {
+  records_.Truncate(mark);
+  mixed_ = std::any_of(records_.begin(), records_.end(),
+                       [](const Record& record) { return record.for_replicas || record.for_files; });
+}
+
+void Effects::OnlyForReplicasSince(size_t mark) {
+  for (size_t i = mark; i < records_.size(); ++i) records_[i].for_replicas = mixed_ = true;
+}
+
+void Effects::OnlyForFilesSince(size_t mark) {
+  for (size_t i = mark; i < records_.size(); ++i) records_[i].for_files = mixed_ = true;
+}
+
 void Journal::AddSink(JournalSink& sink) {
   std::lock_guard lock(lock_);
   sinks_.push_back(&sink);
@@ -47,7 +61,7 @@ uint64_t Journal::Append(const Effects& effects) {
     for (JournalSink* sink : sinks_) sink->OnBytes(offset_, bytes);
     return offset_ += bytes.size();
   };
-  if (effects.for_replicas()) [[unlikely]]
+  if (effects.mixed()) [[unlikely]]
     return AppendMixed(effects);
   if (!wrapped && first.database == database_) return hand(effects.bytes(first));
   Stage(effects);
@@ -78,7 +92,7 @@ void Journal::Stage(const Effects& effects) {
   for (const Effects::Record& record : effects.records()) {
     // What is for replicas alone changes no database; but a stream does not begin without one.
     if (!record.for_replicas || database_ < 0) StageSelect(record.database);
-    staging_ += effects.bytes(record);
+    if (!record.for_files) staging_ += effects.bytes(record);
     if (!record.for_replicas) kept_ += effects.bytes(record);
   }
   if (wrapped) StageWord("EXEC");

@@ -33,14 +33,19 @@ class Effects {
   void AddForReplicas(int database, std::span<const std::string_view> argv) {
     Add(database, argv);
     records_.back().for_replicas = true;
-    for_replicas_ = true;
+    mixed_ = true;
   }
-  // Whether there are such records.
-  bool for_replicas() const { return for_replicas_; }
+  // Where the next record will stand; what was added since then may be dropped again, or be kept from files.
+  size_t mark() const { return records_.size(); }
+  void DropSince(size_t mark);
+  void OnlyForReplicasSince(size_t mark);
+  void OnlyForFilesSince(size_t mark);
+  // Whether replicas and files are to get different records.
+  bool mixed() const { return mixed_; }
   bool empty() const { return records_.empty(); }
   size_t size() const { return records_.size(); }
   void Clear() {
-    for_replicas_ = false;
+    mixed_ = false;
     records_.clear();
     bytes_.clear();
   }
@@ -51,6 +56,7 @@ class Effects {
     size_t end;
     const char* elsewhere;  // null: the effects hold its text themselves
     bool for_replicas = false;
+    bool for_files = false;
   };
   const FlatVector<Record>& records() const { return records_; }
   std::string_view bytes(const Record& record) const {
@@ -62,7 +68,7 @@ class Effects {
  private:
   std::string bytes_;
   FlatVector<Record> records_;
-  bool for_replicas_ = false;
+  bool mixed_ = false;
 };
 
 class JournalSink {

@@ -74,6 +74,10 @@ void Database::RemoveExpired(const Key& key, EntryRef entry) {
 }
 
 void Database::TellInterested(ShardTable& shard, const Key& key) {
+  if (core_->held_news != nullptr) {
+    core_->held_news->push_back({index_, std::string(key.bytes), key.hash});
+    return;
+  }
   if (shard.waits != nullptr && core_->events != nullptr && shard.waits->contains(std::string(key.bytes)))
     core_->events->OnAwaited(index_, key);
   if (shard.watches == nullptr) return;

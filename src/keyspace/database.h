@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
 #include "base/same_bytes.h"
@@ -38,6 +39,13 @@ class KeyspaceEvents {
   virtual void OnSlowToFree(Entry* gone) = 0;
 };
 
+// A key that a run has changed, which may still take that back.
+struct HeldNews {
+  int database;
+  std::string key;
+  uint64_t hash;
+};
+
 // What commands on one core share. Owned by the core; read by others only while the world is stopped.
 struct CoreState {
   Keyspace& keyspace;
@@ -48,6 +56,9 @@ struct CoreState {
   uint32_t lru_clock = 0;  // LruClock(now)
   // Whether expired keys are removed when met. A reader that may not change the data set only hides them.
   bool may_expire = true;
+  // Where it is noted which keys have changed, in place of telling those who watch them or wait for them.
+  // Null: they are told at once.
+  std::vector<HeldNews>* held_news = nullptr;
   bool tells_new = false;      // events->OnNew is wanted
   bool tells_missed = false;   // events->OnMissed is wanted
   bool tells_changed = false;  // events->OnChanged is wanted
@@ -162,11 +173,15 @@ class Database {
   // Tells those who watch a key, wait for it or have cached it that it was changed (made and removed
   // included). `changer`: the session whose command did it; 0: nobody's.
   void MarkChanged(const Key& key, uint64_t changer = 0) {
+    TellWaiting(key);
+    if (core_->tells_changed) [[unlikely]]
+      core_->events->OnChanged(key, changer);
+  }
+  // The same for those who watch it or wait for it alone.
+  void TellWaiting(const Key& key) {
     ShardTable& shard = ShardTableOf(key);
     if (shard.watches != nullptr || shard.waits != nullptr) [[unlikely]]
       TellInterested(shard, key);
-    if (core_->tells_changed) [[unlikely]]
-      core_->events->OnChanged(key, changer);
   }
 
   // As MarkChanged, for those who wait alone.

@@ -70,6 +70,17 @@ void Keyspace::NoteFieldExpiry(int database, const Key& key, Millis expiry) {
   NoteExpiry(database, shard, expiry);
 }
 
+void Keyspace::LockAll() {
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    Lock(shard);
+    MarkLong(shard);
+  }
+}
+
+void Keyspace::UnlockAll() {
+  for (size_t shard = 0; shard < kShards; ++shard) Unlock(shard);
+}
+
 void Keyspace::Watch(int database, const Key& key, Watcher& watcher) {
   ShardTable& shard = table(database, ShardOf(key.hash));
   if (shard.watches == nullptr) shard.watches = std::make_unique<WatchList>();

@@ -85,6 +85,10 @@ class Keyspace {
   void MarkLong(size_t shard) {
     if (locking()) shards_[shard].lock.MarkLong();
   }
+  // For the holder of the world before it lends the gate, and after it has taken it back: all shards are its
+  // own, for long.
+  void LockAll();
+  void UnlockAll();
   // Debug builds refuse a look-up without the shard (DESIGN §5).
   void CheckHeld([[maybe_unused]] size_t shard) const {
 #ifndef NDEBUG

@@ -119,7 +119,7 @@ TEST(WorldGate, SeesNoHalfDoneWork) {
       gate.Enter(core);
       for (int step = 0; step < 4; ++step) {
         if (random.OneIn(100)) {
-          gate.Close(core);
+          ASSERT_TRUE(gate.Close(core));
           int64_t sum = 0;
           for (int64_t account : accounts) sum += account;
           EXPECT_EQ(sum, kTotal);
@@ -146,7 +146,7 @@ TEST(WorldGate, KnowsItsHolder) {
   WorldGate gate(2);
   gate.Enter(0);
   EXPECT_FALSE(gate.HeldByCaller());
-  gate.Close(0);
+  ASSERT_TRUE(gate.Close(0));
   EXPECT_TRUE(gate.HeldByCaller());
   std::thread([&] { EXPECT_FALSE(gate.HeldByCaller()); }).join();
   gate.Open(0);

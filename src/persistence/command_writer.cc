@@ -183,6 +183,7 @@ Result<uint64_t> WriteCommandsFile(keyspace::Keyspace& keyspace, const SnapshotO
     int selected = -1;
     std::string text;
     if (options.annotated) text = fmt::format("#TS:{}\r\n", options.now / kMillisPerSecond);
+    for (const std::string& code : options.functions) Encode({"FUNCTION", "LOAD", code}, text);
     sink.Take(text);
     text.clear();
     ForEachEntry(keyspace, [&](int database, const Entry& entry) {

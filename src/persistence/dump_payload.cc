@@ -23,9 +23,13 @@ std::string DumpPayload(const keyspace::Entry& entry, Compression compression) {
   const RdbType type = TypeFor(entry);
   out.Type(type);
   WriteValue(out, entry, type);
-  Append(payload, VersionFor(type));
-  Append(payload, Crc64(0, payload));
+  AppendFooter(payload, VersionFor(type));
   return payload;
+}
+
+void AppendFooter(std::string& payload, uint16_t version) {
+  Append(payload, version);
+  Append(payload, Crc64(0, payload));
 }
 
 bool IntactPayload(std::string_view payload, PayloadChecksum checksum) {

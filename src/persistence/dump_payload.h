@@ -14,6 +14,9 @@ namespace cinnabar::persistence {
 // The payload of an entry's value, in the oldest version that can hold it.
 std::string DumpPayload(const keyspace::Entry& entry, Compression compression);
 
+// What stands behind every payload: the version that can read it, and the checksum of all before.
+void AppendFooter(std::string& payload, uint16_t version);
+
 // Whether version and checksum are right: the payload came through unharmed, and is none that only a later
 // server can read.
 enum class PayloadChecksum : uint8_t { kChecked, kIgnored };

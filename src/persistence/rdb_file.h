@@ -23,8 +23,6 @@
 namespace cinnabar::persistence {
 
 // What loading and checking say of a file's contents that are not allowed.
-inline constexpr std::string_view kFunctionsRefused =
-    "The file holds functions, which this version does not have yet";
 std::string DuplicatedKeyText(std::string_view key, int database);
 
 enum class Checksum : uint8_t { kWritten, kOmitted };

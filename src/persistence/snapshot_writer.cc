@@ -49,6 +49,7 @@ uint64_t WriteSnapshot(Keyspace& keyspace, const SnapshotOptions& options, ByteS
     writer.Fact("repl-offset", static_cast<int64_t>(options.replication_offset));
   }
   writer.Fact("aof-base", options.aof_base ? 1 : 0);
+  for (const std::string& code : options.functions) writer.Function(code);
   uint64_t keys = 0;
   if (options.without_data) {
     writer.End();

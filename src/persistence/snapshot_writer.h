@@ -32,7 +32,8 @@ struct SnapshotOptions {
   uint64_t replication_offset = 0;
   int stream_database = 0;  // that is selected in the stream there
   bool without_data = false;
-  bool annotated = false;  // a file of commands begins with its time
+  std::vector<std::string> functions;  // the sources of libraries
+  bool annotated = false;              // a file of commands begins with its time
   // Called after each key with their number so far; null: not called.
   std::function<void(uint64_t)> progress;
 };

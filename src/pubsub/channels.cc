@@ -83,6 +83,18 @@ size_t Channels::Publish(Kind kind, std::string_view channel, std::string_view p
   return count;
 }
 
+size_t Channels::CountReceivers(Kind kind, std::string_view channel) const {
+  if (!anybody()) return 0;
+  size_t count = 0;
+  std::lock_guard lock(mutex_);
+  if (auto found = of(kind).find(channel); found != of(kind).end()) count += found->second.listeners.size();
+  if (kind != Kind::kChannel) return count;
+  for (const auto& [pattern, audience] : of(Kind::kPattern)) {
+    if (GlobMatch(pattern, channel)) count += audience.listeners.size();
+  }
+  return count;
+}
+
 std::vector<std::string> Channels::Names(Kind kind, std::string_view pattern) const {
   std::vector<std::string> names;
   std::lock_guard lock(mutex_);

@@ -64,6 +64,9 @@ class Channels {
   // Returns the number of recipients. Costs one load when nobody subscribes to anything.
   size_t Publish(Kind kind, std::string_view channel, std::string_view payload);
 
+  // How many would get what Publish sends.
+  size_t CountReceivers(Kind kind, std::string_view channel) const;
+
   // Whether anybody subscribes to anything: costs one load.
   bool anybody() const { return subscriptions_.load(std::memory_order_acquire) != 0; }
   // Names that have subscribers and match the pattern.

@@ -37,6 +37,8 @@ namespace {
 
 // How often the periodic work runs when there is nothing to do.
 constexpr Millis kQuietCronMillis = 1000;
+// Beside a script that keeps everybody waiting there is nothing to do but to answer, and to see it end.
+constexpr int kBusyWaitMillis = 20;
 
 }  // namespace
 
@@ -103,6 +105,8 @@ void Core::RemoveListener(int fd, ReadyHandler& handler) {
 }
 
 int Core::WaitMillis() {
+  if ((services_.alarms.load(std::memory_order_relaxed) & dispatch::Alarm::kBusy) != 0)
+    return kBusyWaitMillis;
   if (!waiting_.runnable.empty() || !waiting_.suspended.empty() || catch_up_.asked() ||
       dispatcher_.evictor().due())
     return 0;
@@ -136,6 +140,11 @@ void Core::Run() {
     std::span<net::Event> events = reactor_->Wait(WaitMillis(), space().EventRoom());
     catch_up_.SetAtRest(false);
     gate.Enter(index_);
+    if ((services_.alarms.load(std::memory_order_acquire) & dispatch::Alarm::kBusy) != 0) [[unlikely]] {
+      ServeBesideScript(events);
+      gate.Leave(index_);
+      continue;
+    }
     const Ticks began = dispatcher_.clock().Now();
     const uint64_t commands_before = dispatcher_.telemetry().counters().commands.Get();
     dispatcher_.UpdateTime();
@@ -146,7 +155,8 @@ void Core::Run() {
     StepContinuations();
     if (dispatcher_.evictor().due()) dispatcher_.evictor().MakeRoom();
     schedule_.next_work = periodic_.Work(index_);
-    if (dispatcher_.blocked().NextTimeout() != keyspace::kNever) {
+    if (dispatcher_.blocked().NextTimeout() != keyspace::kNever &&
+        services_.running_scripts.long_ones() == 0) {
       dispatcher_.UpdateTime();
       dispatcher_.blocked().TimeOut();
     }

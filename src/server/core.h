@@ -207,6 +207,7 @@ class Core final : private dispatch::Bystanders {
   // The loop; see core.cc.
   int WaitMillis();
   Millis CronIntervalMillis();
+  void ServeBesideScript(std::span<net::Event> events);
   void CountTurn(Ticks began, uint64_t commands_before);
   void StepContinuations();
   void DrainMailbox();

@@ -139,8 +139,9 @@ void Core::Report(Connection& connection) {
 
 void Core::Close(Connection& connection) {
   Session& session = connection.session;
-  if (workspaces_.depth() > 0) {
-    // Closing takes shards, and the command in the middle may hold them.
+  const bool takes_shards = !session.transaction.watched.empty() || session.blocked != nullptr;
+  if (workspaces_.depth() > 0 || (takes_shards && services_.running_scripts.long_ones() != 0)) {
+    // Closing takes shards, and the command in the middle, or a script that does not end, may hold them.
     session.closing = Closing::kNow;
     if (connection.state() == State::kClosing) return;
     connection.Become(State::kClosing);

@@ -273,6 +273,24 @@ void Core::Serve() {
   dispatcher_.UpdateTime();
 }
 
+// A script has lent the gate. All shards are locked, and nobody but the script may touch the data set: what
+// is done here is what a long command lets others do.
+void Core::ServeBesideScript(std::span<net::Event> events) {
+  workspaces_.Push();
+  kicks_.more_chunks = false;
+  dispatcher_.UpdateTime();
+  while (!events.empty()) {
+    const size_t count = std::min(events.size(), Workspace::kTurnsMax);
+    ProcessChunk(events.first(count));
+    events = events.subspan(count);
+  }
+  KickJournal();
+  if (replies_are_held()) FlushHeld();
+  RunRunnable();
+  DrainMailbox();
+  workspaces_.Pop();
+}
+
 // A web page can make a browser send a POST to any address, whose body would be read as requests line by
 // line.
 void Core::RefuseHttp(Session& session) {

@@ -152,9 +152,10 @@ void ServerDataFiles::EndLoadInPlace(bool loaded) {
   auto end = LoadEnd::kLoaded;
   if (loaded) {
     last_load_ = loader_->figures();
+    const std::vector<std::string> libraries = loader_->TakeLibraries();
     loader_.reset();
     LogLoaded();
-    if (apart_ != nullptr) services_.dispatchers[0]->WithWorldStopped([this] { TakeOverApart(); });
+    if (apart_ != nullptr) services_.dispatchers[0]->WithWorldStopped([&] { TakeOverApart(libraries); });
     in_place_ = nullptr;
   } else {
     services_.dispatchers[0]->WithWorldStopped([&] { end = StopLoading(); });
@@ -163,9 +164,14 @@ void ServerDataFiles::EndLoadInPlace(bool loaded) {
 }
 
 // The new data set becomes the server's.
-void ServerDataFiles::TakeOverApart() {
+void ServerDataFiles::TakeOverApart(std::span<const std::string> libraries) {
   StopWriting();
   EmptyDataSet();
+  const Status restored =
+      services_.scripts->RestoreLibraries(0, libraries, dispatch::Scripts::Restore::kFlush);
+  if (!restored)
+    services_.log.Warning("The functions that came with the data set cannot be used: {}",
+                          restored.error().message);
   for (int database = 0; database < services_.keyspace.databases(); ++database) {
     services_.keyspace.TakeFrom(*apart_, database);
     services_.dispatchers[0]->blocked().SignalAll(database);
@@ -323,6 +329,7 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
 // ---- DEBUG ----
 
 void ServerDataFiles::EmptyDataSet() {
+  services_.scripts->FlushFunctions(dispatch::Scripts::Freeing::kAtOnce);
   for (int database = 0; database < services_.keyspace.databases(); ++database) {
     auto dropped = std::make_shared<keyspace::Keyspace::Dropped>(services_.keyspace.Detach(database));
     const bool later = in_place_ != nullptr && services_.settings.replication.replica_lazy_flush;

@@ -92,7 +92,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
   Status FinishLoading();
   void LogLoaded();
   void EndLoadInPlace(bool loaded);
-  void TakeOverApart();
+  void TakeOverApart(std::span<const std::string> libraries);
   void StopWriting();
   Status LoadAtOnce(std::vector<LoadPart> parts);
   void EmptyDataSet();

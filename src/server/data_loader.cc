@@ -138,7 +138,7 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
       TakeSizes();
       return Progress::kMore;
     case Item::kFunction:
-      return Fail(std::string(persistence::kFunctionsRefused));
+      return TakeLibrary();
     case Item::kEntry:
       TellOfMended();
       TakeEntry();
@@ -160,6 +160,19 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
   return Fail(fmt::format("{} loading {} at offset {}: {}. Unrecoverable error, aborting now.",
                           truncated ? "Short read or OOM" : "Bad file format", parts_[part_].name,
                           snapshot_->position(), reason));
+}
+
+DataLoader::Progress DataLoader::TakeLibrary() {
+  const std::string code(snapshot_->text());
+  if (apart_ != nullptr || services_.scripts == nullptr) {
+    libraries_.push_back(code);
+    return Progress::kMore;
+  }
+  using Restore = dispatch::Scripts::Restore;
+  const Status restored = services_.scripts->RestoreLibraries(
+      0, {&code, 1}, parts_[part_].merging ? Restore::kReplace : Restore::kAppend);
+  if (!restored) return Fail(fmt::format("Failed creating the library: {}", restored.error().message));
+  return Progress::kMore;
 }
 
 void DataLoader::NoteFact(std::string_view name, std::string_view text) {

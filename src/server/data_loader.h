@@ -68,6 +68,8 @@ class DataLoader {
   // Keys that were left out because their time had passed, of a data set with a place in a history: others of
   // that history still have them.
   std::vector<ExpiredKey> TakeExpired() { return std::move(expired_); }
+  // The sources of functions that came with a data set that was loaded apart.
+  std::vector<std::string> TakeLibraries() { return std::move(libraries_); }
 
  private:
   struct NewEntry {
@@ -82,6 +84,7 @@ class DataLoader {
   Progress EndOfSnapshot();
   Progress StepCommands();
   persistence::AofReader::Outcome ParseCommands();
+  Progress TakeLibrary();
   void NoteFact(std::string_view name, std::string_view text);
   void SkipEmpty();
   void TellOfMended();
@@ -100,6 +103,7 @@ class DataLoader {
   keyspace::Keyspace& keyspace_;
   std::unique_ptr<keyspace::CoreState> apart_;  // of another keyspace; null: the dispatcher's is used
   std::vector<ExpiredKey> expired_;
+  std::vector<std::string> libraries_;
   std::vector<LoadPart> parts_;
   size_t part_ = 0;
   std::unique_ptr<os::MappedFile> mapping_;

@@ -56,6 +56,7 @@ struct ParallelRun {
   uint64_t expired = 0;         // keys
   uint64_t expired_fields = 0;  // of hashes
   uint64_t children = 0;        // that wrote snapshots
+  dispatch::Scripts::Figures scripts;
 };
 
 // What each client does, given its number.
@@ -82,6 +83,7 @@ inline void TakeResults(Server& server, ParallelRun& run) {
     run.expired += dispatcher->core().expired;
     run.expired_fields += dispatcher->core().expired_fields;
   }
+  run.scripts = server.services().scripts->figures();
   run.children = Figure(server, "stats", "total_forks");
   run.data = DumpDataSet(server.services().keyspace);
 }

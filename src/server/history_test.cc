@@ -233,6 +233,25 @@ TEST(History, WhatRunsInALongCommandIsNotPartOfIt) {
   }
 }
 
+// Scripts run in parallel as if one ran behind the other, also those that are given up in the middle.
+TEST(History, ScriptsOfAllKinds) {
+  ParallelRun run;
+  const int rounds = Rounds(1500);
+  const Work work = [rounds](HistoryClient& client, int i) {
+    i % 4 == 3 ? client.Run(rounds / 2) : client.RunScripts(rounds);
+  };
+  const Totals totals = ProveHistory(work, run);
+  std::cout << run.scripts.runs_under_keys << " scripts under their keys, " << run.scripts.runs_alone_new
+            << " alone because new, " << run.scripts.runs_alone_strayed << " because they stray, "
+            << run.scripts.runs_alone_other << " for other reasons; " << run.scripts.strays << " strays, "
+            << run.scripts.restarts << " begun again, " << run.scripts.undone << " of them undone"
+            << std::endl;
+  EXPECT_GT(totals.executed, 0u);
+  EXPECT_GT(run.scripts.runs_under_keys, 0u);
+  EXPECT_GE(run.scripts.restarts, run.scripts.undone);
+  EXPECT_GT(run.scripts.undone, 0u);
+}
+
 // Every wait is for ever: a waiter that is passed over stops the ring.
 TEST(History, ARingOfMovesNeverStops) {
   ParallelRun run;

@@ -39,6 +39,66 @@ class CommandSource : public CollectionSource {
     }
   }
 
+  // A script of one of the four ways to run. Its text is new every few calls: so it is proven in runs that
+  // have the world, runs under its keys, strays now and then, before or behind a write, and is run with the
+  // world again. Values are of any size: some are too large to be copied for the case that a run is taken
+  // back.
+  Words Script() {
+    const std::string version = "-- " + std::to_string(scripts_++ / 60);
+    const std::string stray = OneIn(25) ? AnyKey() : "";
+    switch (Below(8)) {
+      case 0:
+        return {"EVAL", "return redis.call('append', KEYS[1], ARGV[1]) " + version, "1", Key(), Value()};
+      case 1:
+        return {"EVAL", "return {redis.pcall('get', KEYS[1]), redis.pcall('get', KEYS[2])} " + version, "2",
+                Key(), Key()};
+      case 2:  // strays before it has written
+        return {"EVAL",
+                "local seen = ARGV[1] ~= '' and redis.call('exists', ARGV[1]) or 0 "
+                "redis.pcall('incr', KEYS[1]) for i = 1, 3000 do end "
+                "return {seen, redis.pcall('get', KEYS[1]), ARGV[1] ~= '' and redis.pcall('get', ARGV[1])} " +
+                    version,
+                "1", Key(), stray};
+      case 3:  // strays behind a write
+        return {"EVAL",
+                "redis.call('set', KEYS[1], ARGV[2]) redis.pcall('rpush', KEYS[2], ARGV[2]) "
+                "if ARGV[1] ~= '' then redis.call('del', ARGV[1]) end for i = 1, 3000 do end "
+                "return {redis.pcall('get', KEYS[1]), redis.pcall('llen', KEYS[2]), "
+                "ARGV[1] ~= '' and redis.call('exists', ARGV[1])} " +
+                    version,
+                "2",
+                Key(),
+                OneIn(2) ? KeyOf("list") : Key(),
+                stray,
+                Value()};
+      case 4:  // needs the world in the middle
+        return {"EVAL",
+                "redis.call('set', KEYS[1], ARGV[1]) "
+                "if ARGV[2] ~= '' then return redis.call('dbsize') > 0 end return 'few' " +
+                    version,
+                "1",
+                Key(),
+                Value(),
+                stray};
+      case 5:  // names its keys by itself
+        return {"EVAL", "return redis.pcall('append', 'k' .. 'ey:' .. ARGV[1], 'x') " + version, "0",
+                Number(4)};
+      case 6:
+        return {"EVAL_RO", "return redis.call('exists', KEYS[1], ARGV[1]) " + version, "1", AnyKey(),
+                stray.empty() ? "none" : stray};
+      default:  // writes, fails in the middle, and what it has written stays
+        return {"EVAL",
+                "redis.call('set', KEYS[1], ARGV[1]) if ARGV[2] ~= '' then redis.call('get', ARGV[2]) end "
+                "return redis.call('incr', KEYS[2]) " +
+                    version,
+                "2",
+                Key(),
+                Key(),
+                Value(),
+                stray};
+    }
+  }
+
   // What needs the whole keyspace. KEYS and DBSIZE are atomic inside MULTI only.
   Words World(bool in_transaction) {
     switch (Below(in_transaction ? 5 : 3)) {
@@ -56,6 +116,8 @@ class CommandSource : public CollectionSource {
   }
 
  private:
+  uint64_t scripts_ = 0;
+
   Words ReadOne() {
     switch (Below(10)) {
       case 0:
@@ -260,6 +322,31 @@ class HistoryClient {
       } else if (choice < 92) {
         Transaction();
       } else if (choice < 98) {
+        WatchLoop();
+      } else {
+        Exchange({source_.World(false)});
+      }
+    }
+    Disconnect();
+  }
+
+  // As Run, with many scripts.
+  void RunScripts(int rounds) {
+    Connect();
+    for (int i = 0; i < rounds && fd_ >= 0; ++i) {
+      const uint64_t choice = source_.Below(100);
+      if (choice < 60) {
+        std::vector<Words> commands;
+        for (uint64_t k = 0; k <= source_.Below(5); ++k) commands.push_back(source_.Script());
+        if (source_.OneIn(3)) commands.push_back(source_.Any());
+        Exchange(commands);
+      } else if (choice < 75) {
+        Pipeline();
+      } else if (choice < 85) {
+        std::vector<Words> commands = {{"MULTI"}, source_.Any(), source_.Script(), source_.Any()};
+        commands.push_back({"EXEC"});
+        Exchange(commands);
+      } else if (choice < 97) {
         WatchLoop();
       } else {
         Exchange({source_.World(false)});

@@ -48,6 +48,7 @@ class InfoReport {
   void ClientsSection();
   void MemorySection();
   void MemoryOfScripts();
+  void StatisticsOfScripts();
   void PersistenceSection();
   void LoadingFigures();
   void LoadingProgress();

@@ -80,12 +80,17 @@ void InfoReport::MemorySection() {
 }
 
 void InfoReport::MemoryOfScripts() {
-  Bytes("used_memory_lua", 0);
-  Zeros({"used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
-         "number_of_libraries", "used_memory_vm_functions"});
-  Bytes("used_memory_vm_total", 0);
-  Zeros({"used_memory_functions"});
-  Bytes("used_memory_scripts", 0);
+  const dispatch::Scripts::Figures figures = sources_.services.scripts->figures();
+  Bytes("used_memory_lua", figures.vm_eval_bytes);
+  Field("used_memory_vm_eval", figures.vm_eval_bytes);
+  Field("used_memory_scripts_eval", figures.text_bytes);
+  Field("number_of_cached_scripts", figures.scripts);
+  Field("number_of_functions", figures.functions);
+  Field("number_of_libraries", figures.libraries);
+  Field("used_memory_vm_functions", figures.vm_function_bytes);
+  Bytes("used_memory_vm_total", figures.vm_eval_bytes + figures.vm_function_bytes);
+  Field("used_memory_functions", figures.library_bytes);
+  Bytes("used_memory_scripts", figures.text_bytes + figures.library_bytes);
 }
 
 }  // namespace cinnabar::server

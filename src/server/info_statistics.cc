@@ -67,6 +67,18 @@ size_t CountTimedHashes(keyspace::Keyspace& keyspace, int database) {
 
 }  // namespace
 
+void InfoReport::StatisticsOfScripts() {
+  const dispatch::Scripts::Figures scripts = sources_.services.scripts->figures();
+  Field("evicted_scripts", scripts.evicted_scripts);
+  Field("script_runs_under_keys", scripts.runs_under_keys);
+  Field("script_runs_alone_new", scripts.runs_alone_new);
+  Field("script_runs_alone_strayed", scripts.runs_alone_strayed);
+  Field("script_runs_alone_other", scripts.runs_alone_other);
+  Field("script_strays", scripts.strays);
+  Field("script_restarts", scripts.restarts);
+  Field("script_undone", scripts.undone);
+}
+
 void InfoReport::StatsSection() {
   uint64_t fields = 0;
   uint64_t commands = 0, hits = 0, misses = 0, expired = 0, evicted = 0, errors = 0;
@@ -99,7 +111,7 @@ void InfoReport::StatsSection() {
   Field("expire_cycle_cpu_milliseconds", expiry_micros / 1000);
   Field("evicted_keys", evicted);
   Field("evicted_clients", sources_.client_memory.evicted());
-  Zeros({"evicted_scripts"});
+  StatisticsOfScripts();
   const Millis since = sources_.services.memory_pressure.exceeded_since.load(std::memory_order_relaxed);
   const Millis over =
       since == 0 ? 0 : std::max<Millis>(sources_.services.dispatchers[0]->core().now - since, 0);

@@ -1,5 +1,7 @@
 #include "server/server.h"
 
+#include "scripting/scripting.h"
+
 #include <fmt/format.h>
 #include <sys/random.h>
 
@@ -63,6 +65,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .shutdown = shutdown_},
                identity_, shutdown_, worker_),
       services_(MakeServices()),
+      scripts_(scripting::MakeScripts(services_, CoreCount(settings_), RandomSeed())),
       tracking_(services_, CoreCount(settings_), invalidation_post_),
       listeners_(cores_, clients_, settings_, log_),
       files_(services_, FileListeners(), meter_),
@@ -89,6 +92,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   CHECK(RenameCommands(config_, registry_).has_value());  // the program's start has tried it
   if (options_.journal_sink != nullptr) journal_.AddSink(*options_.journal_sink);
   worker_.Defer([this, cpus = settings_.general.bio_cpulist] { BindThisThread(cpus, "bio-cpulist", log_); });
+  services_.scripts = scripts_.get();
   services_.files = &files_;
   services_.tracking = &tracking_;
   services_.replication = &role_;

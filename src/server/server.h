@@ -112,6 +112,7 @@ class Server {
   ClientDirectory clients_;
   ProcessControl control_;
   dispatch::Services services_;
+  std::unique_ptr<dispatch::Scripts> scripts_;
   InvalidationPost invalidation_post_{cores_};
   dispatch::Tracking tracking_;
   Cores cores_;

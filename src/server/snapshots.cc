@@ -56,6 +56,8 @@ persistence::SnapshotOptions Snapshots::Options() const {
   const keyspace::CoreState& core = services_.dispatchers[0]->core();
   const dispatch::StreamPlace place =
       services_.replication == nullptr ? dispatch::StreamPlace() : services_.replication->Place();
+  std::vector<std::string> functions;
+  for (const auto& library : services_.scripts->Libraries()) functions.push_back(library.code);
   return {.now = core.now,
           .compression = settings.persistence.rdbcompression ? persistence::Compression::kLzf
                                                              : persistence::Compression::kNone,
@@ -67,7 +69,8 @@ persistence::SnapshotOptions Snapshots::Options() const {
           .used_memory = services_.control.UsedMemory(),
           .replication_id = place.id,
           .replication_offset = place.offset,
-          .stream_database = place.database};
+          .stream_database = place.database,
+          .functions = std::move(functions)};
 }
 
 void Snapshots::Delay(int64_t delay_micros, uint64_t keys) {

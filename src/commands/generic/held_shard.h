@@ -12,7 +12,7 @@ namespace cinnabar::commands {
 class HeldShard {
  public:
   HeldShard(dispatch::Call& call, size_t shard) : call_(call), shard_(shard) {
-    if (!call_.in_transaction()) call_.core().keyspace.Lock(shard_);
+    if (!call_.in_transaction()) call_.dispatcher().long_commands().LockServing(shard_);
   }
   HeldShard(const HeldShard&) = delete;
   HeldShard& operator=(const HeldShard&) = delete;

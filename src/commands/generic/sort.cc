@@ -63,8 +63,9 @@ class Sorter {
     const Range range = LimitOf(options_, source.size());
     bool alphabetic = options_.alphabetic;
     if (options_.by_given && !options_.by.has_place) {
-      // A set that is stored in its own order would be another one on every replica.
-      if (!source.is_set() || options_.store == 0) {
+      // A set that is stored in its own order would be another one on every replica, and so would be what a
+      // script makes of it.
+      if (!source.is_set() || (options_.store == 0 && call_.script() == nullptr)) {
         const auto order =
             options_.descending ? SortSource::Order::kDescending : SortSource::Order::kAscending;
         return source.Elements(call_, range.first, range.count, order, texts_);

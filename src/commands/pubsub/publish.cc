@@ -1,5 +1,8 @@
 // PUBLISH and SPUBLISH.
+#include <string>
+
 #include "dispatch/call.h"
+#include "dispatch/script_run.h"
 #include "pubsub/channels.h"
 
 namespace cinnabar::commands {
@@ -12,6 +15,14 @@ namespace Flag = dispatch::Flag;
 
 void PublishTo(Call& call, Kind kind) {
   pubsub::Channels& channels = *call.services().channels;
+  if (dispatch::ScriptRun* script = call.script(); script != nullptr && script->undoable()) {
+    // The script may be given up: the message waits for its end.
+    script->AtEnd([&channels, kind, channel = std::string(call.arg(1)), message = std::string(call.arg(2))] {
+      channels.Publish(kind, channel, message);
+    });
+    call.PropagateToReplicas(call.argv());
+    return call.reply().Integer(static_cast<int64_t>(channels.CountReceivers(kind, call.arg(1))));
+  }
   size_t receivers = channels.Publish(kind, call.arg(1), call.arg(2));
   if (receivers == 0) {
     // A SUBSCRIBE that was sent before it may wait on another core

@@ -153,6 +153,8 @@ void ReplyFull(Call& call, Stream& stream, uint64_t limit) {
 
 void InfoStream(Call& call) {
   constexpr int64_t kLimitDefault = 10;
+  Stream* stream = OpenStream(call);
+  if (stream == nullptr) return;
   Args args(call, 3);
   const bool full = args.more();
   int64_t limit = kLimitDefault;
@@ -164,8 +166,6 @@ void InfoStream(Call& call) {
   if (args.more()) limit = args.Int();
   if (args.failed()) return args.Reply(call);
   if (limit < 0) limit = kLimitDefault;
-  Stream* stream = OpenStream(call);
-  if (stream == nullptr) return;
   if (!full) return ReplyBrief(call.reply(), *stream);
   ReplyFull(call, *stream, static_cast<uint64_t>(limit));
 }

@@ -64,6 +64,8 @@ ReadOptions ParseOptions(Call& call, Args& args, Reader reader) {
   ReadOptions options;
   while (options.streams == 0 && !args.failed()) {
     if (args.TakeWith("BLOCK")) {
+      if (call.script() != nullptr)
+        args.Fail(fmt::format("ERR {} command is not allowed with BLOCK option from scripts", call.arg(0)));
       options.deadline = dispatch::TakeTimeoutMillis(args, call.now());
     } else if (args.TakeWith("COUNT")) {
       const int64_t count = args.Int();

@@ -43,6 +43,7 @@ bool HasExpired(Call& call, const WatchedKey& watched) {
 
 bool WatchesBroken(Call& call) {
   const Transaction& transaction = call.session().transaction;
+  if (transaction.unwatch_due) return false;
   return transaction.watcher.dirty.load(std::memory_order_relaxed) ||
          std::any_of(transaction.watched.begin(), transaction.watched.end(),
                      [&](const WatchedKey& watched) { return HasExpired(call, watched); });
