@@ -149,3 +149,55 @@ class Client:
         if tail != b"\r\n":
             raise ProtocolError(f"a string of {size} bytes ends with {tail!r}")
         return data
+
+
+class RawClient(Client):
+    """Gives replies as they were on the wire."""
+
+    def __init__(self, address, resp=2, timeout=30):
+        self.seen = []
+        super().__init__(address, resp, timeout)
+
+    def exchange(self, *words):
+        self.send(*words)
+        self.seen = []
+        missing = 1
+        while missing:  # replies may be nested deeper than Python calls
+            missing += self._part() - 1
+        return b"".join(self.seen)
+
+    def _part(self):
+        """Reads one line and the string behind it, if there is one. How many replies belong to it."""
+        line = self._line()
+        kind, size = line[:1], line[1:]
+        if kind in b"*~>%|":
+            return max(0, int(size)) * (2 if kind in b"%|" else 1) + (kind == b"|")
+        if kind in b"$=!" and size != b"-1":
+            self._block(int(size))
+        return 0
+
+    def _line(self):
+        line = super()._line()
+        self.seen.append(line + b"\r\n")
+        return line
+
+    def _block(self, size):
+        data = super()._block(size)
+        self.seen.append(data + b"\r\n")
+        return data
+
+
+class Received(RawClient):
+    """Bytes that are there already."""
+
+    def __init__(self, data):
+        self.seen = []
+        self.buffer = data
+
+    def _more(self):
+        raise ProtocolError("the reply ends too early")
+
+
+def parsed(data):
+    """One reply, as Client.read would have given it."""
+    return Received(data).read()
