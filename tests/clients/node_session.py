@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 
-from harness import record_lines, run
+from harness import HOST, record_lines, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "clients_npm")
 
 PROGRAMS = {"ioredis": ("ioredis_session.js", "ioredis_collections.js", "ioredis_applications.js"),
-            "redis": ("redis_session.js", "redis_collections.js")}
+            "redis": ("redis_session.js", "redis_collections.js"),
+            "libraries": ("queues_session.js", "shared_state_session.js", "printed_session.js")}
+
+WAYS = tuple((protocol, transport) for protocol in (2, 3) for transport in ("tcp", "unix"))
 
 
 def ioredis_session(checks, server, locked):
@@ -21,16 +24,19 @@ def redis_session(checks, server, locked):
     _session(checks, server, locked, "redis")
 
 
-def _session(checks, server, locked, client):
+def libraries_session(checks, server, locked):
+    _session(checks, server, locked, "libraries", ((2, "tcp"), (3, "unix")))
+
+
+def _session(checks, server, locked, client, ways=WAYS):
     _install()
-    for protocol in (2, 3):
-        for transport in ("tcp", "unix"):
-            with checks.part(f"RESP{protocol} {transport}"):
-                facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
-                         "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
-                environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
-                for program in PROGRAMS[client]:
-                    record_lines(checks, ["node", f"{HERE}/node/{program}", json.dumps(facts)], environment)
+    for protocol, transport in ways:
+        with checks.part(f"RESP{protocol} {transport}"):
+            facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
+                     "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
+            environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1", "REDIS_AT": f"{HOST}:{server.port}"}
+            for program in PROGRAMS[client]:
+                record_lines(checks, ["node", "-r", f"{HERE}/stand_ins/redis_host.js", f"{HERE}/node/{program}", json.dumps(facts)], environment)
 
 
 def _install():

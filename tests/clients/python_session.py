@@ -8,6 +8,7 @@ from redis.retry import Retry
 
 import python_blocking
 import python_collections
+import python_scripts
 import python_streams
 from python_client import Resp3Mixin, Resp3Parser, python_client
 
@@ -21,7 +22,7 @@ def python_session(checks, server, locked):
                 connect().flushall()
                 for part in (_strings, _bits, _keys, _scan, _transactions, _pipelines, _connection, _server,
                              _large, _errors, _reconnect, _pool, *python_collections.PARTS, *python_streams.PARTS,
-                             *python_blocking.PARTS, *([python_collections.hash_field_times] if server.ours else [])):
+                             *python_blocking.PARTS, *python_scripts.PARTS, *([python_collections.hash_field_times] if server.ours else [])):
                     with checks.part(part.__name__.strip("_")):
                         part(checks, connect)
                 with checks.part("password"):
