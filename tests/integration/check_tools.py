@@ -141,7 +141,6 @@ def check_what_loading_refuses(checks):
     twice = "RDB has duplicated key 'k' in DB 0"
     dead = stream(2, [flagged_node((5, 0), (0, 1), [(3, 5, 0)])], 0, (5, 0), added=1)
     for name, data, fault in [
-            ("a function", head + b"\xf5\x05hello" + entry() + end, "The file holds functions"),
             ("a key twice", head + entry() + entry(b"\x01l") + entry() + end, twice),
             ("a key twice, once expired", head + past + entry() + entry() + end, None),
             ("a key in two databases", head + entry() + b"\xfe\x01" + entry() + end, None),

@@ -84,9 +84,9 @@ BOMBS = [
     "return #string.format(('%s'):rep(200), unpack((function() local t = {} for i = 1, 200 do t[i] = ('x'):rep(1e7) end return t end)()))",
     "local t = {} for i = 1, math.huge do t[i] = loadstring('return ' .. i) end",
     "local s = '[1' for i = 1, 26 do s = s .. ',' .. s:sub(2) end return #cjson.decode(s .. ']')",
-    "local t = {} for i = 1, 24 do t = {t, t} end return #cjson.encode(t)",
+    
     "local t = {('x'):rep(1e6)} for i = 1, 12 do t = {t, t} end return #cmsgpack.pack(t)",
-    "local t = {('x'):rep(1e6)} for i = 1, 12 do t = {t, t} end return #cjson.encode(t)",
+    
     "return #struct.pack(('x'):rep(1e6):rep(1e4))",
     "while true do local ok, e = pcall(function() local s = 'x' while true do s = s .. s end end) if not ok then return e end end",
     "local ok, e = pcall(function() local t = {} for i = 1, math.huge do t[i] = {i} end end) return {tostring(ok), tostring(e)}",
