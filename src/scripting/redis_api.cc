@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 #include <lua5.1/lua.hpp>
 
-#include <strings.h>
-
 #include <cstring>
 
 #include "base/sha1.h"
 #include "config/settings.h"
 #include "dispatch/script_run.h"
+#include "scripting/libraries.h"
 #include "scripting/sandbox.h"
+#include "scripting/shebang.h"
 
 namespace cinnabar::scripting {
 namespace {
@@ -184,14 +184,10 @@ struct Registration {
   int callback = 0;  // its index on the stack
 };
 
-constexpr struct {
-  const char* name;
-  uint32_t flag;
-} kFlagNames[] = {{"no-writes", dispatch::ScriptFlag::kNoWrites},
-                  {"allow-oom", dispatch::ScriptFlag::kAllowOom},
-                  {"allow-stale", dispatch::ScriptFlag::kAllowStale},
-                  {"no-cluster", dispatch::ScriptFlag::kNoCluster},
-                  {"allow-cross-slot-keys", dispatch::ScriptFlag::kAllowCrossSlotKeys}};
+// A function may state a flag in capitals. No Lua function is called here.
+uint32_t FlagOf(const char* name) {
+  return FlagOfName(LowerCase(name));
+}
 
 bool ReadFlags(lua_State* lua, int index, uint32_t& flags) {
   for (int i = 1;; ++i) {
@@ -201,14 +197,21 @@ bool ReadFlags(lua_State* lua, int index, uint32_t& flags) {
       return true;
     }
     const char* name = lua_isstring(lua, -1) != 0 ? lua_tostring(lua, -1) : "";
-    uint32_t found = 0;
-    for (const auto& each : kFlagNames) {
-      if (strcasecmp(name, each.name) == 0) found = each.flag;
-    }
+    const uint32_t found = FlagOf(name);
     lua_pop(lua, 1);
     if (found == 0) return false;
     flags |= found;
   }
+}
+
+// Where the parts of a table of named arguments are kept, or the collector might take a text that was a
+// number.
+constexpr int kCallbackAt = 2, kNameAt = 3, kDescriptionAt = 4;
+
+const char* KeepText(lua_State* lua, int place, size_t& size) {
+  lua_pushvalue(lua, -1);
+  lua_replace(lua, place);
+  return lua_tolstring(lua, place, &size);
 }
 
 // One named argument: its name is below its value. The value stays where it can be found.
@@ -219,17 +222,17 @@ const char* ReadNamed(lua_State* lua, Registration& made) {
   if (std::strcmp(key, "function_name") == 0) {
     if (lua_isstring(lua, -1) == 0)
       return "function_name argument given to redis.register_function must be a string";
-    made.name = lua_tolstring(lua, -1, &made.name_size);
+    made.name = KeepText(lua, kNameAt, made.name_size);
   } else if (std::strcmp(key, "description") == 0) {
     if (lua_isstring(lua, -1) == 0)
       return "description argument given to redis.register_function must be a string";
-    made.description = lua_tolstring(lua, -1, &made.description_size);
+    made.description = KeepText(lua, kDescriptionAt, made.description_size);
   } else if (std::strcmp(key, "callback") == 0) {
     if (lua_type(lua, -1) != LUA_TFUNCTION)
       return "callback argument given to redis.register_function must be a function";
     lua_pushvalue(lua, -1);
-    lua_replace(lua, 2);
-    made.callback = 2;
+    lua_replace(lua, kCallbackAt);
+    made.callback = kCallbackAt;
   } else if (std::strcmp(key, "flags") == 0) {
     if (lua_type(lua, -1) != LUA_TTABLE)
       return "flags argument to redis.register_function must be a table representing function flags";
@@ -244,8 +247,7 @@ const char* ReadTable(lua_State* lua, Registration& made) {
   if (lua_type(lua, 1) != LUA_TTABLE)
     return "calling redis.register_function with a single argument is only applicable to Lua table "
            "(representing named arguments).";
-  lua_settop(lua, 1);
-  lua_pushnil(lua);  // the callback's place
+  lua_settop(lua, kDescriptionAt);  // places for the parts
   for (lua_pushnil(lua); lua_next(lua, 1) != 0; lua_pop(lua, 1)) {
     if (const char* error = ReadNamed(lua, made); error != nullptr) return error;
   }
@@ -264,15 +266,6 @@ const char* ReadRegistration(lua_State* lua, Registration& made) {
   made.name = lua_tolstring(lua, 1, &made.name_size);
   made.callback = 2;
   return nullptr;
-}
-
-bool GoodName(const char* name, size_t size) {
-  for (size_t i = 0; i < size; ++i) {
-    const char c = name[i];
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
-      return false;
-  }
-  return size > 0;
 }
 
 // Nothing here may raise an error: it has objects with destructors.
@@ -299,7 +292,7 @@ int RegisterFunction(lua_State* lua) {
     return RaiseError(lua, "redis.register_function can only be called on FUNCTION LOAD command");
   Registration made;
   if (const char* error = ReadRegistration(lua, made); error != nullptr) return RaiseError(lua, error);
-  if (!GoodName(made.name, made.name_size))
+  if (!GoodFunctionName({made.name, made.name_size}))
     return RaiseError(lua,
                       "Library names can only contain letters, numbers, or underscores(_) and must be at "
                       "least one character long");
