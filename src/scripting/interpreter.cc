@@ -286,11 +286,6 @@ void Interpreter::Answer(protocol::ReplyWriter& reply, bool& counted, Called how
   Discard();
 }
 
-int Interpreter::RenewProtected(lua_State* lua) {
-  RenewCjson(lua);
-  return 0;
-}
-
 void Interpreter::Discard() {
   out_of_memory_ = false;
   // The place is there already: nothing is allocated, and no error can be raised.
@@ -299,10 +294,7 @@ void Interpreter::Discard() {
   lua_settop(lua_, 0);
   // Near the limit an allocation would fail before the collector has got round to what is left of this run.
   if (memory_ > kMemoryMax / 4) lua_gc(lua_, LUA_GCCOLLECT, 0);
-  if (std::exchange(libraries_changed_, false)) {
-    lua_cpcall(lua_, &Interpreter::RenewProtected, nullptr);
-    lua_settop(lua_, 0);
-  }
+  cjson_settings_ = {};
 }
 
 // --- while it runs

@@ -31,6 +31,7 @@
 #include "dispatch/scripts.h"
 #include "dispatch/session.h"
 #include "protocol/reply_writer.h"
+#include "scripting/lua_cjson.h"
 
 struct lua_State;
 struct lua_Debug;
@@ -107,7 +108,8 @@ class Interpreter {
   void SeedDraws(uint32_t seed) { drawn_ = (uint64_t{seed} << 16) | 0x330E; }
   // While a library is loaded.
   std::vector<RegisteredFunction>* registered() { return registered_; }
-  void MarkLibrariesChanged() { libraries_changed_ = true; }
+  // Of cjson. What a script changes in them counts for itself only.
+  CjsonSettings& cjson_settings() { return cjson_settings_; }
   // Raises the error that puts an end to a script.
   int RaiseEnd(lua_State* lua);
   // Asked now and then by whatever takes long. Raises an error when the script has to end.
@@ -123,7 +125,6 @@ class Interpreter {
   static int LoadProtected(lua_State* lua);
   static int OpenProtected(lua_State* lua);
   static int RestoreProtected(lua_State* lua);
-  static int RenewProtected(lua_State* lua);
   bool ValueKeepsState(std::vector<const void*>& seen);
   void WriteError(protocol::ReplyWriter& reply, std::string_view text, std::string_view source, int line);
   bool GatherArguments(lua_State* lua);
@@ -140,7 +141,7 @@ class Interpreter {
   int result_ = 0;  // where the result waits to be written: a reference
   bool ending_ = false;
   bool out_of_memory_ = false;
-  bool libraries_changed_ = false;  // settings of cjson, which must not reach the next script
+  CjsonSettings cjson_settings_;
   std::vector<RegisteredFunction>* registered_ = nullptr;
   int64_t load_deadline_ = 0;  // of a library; 0: none is loaded
   // Of the command that is called.

@@ -1,12 +1,11 @@
 // string.find, match, gmatch and gsub of Lua 5.1, safe against hostile patterns.
 #pragma once
 
+#include "scripting/step_hook.h"
+
 struct lua_State;
 
 namespace cinnabar::scripting {
-
-// Called within long matches. May raise a Lua error; otherwise leaves the Lua stack as it was.
-using StepHook = void (*)(lua_State*);
 
 // Characters looked at between two calls of the hook: about a millisecond of work.
 inline constexpr int kStepsBetweenHooks = 100'000;

@@ -4,13 +4,13 @@
 
 #include <cstring>
 
+#include "scripting/lua_cjson.h"
 #include "scripting/lua_cmsgpack.h"
 #include "scripting/lua_patterns.h"
 #include "scripting/lua_struct.h"
 #include "scripting/redis_api.h"
 
 extern "C" {
-#include <lua5.1/lua-cjson.h>
 int luaopen_bit(lua_State* lua);
 }
 
@@ -274,7 +274,7 @@ int ToHex(lua_State* lua) {
   return 1;
 }
 
-void MatchStep(lua_State* lua) {
+void TickOfLibrary(lua_State* lua) {
   Interpreter::Of(lua).Tick(lua);
 }
 
@@ -300,32 +300,6 @@ void Open(lua_State* lua, lua_CFunction open, const char* name) {
   lua_setglobal(lua, name);
 }
 
-// The settings of cjson outlive a run, unless somebody puts them back.
-// The wrapper has the upvalue of the original, its settings, and the original behind it: so it is called as
-// if it were called itself, and messages name it.
-int ChangeCjson(lua_State* lua) {
-  Interpreter::Of(lua).MarkLibrariesChanged();
-  return reinterpret_cast<lua_CFunction>(lua_touserdata(lua, lua_upvalueindex(2)))(lua);
-}
-
-// Pushes a new cjson behind a shield.
-void PushCjson(lua_State* lua) {
-  lua_pushcfunction(lua, luaopen_cjson);
-  lua_pushliteral(lua, "cjson");
-  lua_call(lua, 1, 1);
-  for (const char* name :
-       {"encode_sparse_array", "encode_max_depth", "decode_max_depth", "encode_number_precision",
-        "encode_keep_buffer", "encode_invalid_numbers", "decode_invalid_numbers"}) {
-    lua_getfield(lua, -1, name);
-    lua_getupvalue(lua, -1, 1);
-    lua_pushlightuserdata(lua, reinterpret_cast<void*>(lua_tocfunction(lua, -2)));
-    lua_pushcclosure(lua, ChangeCjson, 2);
-    lua_setfield(lua, -3, name);
-    lua_pop(lua, 1);
-  }
-  Shield(lua);
-}
-
 void OpenLibraries(lua_State* lua) {
   Open(lua, luaopen_base, "");
   Open(lua, luaopen_table, LUA_TABLIBNAME);
@@ -335,7 +309,9 @@ void OpenLibraries(lua_State* lua) {
   Open(lua, luaopen_bit, "bit");
   Open(lua, OpenStruct, "struct");
   Open(lua, OpenCmsgpack, "cmsgpack");
-  ReplacePatterns(lua, MatchStep);
+  ReplacePatterns(lua, TickOfLibrary);
+  OpenCjson(lua, &Interpreter::Of(lua).cjson_settings(), TickOfLibrary);
+  lua_setglobal(lua, "cjson");
 }
 
 void HardenLibraries(lua_State* lua) {
@@ -380,13 +356,12 @@ void TakeBuiltins(lua_State* lua) {
   lua_setfield(lua, -2, "pairs");
   SetFunction(lua, "loadstring", LoadString);
   SetFunction(lua, "load", Load);
-  for (const char* name : {"string", "table", "math", "os", "coroutine", "bit", "struct", "cmsgpack"}) {
+  for (const char* name :
+       {"string", "table", "math", "os", "coroutine", "bit", "struct", "cmsgpack", "cjson"}) {
     lua_getglobal(lua, name);
     Shield(lua);
     lua_setfield(lua, -2, name);
   }
-  PushCjson(lua);
-  lua_setfield(lua, -2, "cjson");
 }
 
 // All strings share a metatable.
@@ -464,11 +439,6 @@ void LookUpGlobalsAsUsual(lua_State* lua) {
   lua_pushlightuserdata(lua, const_cast<char*>(&kGlobals));
   lua_rawget(lua, LUA_REGISTRYINDEX);
   LookUpGlobalsIn(lua);
-}
-
-void RenewCjson(lua_State* lua) {
-  PushCjson(lua);
-  SetGlobal(lua, "cjson");
 }
 
 void FillSandbox(lua_State* lua, Interpreter::Kind kind) {

@@ -33,7 +33,5 @@ void SetGlobal(lua_State* lua, const char* name);
 // While a library is loaded its globals are those of the table on top, which is popped.
 void LookUpGlobalsIn(lua_State* lua);
 void LookUpGlobalsAsUsual(lua_State* lua);
-// cjson as it is at first: its settings belong to one script.
-void RenewCjson(lua_State* lua);
 
 }  // namespace cinnabar::scripting

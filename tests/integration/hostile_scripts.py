@@ -3,7 +3,7 @@
 answered, and memory is back where it was.
 
     hostile_scripts.py [PART]                   repeats a part
-    SEED=n hostile_scripts.py                   repeats its choices
+    SEED=n hostile_scripts.py                   repeats its choices (and with CINNABAR_PRESET=tsan those of a sanitizer)
     BOMBS=all hostile_scripts.py memory_bombs   plays all of them
 """
 
@@ -20,6 +20,7 @@ from checks import Skipped, run_parts  # noqa: E402
 from rdb_payloads import crc64  # noqa: E402
 from replicating import OURS, SEED, Host, figures, ours_is_tested, pipelined  # noqa: E402
 from resp_client import ErrorReply, RawClient  # noqa: E402
+from sanitized import PRESET, share  # noqa: E402
 from script_cases import functions, hostile, sandbox  # noqa: E402
 from server_process import wait_until  # noqa: E402
 
@@ -64,6 +65,9 @@ LOOPS_THAT_CATCH = [
     "string.find(('a'):rep(1000), ('a*'):rep(20) .. 'b')",
     "while true do pcall(string.find, ('a'):rep(1000), ('.-'):rep(20) .. 'b') end", "string.match(('('):rep(10000000), '%b()')",
     "while true do pcall(load, function() return ' ' end) end", "local function f() while true do xpcall(f, f) end end f()",
+    "local t = {1} for i = 1, 60 do t = {t, t} end return cjson.encode(t)",
+    "local t = {1} for i = 1, 60 do t = {a = t, b = t} end while true do pcall(cjson.encode, t) end",
+    "local s = '[' .. ('[],'):rep(1e6) .. '0]' while true do pcall(cjson.decode, s) end",
     "while true do pcall(pcall, pcall, coroutine.wrap(function() while true do pcall(error) end end)) end",
 ]
 
@@ -84,9 +88,13 @@ BOMBS = [
     "return #string.format(('%s'):rep(200), unpack((function() local t = {} for i = 1, 200 do t[i] = ('x'):rep(1e7) end return t end)()))",
     "local t = {} for i = 1, math.huge do t[i] = loadstring('return ' .. i) end",
     "local s = '[1' for i = 1, 26 do s = s .. ',' .. s:sub(2) end return #cjson.decode(s .. ']')",
-    
+    "local t = {('x'):rep(1e6)} for i = 1, 30 do t = {t, t} end return #cjson.encode(t)",
     "local t = {('x'):rep(1e6)} for i = 1, 12 do t = {t, t} end return #cmsgpack.pack(t)",
-    
+    "local t = {} for i = 1, 60 do t = {t, t} end return #cjson.encode(t)",
+    "local t = {('\\0'):rep(1e5)} for i = 1, 30 do t = {a = t, b = t} end return #cjson.encode(t)",
+    "cjson.encode_sparse_array(true, 0) return #cjson.encode({[2^31-1] = 1})",
+    "return #cjson.decode('[' .. ('{},'):rep(1e7) .. '1]')",
+    "local t = {} for i = 1, 1e6 do t[i] = '\"k' .. i .. '\":[[]]' end local s = '{' .. table.concat(t, ',') .. '}' t = {} for i = 1, math.huge do t[i] = cjson.decode(s) end",
     "return #struct.pack(('x'):rep(1e6):rep(1e4))",
     "while true do local ok, e = pcall(function() local s = 'x' while true do s = s .. s end end) if not ok then return e end end",
     "local ok, e = pcall(function() local t = {} for i = 1, math.huge do t[i] = {i} end end) return {tostring(ok), tostring(e)}",
@@ -160,7 +168,7 @@ def endless_loops(checks):
     """Each can be killed; its client learns it, and goes on."""
     with Host(OURS, ["--busy-reply-threshold", "1"]) as server, server.client() as one, server.client() as other:
         before = used(other)
-        for text in LOOPS + (LOOPS_THAT_CATCH if ours_is_tested() else []):
+        for text in share(LOOPS + (LOOPS_THAT_CATCH if ours_is_tested() else []), SEED):
             one.send("EVAL", text, 0)
             killed = wait_until(lambda: other.call("SCRIPT", "KILL") == b"OK", 30)
             if not checks.true(f"{text}: can be killed", killed, other.call("SCRIPT", "KILL")):
@@ -177,6 +185,8 @@ def memory_bombs(checks):
     """An error that says so, while others are answered; and not all memory of the machine."""
     if not ours_is_tested():
         raise Skipped("stock redis-server sets scripts no limit of memory")
+    if PRESET == "tsan":
+        raise Skipped("TSan takes several times the memory itself")
     # All of them take minutes; a few, drawn by the seed, are played each time.
     texts = BOMBS if os.environ.get("BOMBS") == "all" else random.Random(f"{SEED} bombs").sample(BOMBS, 3)
     print(f"    repeat with SEED={SEED} hostile_scripts.py memory_bombs")
@@ -199,7 +209,8 @@ def memory_bombs(checks):
 
 def deep_ends(checks):
     """What is too deep for the interpreter, too hard to match, or no error at all."""
-    texts = hostile.RECURSION + hostile.ENDLESS + hostile.PATTERNS + hostile.SORTS + (OURS_ONLY if ours_is_tested() else [])
+    texts = share(hostile.RECURSION + hostile.ENDLESS + hostile.PATTERNS + hostile.SORTS +
+        (OURS_ONLY if ours_is_tested() else []), SEED)
     with Host(OURS) as server, server.client() as other:
         before = used(other)
         for text in texts:
@@ -232,7 +243,7 @@ def huge_replies(checks):
 def escapes(checks):
     """Whatever is tried to reach others through what scripts share, from scripts and from functions."""
     with Host(OURS, threads=2) as server, server.client() as one, server.client() as other:
-        touched = sandbox.TOUCHED + sandbox.OF_OS
+        touched = share(sandbox.TOUCHED + sandbox.OF_OS, SEED)
         for text in touched + [f"pcall(function() {text} end)" for text in touched]:
             one.call("EVAL", text, 1, "k", "v")
             one.call("FUNCTION", "LOAD", "REPLACE",
@@ -296,7 +307,8 @@ def random_bytes(checks):
     chance = random.Random(f"{SEED} bytes")
     letters = [bytes(range(256)), b"bBhHiIlLfdsxc<>=!0123456789 ", b"[]{},:\"\\u0019eE+-.truefalsn ", b"%abcdsxq()[]^$*+-?.0159",
         bytes(range(0x80, 0xe0))]
-    blobs = BLOBS + [bytes(chance.choice(alphabet) for _ in range(chance.randrange(40))) for alphabet in letters for _ in range(300)]
+    blobs = share(BLOBS + [bytes(chance.choice(alphabet) for _ in range(chance.randrange(40))) for alphabet in letters
+        for _ in range(300)], SEED)
     with Host(OURS) as server, server.client(timeout=120) as client:
         before = used(client)
         print(f"    repeat with SEED={SEED} hostile_scripts.py random_bytes")

@@ -15,7 +15,9 @@ ENCODED = [
     "{[true]=1}", "{[{}]=1}", "{{}}", "{{},{}}", "{a={b={c={}}}}", "cjson.null", "{cjson.null}", "{a=cjson.null}", "print",
     "{print}", "{a=print}", "coroutine.create(print)", "1/0", "-1/0", "0/0",
     "{1/0}", "{['\\0']=1}", "{['a\"']=1}", "{[2^53]='x'}", "setmetatable({1}, {__index={2}})", "('x'):rep(5000)",
-    "{1,2,{3,{4,{5}}}}", "{true,false}",
+    "{1,2,{3,{4,{5}}}}", "{true,false}", "{[2^31]='x'}", "{[2^31]='x',[1]='y'}", "{[2^31]='x',[1]='y',[7]=5}", "{[2^31-1]='x'}",
+    "{[1/0]='x'}", "{[-1/0]='x'}", "{[1e300]='x'}", "{[10]=1}", "{[0.1]=0}", "{['']=1}", "'/\\127\\128'", "('\"'):rep(2000)",
+    "('x'):rep(1021) .. '\\1'", "('x'):rep(100000)", "99999999999999", "-99999999999999", "1e14", "5e-324", "-2.5e-7",
 ]
 DECODED = [
     "", " ", "null", "true", "false", "nul", "tru", "True", "0", "-0", "1", "-1", "1.5", "1e3", "1E+3", "-1.5e-3", "01", "1.",
@@ -29,7 +31,12 @@ DECODED = [
     '{"a":{"b":{"c":[1,{"d":2}]}}}', "1 2", "1,2", "[1] x", "null null", "/* c */ 1", "// c", "\\0", "1\\0", '"\\0"',
     "\\239\\187\\1911", "[1,2", '{"a":1', '{"a":1 "b":2}', "tru e", "[true,false,null]",
     "-", "e1", "1e1e1", "1.2.3", "\\255", '"\\255"', "[" + "1," * 300 + "1]", " \\t\\r\\n 1 \\n", "[1e1,1E1,1e+1,1e-1]",
-    '"\\\\/\\\\b\\\\f\\\\r"', "12a", "[12a]", '{"a":12a}', "truex", "[nullx]",
+    '"\\\\/\\\\b\\\\f\\\\r"', "12a", "[12a]", '{"a":12a}', "truex", "[nullx]", "-x", "-+1", "+.5", "+x", "1.e2", "0XfF", "0x", "0x1p4", "-.5", "nan(12)",
+    "nanny", "info", "iNF", "-1e400", "1e-400", "123456789012345", "1234567890123456", "9007199254740993", "1" * 400,
+    "0." + "3" * 400, '"\\\\ud83d\\\\xde00"', '"\\\\ud83d\\\\ude0"', '"\\\\ud83d\\\\ud83d"', '"\\\\U0041"', '"\\\\u00g0"', '"\\\\uffff\\\\u07ff\\\\u0800\\\\u007f"',
+    '"\\\\uDBFF\\\\uDFFF"', '"' + "x\\\\n" * 2000 + '"', '"' + "\\\\ud83d\\\\ude00" * 400 + '"', '[1 "a"]', '[1 "a\\\\x"]', '[1 "a]', "[1 {]", "[1 []]",
+    "[1 null]", "[1 true]", "[1 :]", "[1 }", "[1 -]", "[1 nan]", "[1 x]", '{"a":1]', '{"a" 1}', "{,}", '{"a\\\\x":1}', "{null:1}",
+    "{[]:1}", '{"a":1,null}', "12\\0 1", "[1\\0]", '"a\\0b"', '"ab\\0cd"', "\\0 1", "1\\0 1", "\\v1",
 ]
 NUMBER_TEXTS = ["0.1", "1e21", "1e20", "123456789012345", "1234567890123456", "0.30000000000000004", "5e-324",
     "1.7976931348623157e308", "100", "1e2", "-1e-7", "9007199254740993"]
@@ -59,20 +66,20 @@ CJSON = cases("cjson", [f"return cjson.encode({value})" for value in ENCODED] + 
 
 SETTINGS = [
     ("encode_sparse_array", ["", "true", "false", "true, 2", "true, 2, 3", "false, 0", "true, 0, 0", "true, -1", "'x'",
-    "true, 1.5", "true, 1, 2, 3", "nil", "1"],
+    "true, 1.5", "true, 1, 2, 3", "nil", "1", "'on', 3, 4", "'off'", "'null'", "true, 1, -1", "nil, 5", "true, 2^31", "{}"],
      ["{1,nil,3}", "{[1]=1,[5]=5}", "{[20]=1}", "{[1]=1,[100]=2}", "{nil,2}"]),
-    ("encode_max_depth", ["", "1", "2", "0", "-1", "5", "'x'", "1000", "1.5", "1, 2"], ["{}", "{{}}", "{{{}}}", "{{{{{{}}}}}}"]),
+    ("encode_max_depth", ["", "1", "2", "0", "-1", "5", "'x'", "1000", "1.5", "1, 2", "'3'", "2^31"], ["{}", "{{}}", "{{{}}}", "{{{{{{}}}}}}"]),
     ("encode_number_precision", ["", "1", "3", "14", "16", "17", "0", "-1", "'x'", "20", "1.5"],
-    ["0.1", "1/3", "123456.789", "1e15", "2^53"]),
+    ["0.1", "1/3", "123456.789", "1e15", "2^53", "999", "1000", "-0.00012345"]),
     ("encode_keep_buffer", ["", "true", "false", "1", "'x'", "nil", "'on'"], ["{1}", "'abc'"]),
     ("encode_invalid_numbers", ["", "true", "false", "'null'", "'x'", "nil", "1", "'on'", "'off'"],
-    ["1/0", "-1/0", "0/0", "{1/0, 0/0}"]),
+    ["1/0", "-1/0", "0/0", "{1/0, 0/0}", "{[1/0] = 1}"]),
 ]
 DECODE_SETTINGS = [
     ("decode_max_depth", ["", "1", "2", "0", "-1", "5", "'x'", "1000", "1.5"],
     ["[]", "[[]]", "[[[]]]", '{"a":{"b":{}}}', "[[[[[[]]]]]]"]),
-    ("decode_invalid_numbers", ["", "true", "false", "'null'", "'x'", "nil", "1"],
-    ["nan", "inf", "-inf", "0x10", "[NaN]", "Infinity", "01"]),
+    ("decode_invalid_numbers", ["", "true", "false", "'null'", "'x'", "nil", "1", "'on'", "'off'"],
+    ["nan", "inf", "-inf", "0x10", "[NaN]", "Infinity", "01", "-01", "00", "-0.5", "-.5", "+1", "-", "i", "[1 nan]", "[1 01]"]),
     ("decode_array_with_array_mt", ["", "true", "false"], ["[]"]),
     ("encode_empty_table_as_object", ["", "true", "false"], ["[]"]),
     ("encode_escape_forward_slash", ["", "true", "false"], ["[]"]),
@@ -87,7 +94,12 @@ def setting(name, value, function, uses):
                      f"r[i] = tostring(ok) .. ' ' .. show(e) end r[#r + 1] = show({{cjson.{name}()}}) return r"), FORGET]
 
 
-CJSON_SETTINGS = cases("cjson setting", [setting(name, value, "encode", uses) for name, values,
+NEW = ["local n = cjson.new(1, 2, 3) n.encode_max_depth(1) return {cjson.encode_max_depth(), n.encode_max_depth(), n.new().encode_max_depth()}",
+    "local names = {} for name in pairs(cjson.new()) do names[#names + 1] = name end return names",
+    "local n = cjson.new() n.encode_number_precision(3) return {n.encode(1/3), cjson.encode(1/3)}",
+    "local n = cjson.new() n.decode_max_depth(1) return {pcall(n.decode, '[[]]')}",
+    "return {pcall(cjson.encode_max_depth, 0)}", "return {pcall(cjson.encode)}"]
+CJSON_SETTINGS = cases("cjson setting", NEW + [setting(name, value, "encode", uses) for name, values,
     uses in SETTINGS for value in values] + [
     setting(name, value, "decode", [f"'{use}'" for use in uses]) for name, values, uses in DECODE_SETTINGS for value in values])
 
@@ -172,6 +184,32 @@ def made_json(seed, count=600):
     choose = random.Random(f"{seed} json")
     return together("made json",
         [f"{SHOW} local ok, v = pcall(cjson.decode, '{damaged(json_text(choose), choose)}') return {{show(v), ok and cjson.encode(v) or 'no'}}" for _ in range(count)])
+
+
+def made_values(seed, count=600):
+    """Lua values at random, with settings at random, through cjson and back."""
+    choose = random.Random(f"{seed} values")
+    settings = ["encode_sparse_array(true, 2, 3)", "encode_sparse_array(false, 1, 0)", "encode_number_precision(5)",
+        "encode_invalid_numbers('null')", "encode_invalid_numbers(true)", "decode_invalid_numbers(false)", "encode_max_depth(3)",
+        "decode_max_depth(3)", "encode_keep_buffer(false)"]
+    return together("made values", [
+        f"{SHOW} local n = cjson.new() n.{choose.choice(settings)} n.{choose.choice(settings)} local ok, text = pcall(n.encode, {value_text(choose)}) "
+        "return {text, ok and show({pcall(n.decode, text)}) or 'no'}" for _ in range(count)])
+
+
+def value_text(choose, depth=0):
+    kind = choose.randrange(7 if depth < 4 else 4)
+    if kind == 0:
+        return choose.choice(["true", "false", "cjson.null", "1/0", "-1/0", "tostring" if choose.random() < 0.1 else "0/0"])
+    if kind == 1:
+        return choose.choice([str(choose.randrange(-10**6, 10**6)), repr(choose.uniform(-1, 1)), str(choose.randrange(2**64)),
+            f"{choose.randrange(-99, 99)}e{choose.randrange(-30, 30)}"])
+    if kind in (2, 3):
+        return "'" + "".join(f"\\{choose.randrange(256):03}" for _ in range(choose.randrange(8))) + "'"
+    if kind in (4, 5):
+        return "{" + ", ".join(choose.choice(["nil", value_text(choose, depth + 1)]) for _ in range(choose.randrange(6))) + "}"
+    keys = ["'a'", "'b'", "'key'", "1", "2", "3", "7", "20", "0", "-1", "1.5", "2^31", "1/0", "true"]
+    return "{" + ", ".join(f"[{choose.choice(keys[:choose.choice([3, 8, 14])])}] = {value_text(choose, depth + 1)}" for _ in range(choose.randrange(5))) + "}"
 
 
 def json_text(choose, depth=0):
