@@ -233,10 +233,18 @@ def messages_arrive(checks):
 
         publisher.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
 
-        def too_much(_):
-            publisher.call("PUBLISH", "channel", b"x" * 4_000_000)
-            return "overcoming of output buffer limits" in server.log_text()
-        checks.true("who reads nothing is let go meanwhile", any(during(one, too_much)), server.log_text())
+        def let_go_meanwhile():
+            text = "overcoming of output buffer limits"
+            before = server.log_text().count(text)
+            with server.client() as idle:
+                idle.call("SUBSCRIBE", "channel")
+
+                def too_much(_):
+                    publisher.call("PUBLISH", "channel", b"x" * 4_000_000)
+                    return server.log_text().count(text) > before
+                return any(during(one, too_much))
+        # On a busy machine a command may be over before much was published.
+        checks.true("who reads nothing is let go meanwhile", any(let_go_meanwhile() for _ in range(5)), server.log_text())
 
 
 def quit_lets_go(checks):

@@ -21,6 +21,7 @@ from fake_peers import FakeReplica  # noqa: E402
 from replicating import (OURS, SEED, THEIRS, Crew, Host, figures, in_step, is_up, place, pipelined,  # noqa: E402
                          same_data, went_well)
 from resp_client import ErrorReply, Received  # noqa: E402
+from sanitized import share  # noqa: E402
 from script_cases.effects import CHOSEN, HEAD, LIBRARY, SCENARIOS, SEEN, STREAMS  # noqa: E402
 from server_process import wait_until  # noqa: E402
 
@@ -64,7 +65,7 @@ def left_by(make, threads, requests, end):
 def streams(checks):
     """One effect stands alone, several are one group of MULTI and EXEC, what reads only leaves nothing."""
     end = (b"SET", b"the", b"end")
-    for number, requests in enumerate(STREAMS + CHOSEN):
+    for number, requests in share(list(enumerate(STREAMS + CHOSEN)), SEED):
         expected = left_by(THEIRS, 1, requests, end)
         for threads in (1, 4):
             got = left_by(OURS, threads, requests, end)
@@ -97,7 +98,7 @@ def played(server, resp, scenario):
 
 
 def scenarios(checks):
-    for name, scenario in SCENARIOS.items():
+    for name, scenario in share(list(SCENARIOS.items()), SEED):
         for resp in (2, 3):
             with Host(THEIRS) as stock:
                 expected = played(stock, resp, scenario)

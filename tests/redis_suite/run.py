@@ -9,7 +9,7 @@
     --jobs N                    units at a time (default 2)
     --keep                      keep the units' copies of the tree, with the servers' logs
 
-Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 400 seconds.
+Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 600 seconds.
 
 Score files, both beside this program:
     expected_pass.txt   `[unit]` and below it the tests that must pass, one line for each time a test runs
@@ -41,7 +41,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "redis_suite"
 EXPECTED = HERE / "expected_pass.txt"
 SKIPPED = HERE / "skipped.txt"
-UNIT_SECONDS_MAX = 400
+UNIT_SECONDS_MAX = 600
 COMPAT_VERSION = "7.0"
 # Tests of these units send on one connection, then on another, without waiting for the first to be served, and expect
 # the order of sending. Only one thread that serves both keeps it, so these run with one.
