@@ -3,8 +3,14 @@
 // The allocators of release builds look after their own locks when a process forks. That of
 // AddressSanitizer in GCC 12 does not: a child that is made while another thread allocates finds a lock taken
 // for ever and hangs at its first allocation. In such builds a thread that works beside the one that forks
-// holds a ForkShelter meanwhile; in all others it does nothing.
+// holds a ForkShelter meanwhile; in all others it does nothing. A thread that is being born allocates as
+// well, so such threads are started with StartThread.
 #pragma once
+
+#include <latch>
+#include <memory>
+#include <thread>
+#include <utility>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <shared_mutex>
@@ -47,5 +53,17 @@ class ForkGuard {
   ForkGuard(const ForkGuard&) = delete;
   ForkGuard& operator=(const ForkGuard&) = delete;
 };
+
+// Returns when the thread runs.
+template <typename Work>
+std::thread StartThread(Work work) {
+  const auto runs = std::make_shared<std::latch>(1);
+  std::thread thread([runs, work = std::move(work)]() mutable {
+    runs->count_down();
+    work();
+  });
+  runs->wait();
+  return thread;
+}
 
 }  // namespace cinnabar::os

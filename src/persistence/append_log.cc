@@ -62,8 +62,8 @@ AppendLog::File::~File() {
 AppendLog::AppendLog(Listener& listener, os::MemoryMeter* meter)
     : listener_(listener),
       meter_(meter),
-      writer_([this] { RunWriter(); }),
-      syncer_([this] { RunSyncer(); }) {}
+      writer_(os::StartThread([this] { RunWriter(); })),
+      syncer_(os::StartThread([this] { RunSyncer(); })) {}
 
 AppendLog::~AppendLog() {
   {

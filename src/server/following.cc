@@ -13,11 +13,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "config/config.h"
 #include "net/socket.h"
+#include "os/fork_shelter.h"
 
 namespace cinnabar::server {
 
@@ -119,7 +119,8 @@ void Following::Connect() {
 void Following::BeginLookup() {
   lookup_at_ = Now();
   lookups_.push_back(std::make_shared<Lookup>());
-  std::thread([lookup = lookups_.back(), host = host_] {
+  os::StartThread([lookup = lookups_.back(), host = host_] {
+    os::ForkShelter shelter;
     lookup->answer = Resolve(host);
     lookup->done.store(true, std::memory_order_release);
   }).detach();

@@ -4,7 +4,7 @@
 
 namespace cinnabar::server {
 
-Worker::Worker(os::MemoryMeter& meter) : thread_([this, &meter] { Run(meter); }) {}
+Worker::Worker(os::MemoryMeter& meter) : thread_(os::StartThread([this, &meter] { Run(meter); })) {}
 
 Worker::~Worker() {
   {
