@@ -151,6 +151,7 @@ class Connection final : private dispatch::ArgumentLender {
   // a part of the output could not be sent.
   uint32_t wanted = net::kReadable;
   uint32_t reported = net::kReadable;  // what the reactor was asked for: also what the transport needs
+  bool ignored = false;                // the reactor does not know it at present: its client has hung up
   // Somebody else has closed it, in whatever state it is: no longer counted nor shown. Set with the world
   // stopped; the core closes it when it attends to it.
   bool doomed = false;

@@ -246,6 +246,8 @@ class Core final : private dispatch::Bystanders {
     Want(connection, connection.wanted & ~uint32_t{net::kReadable});
   }
   void StartReading(Connection& connection) { Want(connection, connection.wanted | net::kReadable); }
+  // The reactor tells nothing of it before something else is wanted than now.
+  void Ignore(Connection& connection);
   void Close(Connection& connection);
   void GiveUpShared(Connection& connection);
   void CloseDelayed();

@@ -89,6 +89,8 @@ void Core::Reopen(Connection& connection) {
   if (connection.state() == State::kClosing) return;
   connection.Become(State::kOpen);
   StartReading(connection);
+  if (connection.ignored) [[unlikely]]
+    Report(connection);
 }
 
 void Core::Resume(const dispatch::BlockedCall& call) {
@@ -134,7 +136,19 @@ void Core::ReadPending(Connection& connection) {
 
 void Core::Report(Connection& connection) {
   connection.reported = connection.transport->Interest(connection.wanted);
-  reactor_->Change(connection.transport->fd(), connection.reported, &connection);
+  const int fd = connection.transport->fd();
+  if (!std::exchange(connection.ignored, false)) [[likely]]
+    return reactor_->Change(fd, connection.reported, &connection);
+  if (const Status added = reactor_->Add(fd, connection.reported, &connection); !added) {
+    services_.log.Warning("{}", added.error().message);
+    connection.session.closing = Closing::kNow;
+  }
+}
+
+void Core::Ignore(Connection& connection) {
+  StopReading(connection);
+  reactor_->Remove(connection.transport->fd());
+  connection.ignored = true;
 }
 
 void Core::Close(Connection& connection) {

@@ -108,8 +108,12 @@ void Core::ProcessChunk(std::span<net::Event> events) {
       // It was postponed until other cores have caught up, which takes no time as a rule: only now is the
       // reactor told not to report it.
       StopReading(connection);
+    } else if (connection.state() == State::kPostponed &&
+               services_.pause.mode == dispatch::PauseMode::kNone) {
+      // A request that has arrived is executed, whoever is in the way and wherever its client is by then.
+      Ignore(connection);
     } else if (connection.state() != State::kSuspended) {
-      // The client hung up while its request was put off or blocked: the request is dropped.
+      // The client hung up while its request was blocked, or put off by CLIENT PAUSE: the request is dropped.
       Close(connection);
     }
   }
