@@ -55,6 +55,7 @@ void Core::Adopt(net::Accepted accepted) {
   session.facts.local = std::move(accepted.local);
   session.created = session.last_active = dispatcher_.core().now;
   session.authenticated = services_.settings.security.requirepass.empty();
+  connection->reply_peak = session.output.fixed_capacity();  // it keeps its size until replies have been seen
   connection->reply_peak_at = dispatcher_.core().now;
   session.reply.set_digits(dispatcher_.digits());
   if (Status added = reactor_->Add(accepted.fd, net::kReadable, connection.get()); !added) {
