@@ -121,7 +121,7 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
   if (state_ == State::kClient) return Replconf::kSilent;
   const auto offset = ParseInt64(argv[1]);
   if (!offset || *offset < 0) return Replconf::kSilent;
-  acknowledged_at_ = now;
+  NoteHeard(now);
   // Before it is online it has nothing to acknowledge.
   if (state_ != State::kOnline) return Replconf::kSilent;
   // More than was sent cannot be true.
@@ -209,7 +209,7 @@ PrimaryLink::Answer PrimaryLink::OnSync(const PrimarySide& side, Millis now) {
 
 void PrimaryLink::GoOnline(Millis now) {
   state_ = State::kOnline;
-  acknowledged_at_ = now;
+  NoteHeard(now);
   member_ = quorum_.Add(acknowledged_);
   if (disk_quorum_ != nullptr) disk_member_ = disk_quorum_->Add(acknowledged_on_disk_);
 }

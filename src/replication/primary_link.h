@@ -29,6 +29,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -128,7 +129,7 @@ class PrimaryLink {
   bool asked_to_continue() const { return asked_to_continue_; }
 
   // An empty line: what a replica sends while it loads, to be heard.
-  void OnNewline(Millis now) { acknowledged_at_ = now; }
+  void OnNewline(Millis now) { NoteHeard(now); }
   // Some of the payload has left.
   void OnProgress(Millis now) { progress_at_ = now; }
   // kSendBulk: the whole file has left. Afterwards online, or kTransmitted: then close.
@@ -162,9 +163,10 @@ class PrimaryLink {
   StreamOffset acknowledged_on_disk() const { return acknowledged_on_disk_; }
   // Seconds since the last acknowledgement; 0 while not online.
   int64_t LagSeconds(Millis now) const;
-  // For min-replicas-to-write.
+  // For min-replicas-to-write. Any thread, while the link lives.
   bool Good(Millis now, int64_t lag_seconds_max) const {
-    return state_ == State::kOnline && LagSeconds(now) <= lag_seconds_max;
+    const Millis heard_at = heard_online_at_.load(std::memory_order_relaxed);
+    return heard_at != kNever && (now - heard_at) / kMillisPerSecond <= lag_seconds_max;
   }
   // Bytes of the stream that wait for this link.
   uint64_t pending_bytes() const { return cursor_ ? cursor_.pending_bytes() : 0; }
@@ -172,6 +174,10 @@ class PrimaryLink {
  private:
   friend class SnapshotSchedule;
 
+  void NoteHeard(Millis now) {
+    acknowledged_at_ = now;
+    if (state_ == State::kOnline) heard_online_at_.store(now, std::memory_order_relaxed);
+  }
   bool stream_flows() const { return state_ == State::kOnline && !stream_waits_for_ack_; }
   // nullopt: go on with the next option.
   std::optional<Replconf> TakeOption(std::string_view name, std::string_view value);
@@ -206,6 +212,8 @@ class PrimaryLink {
   StreamOffset acknowledged_ = 0;
   StreamOffset acknowledged_on_disk_ = 0;
   Millis acknowledged_at_ = 0;
+  static constexpr Millis kNever = -1;
+  std::atomic<Millis> heard_online_at_{kNever};  // acknowledged_at_ of a link that is online
   Millis progress_at_ = 0;
   Millis newline_at_ = 0;
   std::optional<Millis> over_soft_since_;

@@ -121,7 +121,6 @@ PrimaryLink::Settings ReplicaFeed::LinkSettings() const {
 
 std::string ReplicaFeed::Tick() {
   const PrimaryLink::Close close = link_.OnTick(Now(), LinkSettings());
-  Publish();
   switch (close) {
     case PrimaryLink::Close::kNo:
       return {};

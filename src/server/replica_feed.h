@@ -57,16 +57,8 @@ class ReplicaFeed final : public dispatch::Feed {
   void SendPayload(const SharedBytes& bytes);
   // Called on the session's core when there is room for more of them.
   void SetDrained(std::function<void()> drained) { drained_ = std::move(drained); }
-  // Lets other cores see how far it lags; after an acknowledgement, and now and then.
-  void Publish() {
-    const bool online = link_.state() == replication::PrimaryLink::State::kOnline;
-    lag_.store(online ? link_.LagSeconds(Now()) : -1, std::memory_order_relaxed);
-  }
   // For min-replicas-to-write. Any core, inside a batch.
-  bool Good(int64_t lag_seconds_max) const {
-    const int64_t lag = lag_.load(std::memory_order_relaxed);
-    return lag >= 0 && lag <= lag_seconds_max;
-  }
+  bool Good(int64_t lag_seconds_max) const { return link_.Good(Now(), lag_seconds_max); }
   // What of it has not left yet. Any thread.
   uint64_t payload_pending() const { return payload_pending_.load(std::memory_order_relaxed); }
 
@@ -95,8 +87,7 @@ class ReplicaFeed final : public dispatch::Feed {
   OutputBuffer payload_{OutputBuffer::kFixedBytesMin};
   std::atomic<uint64_t> payload_pending_{0};
   std::function<void()> drained_;
-  std::atomic<int64_t> lag_{-1};  // seconds; -1: not online
-  std::string after_payload_;     // text that came while some of the payload had not left
+  std::string after_payload_;  // text that came while some of the payload had not left
 };
 
 }  // namespace cinnabar::server

@@ -167,7 +167,6 @@ void Replicas::Configure(Session& session, std::span<const std::string_view> arg
   const auto outcome = feed.link().OnReplconf(argv, Now());
   feed.MoveText();
   if (outcome != PrimaryLink::Replconf::kAcknowledged) return;
-  feed.Publish();
   if (const size_t wanted = wanted_.load(std::memory_order_relaxed); wanted > 0)
     gate_.OnReplicas(applied_.Reached(wanted));
   // Who begins to wait after this sees the acknowledgement by itself (BlockedCalls::Block).
@@ -243,7 +242,6 @@ void Replicas::Register(ReplicaFeed& feed) {
   feeds_.push_back(&feed);
   feed.session().reply_mode = dispatch::ReplyMode::kOff;
   feed.SetDrained([this] { cores_[0]->Post([this] { pipe_.Resume(); }); });
-  feed.Publish();
   OfCore& core = of_core_[static_cast<size_t>(feed.session().facts.core)];
   core.sessions.push_back(feed.session().id);
   core.count.store(core.sessions.size(), std::memory_order_relaxed);

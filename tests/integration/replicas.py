@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from checks import Skipped, run_parts  # noqa: E402
 from replicating import (OURS, REFERENCE, SEED, THEIRS, Crew, Host, Proxy, figures, fill,  # noqa: E402
                          in_step, is_up, number, ours_is_tested, place, same_data, wait_until, went_well)
+from resp_client import ErrorReply  # noqa: E402
 from server_process import HOST  # noqa: E402
 from storm_writes import Storm  # noqa: E402
 
@@ -141,6 +142,22 @@ def cut_payloads(checks):
                 storm.stop()
                 went_well(checks, "writers", storm)
                 same_data(checks, "afterwards", primary, *replicas)
+
+
+def good_when_online(checks):
+    """Whoever sees a replica online may count on it: min-replicas-to-write does from that moment."""
+    for title, options in (("disk", DISK), ("diskless", DISKLESS)):
+        options = [*options, "--min-replicas-to-write", "1", "--min-replicas-max-lag", "3"]
+        with hosts((OURS, options, 2)) as (primary,), primary.client() as client:
+            for _ in range(5):
+                checks.true(f"{title}: without one", isinstance(client.call("SET", "k", "v"), ErrorReply))
+                with hosts((OURS,)) as (replica,):
+                    replica.follow(primary)
+                    while b"state=online" not in client.call("INFO", "replication"):
+                        pass
+                    checks.equal(f"{title}: with one", client.call("SET", "k", "v"), b"OK")
+                gone = wait_until(lambda: b"connected_slaves:0" in client.call("INFO", "replication"))
+                checks.true(f"{title}: it is gone", gone)
 
 
 def too_late(checks):
@@ -415,5 +432,5 @@ if __name__ == "__main__":
     print(f"SEED={SEED}", flush=True)
     if REFERENCE is None:
         sys.exit("this test needs redis-server")
-    sys.exit(run_parts([full_syncs, one_snapshot_for_many, cut_links, cut_payloads, too_late, chains, promotion,
+    sys.exit(run_parts([full_syncs, one_snapshot_for_many, cut_links, cut_payloads, good_when_online, too_late, chains, promotion,
                         wait_of_many, wait_for_disks, enough_replicas, roles, many_come_and_go]))
