@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+from time import monotonic
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -21,7 +22,7 @@ from checks import Skipped, run_parts  # noqa: E402
 from replicating import (OURS, REFERENCE, SEED, THEIRS, Crew, Host, Proxy, figures, fill,  # noqa: E402
                          in_step, is_up, number, ours_is_tested, place, same_data, wait_until, went_well)
 from resp_client import ErrorReply  # noqa: E402
-from server_process import HOST  # noqa: E402
+from server_process import HOST, SECONDS_MAX  # noqa: E402
 from storm_writes import Storm  # noqa: E402
 
 CUTS = 6
@@ -153,8 +154,9 @@ def good_when_online(checks):
                 checks.true(f"{title}: without one", isinstance(client.call("SET", "k", "v"), ErrorReply))
                 with hosts((OURS,)) as (replica,):
                     replica.follow(primary)
-                    while b"state=online" not in client.call("INFO", "replication"):
-                        pass
+                    limit = monotonic() + SECONDS_MAX
+                    while b"state=online" not in client.call("INFO", "replication") and monotonic() < limit:
+                        pass  # without a pause, which would give the primary time
                     checks.equal(f"{title}: with one", client.call("SET", "k", "v"), b"OK")
                 gone = wait_until(lambda: b"connected_slaves:0" in client.call("INFO", "replication"))
                 checks.true(f"{title}: it is gone", gone)
