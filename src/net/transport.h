@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "net/reactor.h"
 
@@ -48,7 +49,8 @@ class Transport {
   Transport() = default;
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
-  // Closes the descriptor, and sends nothing more.
+  // Closes the descriptor. A layer may say goodbye first, if that needs no wait; otherwise nothing more is
+  // sent.
   virtual ~Transport() = default;
 
   // REQUIRES: room is not empty. What is pending comes first, and then nothing is read from below.
@@ -61,6 +63,8 @@ class Transport {
   virtual void Shutdown() = 0;
   // To be given to a reactor.
   virtual int fd() const = 0;
+  // Why a layer has failed, for the log; empty where `error` says it all. Good until the next call.
+  virtual std::string_view problem() const { return {}; }
 
   size_t pending() const { return pending_; }
   bool unsent() const { return unsent_; }
