@@ -88,7 +88,8 @@ void LogMode(const config::Settings& settings, Logger& log) {
   const bool logo =
       settings.general.always_show_logo ||
       (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
-  if (!logo) return log.Notice("Running mode=standalone, port={}.", settings.network.port);
+  const int64_t port = settings.network.port != 0 ? settings.network.port : settings.tls.port;
+  if (!logo) return log.Notice("Running mode=standalone, port={}.", port);
   log.WriteRaw(LogLevel::kNotice,
                fmt::format("\n"
                            "     /\\        Cinnabar {} ({} bit)\n"
@@ -98,7 +99,7 @@ void LogMode(const config::Settings& settings, Logger& log) {
                            "    \\::/       PID: {}\n"
                            "     \\/\n\n",
                            kVersion, sizeof(void*) * 8, config::RedisVersion(settings.general.compat_version),
-                           settings.network.port, getpid()));
+                           port, getpid()));
 }
 
 // Nobody should believe in a promise of the configuration that is not kept.

@@ -150,7 +150,7 @@ std::expected<void, SetError> Config::Apply(const Settings& old, std::span<const
   };
   for (size_t i = 0; i < params.size(); ++i) {
     const Param* param = params[i];
-    if (FormatValue(*param, old) == FormatValue(*param, settings_)) continue;
+    if (!param->Has(kVolatile) && FormatValue(*param, old) == FormatValue(*param, settings_)) continue;
     for (RegisteredApplier& applier : appliers_) {
       bool concerned = std::ranges::find(applier.params, param) != applier.params.end();
       if (!concerned || std::ranges::find(done, &applier) != done.end()) continue;

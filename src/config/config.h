@@ -98,7 +98,8 @@ class Config {
 
   // CONFIG SET.
   std::expected<void, SetError> Set(std::span<const NameAndValue> pairs, SetContext context);
-  // Calls `applier` once after a successful CONFIG SET changed any of these parameters, appliers in the order
+  // Calls `applier` once after a successful CONFIG SET changed any of these parameters, or named again a file
+  // that one of them stands for, appliers in the order
   // in which the command names their parameters. Those that exist before Load run during it, after each line
   // that sets one of their parameters. REQUIRES: the names exist.
   void RegisterApplier(std::initializer_list<std::string_view> names, Applier applier);

@@ -16,6 +16,7 @@ Result<int> ListenUnix(const std::string& path, int mode, int backlog);
 struct Accepted {
   int fd = -1;
   bool unix_socket = false;
+  bool tls = false;  // what arrives is TLS: the listener's owner knows
   bool loopback = false;
   std::string peer;  // "address:port"; for a Unix socket "path:0"
   std::string local;

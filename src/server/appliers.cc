@@ -8,12 +8,23 @@ namespace cinnabar::server {
 
 using config::Settings;
 
-void Server::RegisterAppliers() {
-  config_.RegisterApplier({"port", "bind"}, [this](const Settings& old, Settings& now) -> Status {
+void Server::RegisterNetworkAppliers() {
+  config_.RegisterApplier({"tls-port"},
+                          [this](const Settings& old, Settings& now) { return tls_.Begin(old, now); });
+  config_.RegisterApplier({"tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file",
+                           "tls-client-key-file", "tls-client-key-file-pass", "tls-dh-params-file",
+                           "tls-ca-cert-file", "tls-ca-cert-dir", "tls-auth-clients", "tls-replication",
+                           "tls-protocols", "tls-ciphers", "tls-ciphersuites", "tls-prefer-server-ciphers",
+                           "tls-session-caching", "tls-session-cache-size", "tls-session-cache-timeout"},
+                          [this](const Settings&, Settings& now) { return tls_.Apply(now); });
+  config_.RegisterApplier({"port", "tls-port", "bind"}, [this](const Settings& old, Settings& now) -> Status {
     TRY_STATUS(listeners_.Apply(old, now));
     UpdateTitle();
     return {};
   });
+}
+
+void Server::RegisterAppliers() {
   config_.RegisterApplier(
       {"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking",
        "maxmemory", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "min-replicas-to-write",

@@ -8,6 +8,7 @@
 #include "dispatch/blocking.h"
 #include "server/following.h"
 #include "server/replicas.h"
+#include "server/tls_contexts.h"
 
 namespace cinnabar::server {
 namespace {
@@ -20,14 +21,20 @@ TransportFactory OrPlain(TransportFactory factory) {
 }  // namespace
 
 ClientDirectory::ClientDirectory(const Cores& cores, pubsub::Channels& channels, ClientMemory& client_memory,
-                                 const config::Settings& settings, Logger& log,
+                                 const config::Settings& settings, Logger& log, const TlsContexts& tls,
                                  TransportFactory make_transport)
     : cores_(cores),
       channels_(channels),
       client_memory_(client_memory),
       settings_(settings),
       log_(log),
+      tls_(tls),
       make_transport_(OrPlain(std::move(make_transport))) {}
+
+std::unique_ptr<net::Transport> ClientDirectory::MakeTransport(const net::Accepted& accepted) {
+  std::unique_ptr<net::Transport> transport = make_transport_(accepted.fd);
+  return accepted.tls ? tls_.OverAccepted(std::move(transport)) : std::move(transport);
+}
 
 void ClientDirectory::ForEach(const std::function<void(dispatch::Session&)>& visit) {
   std::vector<dispatch::Session*> sessions;

@@ -20,8 +20,10 @@ namespace cinnabar::server {
 
 class Following;
 class Replicas;
+class TlsContexts;
 
-// Makes the transport of an accepted connection and takes its descriptor over. On any core's thread.
+// Makes the transport of an accepted connection, below TLS, and takes its descriptor over. On any core's
+// thread.
 using TransportFactory = std::function<std::unique_ptr<net::Transport>(int fd)>;
 
 class ClientDirectory final : public dispatch::Clients, public CoreClients {
@@ -29,7 +31,8 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   // All must outlive this; `cores` must not change any more once one of them runs. An empty factory makes
   // plain sockets.
   ClientDirectory(const Cores& cores, pubsub::Channels& channels, ClientMemory& client_memory,
-                  const config::Settings& settings, Logger& log, TransportFactory make_transport);
+                  const config::Settings& settings, Logger& log, const TlsContexts& tls,
+                  TransportFactory make_transport);
 
   // Replication's part: replicas' connections, and our own to a primary, which clients see like a client.
   // Before the cores run; both must outlive the connections.
@@ -50,7 +53,7 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   // CoreClients:
   uint64_t NextClientId() override { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   const Cores& cores() const override { return cores_; }
-  std::unique_ptr<net::Transport> MakeTransport(int fd) override { return make_transport_(fd); }
+  std::unique_ptr<net::Transport> MakeTransport(const net::Accepted& accepted) override;
   void OnClosed(dispatch::Session& session) override;
   void OnGone(dispatch::Session& session) override;
   void EvictClients(int core) override;
@@ -66,6 +69,7 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   ClientMemory& client_memory_;
   const config::Settings& settings_;
   Logger& log_;
+  const TlsContexts& tls_;
   const TransportFactory make_transport_;
   std::atomic<uint64_t> next_client_id_{1};
   Replicas* replicas_ = nullptr;

@@ -60,7 +60,7 @@ class CoreClients {
   // All cores; complete before any of them runs.
   virtual const Cores& cores() const = 0;
   // Takes the descriptor over.
-  virtual std::unique_ptr<net::Transport> MakeTransport(int fd) = 0;
+  virtual std::unique_ptr<net::Transport> MakeTransport(const net::Accepted& accepted) = 0;
   virtual void OnClosed(dispatch::Session& session) = 0;
   // The session is about to be destroyed. Its core, inside the gate, no shard held and no command in the
   // middle.
@@ -122,8 +122,9 @@ class Core final : private dispatch::Bystanders {
   void WatchListener(int fd, ReadyHandler& handler, uint32_t events) {
     reactor_->Change(fd, events, &handler);
   }
-  // Takes an accepted connection over. Core thread.
-  void Adopt(net::Accepted accepted);
+  // Takes an accepted connection over. With a farewell it is not served: it gets these bytes as soon as it
+  // can take them, and is closed. Core thread.
+  void Adopt(net::Accepted accepted, std::string_view farewell = {});
 
   dispatch::Dispatcher& dispatcher() { return dispatcher_; }
   CoreFigures& figures() { return figures_; }
@@ -218,7 +219,9 @@ class Core final : private dispatch::Bystanders {
   void ProcessEvents(std::span<net::Event> events);
   void ProcessChunk(std::span<net::Event> events);
   bool HandledByListener(void* token);
+  bool MayGoOn(const Connection& connection);
   bool ReadInto(Connection& connection, size_t slot);
+  void LogFailure(const Connection& connection);
   void BeginTurn(Connection& connection, std::string_view input, bool borrowed);
   void ParseTurn(Turn& turn);
   void RunTurns();
@@ -291,6 +294,7 @@ class Core final : private dispatch::Bystanders {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::atomic<size_t> connection_count_{0};  // without those that are doomed
   std::vector<ListenerToken> listeners_;
+  int64_t handshakes_left_ = 0;  // steps that may still be done before other events are looked for
   Workspaces workspaces_;
   Waiting waiting_;
   HeldReplies held_;

@@ -42,10 +42,10 @@ constexpr size_t kInputRoomKept = 4096;
 
 }  // namespace
 
-void Core::Adopt(net::Accepted accepted) {
+void Core::Adopt(net::Accepted accepted, std::string_view farewell) {
   const uint64_t id = clients_.NextClientId();
   auto connection = std::make_unique<Connection>(id, OutputBuffer(OutputBuffer::kFixedBytesMax),
-                                                 clients_.MakeTransport(accepted.fd));
+                                                 clients_.MakeTransport(accepted));
   Session& session = connection->session;
   session.facts.fd = accepted.fd;
   session.facts.core = index_;
@@ -64,7 +64,11 @@ void Core::Adopt(net::Accepted accepted) {
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
   Weigh(*connection);
-  connections_.emplace(id, std::move(connection));
+  Connection& adopted = *connections_.emplace(id, std::move(connection)).first->second;
+  if (farewell.empty()) return;
+  session.output.Append(farewell);
+  session.closing = Closing::kAfterReply;
+  Flush(adopted);
 }
 
 Connection* Core::Find(uint64_t id) {

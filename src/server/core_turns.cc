@@ -60,6 +60,7 @@ bool SpeaksHttp(std::string_view command) {
 
 void Core::ProcessEvents(std::span<net::Event> events) {
   keyspace::WorldGate& gate = services_.keyspace.gate();
+  handshakes_left_ = services_.settings.network.max_new_tls_connections_per_cycle;
   while (!events.empty()) {
     const size_t count = std::min(events.size(), Workspace::kTurnsMax);
     kicks_.more_chunks = count < events.size();
@@ -102,6 +103,8 @@ void Core::ProcessChunk(std::span<net::Event> events) {
     if ((event.ready & net::kReadable) == 0) continue;
     if (connection.StandsIn(Place::kRunnable)) [[unlikely]]
       continue;  // its earlier requests come first, or a long pipeline would be gathered here as a whole
+    if (!MayGoOn(connection)) [[unlikely]]
+      continue;
     if (connection.state() == State::kOpen) [[likely]] {
       ReadInto(connection, slot);
     } else if ((event.ready & net::kHungUp) == 0 || connection.session.waits_for_others) {
@@ -120,6 +123,22 @@ void Core::ProcessChunk(std::span<net::Event> events) {
   RunTurns();
 }
 
+// A step of a handshake may take as long as a thousand requests. Those that are not done in this turn are
+// reported again.
+bool Core::MayGoOn(const Connection& connection) {
+  return !connection.transport->awaits_peer() || handshakes_left_-- > 0;
+}
+
+// Why the layer of a connection could not go on. Plain sockets just end.
+void Core::LogFailure(const Connection& connection) {
+  const std::string_view problem = connection.transport->problem();
+  if (problem.empty()) return;
+  const dispatch::ConnectionFacts& facts = connection.session.facts;
+  if (!connection.transport->awaits_peer()) return services_.log.Verbose("Reading from client: {}", problem);
+  services_.log.Warning("Error accepting a client connection: {} (addr={} laddr={})", problem, facts.peer,
+                        facts.local);
+}
+
 // Reads once and begins the connection's turn. False when the connection is gone.
 bool Core::ReadInto(Connection& connection, size_t slot) {
   Session& session = connection.session;
@@ -134,6 +153,7 @@ bool Core::ReadInto(Connection& connection, size_t slot) {
   Want(connection, connection.wanted);
   if (got.outcome != net::Transfer::Outcome::kMoved) [[unlikely]] {
     if (got.outcome == net::Transfer::Outcome::kLater) return true;
+    if (got.outcome == net::Transfer::Outcome::kFailed) LogFailure(connection);
     Close(connection);
     return false;
   }
@@ -254,6 +274,7 @@ void Core::FinishRest(Workspace& space) {
 void Core::Serve() {
   workspaces_.Push();
   kicks_.more_chunks = false;
+  handshakes_left_ = services_.settings.network.max_new_tls_connections_per_cycle;
   for (size_t level = 0; level < workspaces_.depth(); ++level) {
     ExecuteRest(workspaces_.at(level));
     FinishRest(workspaces_.at(level));
@@ -282,6 +303,7 @@ void Core::Serve() {
 void Core::ServeBesideScript(std::span<net::Event> events) {
   workspaces_.Push();
   kicks_.more_chunks = false;
+  handshakes_left_ = services_.settings.network.max_new_tls_connections_per_cycle;
   dispatcher_.UpdateTime();
   while (!events.empty()) {
     const size_t count = std::min(events.size(), Workspace::kTurnsMax);

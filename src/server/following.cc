@@ -8,7 +8,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -55,8 +54,8 @@ Result<std::string> Resolve(const std::string& host) {
 }  // namespace
 
 Following::Following(dispatch::Services& services, const Cores& cores, ServerDataFiles& files,
-                     Replicas& replicas, uint64_t session_id)
-    : services_(services), cores_(cores), files_(files), replicas_(replicas) {
+                     Replicas& replicas, const TlsContexts& tls, uint64_t session_id)
+    : services_(services), cores_(cores), files_(files), replicas_(replicas), tls_(tls) {
   session_ = std::make_unique<dispatch::Session>(session_id, OutputBuffer(OutputBuffer::kFixedBytesMin));
   session_->upstream = true;
   session_->facts.core = 0;
@@ -65,7 +64,6 @@ Following::Following(dispatch::Services& services, const Cores& cores, ServerDat
 }
 
 Following::~Following() {
-  if (fd_ >= 0) close(fd_);
   if (payload_fd_ >= 0) close(payload_fd_);
 }
 
@@ -74,9 +72,10 @@ void Following::ApplySettings() {
   ReplicaLink::Settings& ours = link_.settings();
   ours.user = settings.replication.masteruser;
   ours.password = settings.replication.masterauth;
+  const bool only_tls = settings.tls.replication && settings.tls.port != 0;
   ours.listening_port = settings.replication.replica_announce_port != 0
                             ? settings.replication.replica_announce_port
-                            : settings.network.port;
+                            : (only_tls ? settings.tls.port : settings.network.port);
   ours.announced_ip = settings.replication.replica_announce_ip;
   ours.version = settings.general.compat_version == config::CompatVersion::k70
                      ? ""
@@ -159,34 +158,65 @@ void Following::ConnectTo(const std::string& numeric_host) {
   auto begun =
       net::BeginConnect(numeric_host, static_cast<int>(port_), services_.settings.network.bind_source_addr);
   if (!begun) return ConnectFailed(begun.error().message);
-  fd_ = *begun;
+  transport_ = std::make_unique<net::SocketTransport>(*begun);
+  if (services_.settings.tls.replication) transport_ = tls_.OverOurs(std::move(transport_));
   connecting_ = true;
+  arrived_ = false;
   connect_at_ = Now();
-  if (Status added = cores_[0]->AddListener(fd_, *this); !added) return ConnectFailed(added.error().message);
-  cores_[0]->WatchListener(fd_, *this, net::kReadable | net::kWritable);
-  session_->facts.fd = fd_;
+  watched_ = net::kReadable;
+  if (Status added = cores_[0]->AddListener(*begun, *this); !added)
+    return ConnectFailed(added.error().message);
+  watched_ = net::kReadable | net::kWritable;
+  cores_[0]->WatchListener(*begun, *this, watched_);
+  session_->facts.fd = *begun;
   session_->facts.peer = fmt::format("{}:{}", numeric_host, port_);
   session_->created = session_->last_active = services_.dispatchers[0]->core().now;
 }
 
-// Whether the connection is there.
+void Following::ConnectingFailed(const std::string& reason) {
+  services_.log.Warning("Error condition on socket for SYNC: {}", reason);
+  Drop();
+  link_.Disconnected(reason, Now());
+}
+
 bool Following::FinishConnecting() {
-  const int error = net::ConnectError(fd_);
-  if (error == EINPROGRESS) return false;
-  if (error != 0) {
-    services_.log.Warning("Error condition on socket for SYNC: {}", strerror(error));
-    Drop();
-    link_.Disconnected(strerror(error), Now());
+  if (!arrived_) {
+    const int error = net::ConnectError(transport_->fd());
+    if (error == EINPROGRESS) return false;
+    if (error != 0) {
+      ConnectingFailed(strerror(error));
+      return false;
+    }
+    arrived_ = true;
+    net::SetNoDelay(transport_->fd());
+    net::SetKeepAlive(transport_->fd(), static_cast<int>(services_.settings.network.tcp_keepalive_seconds));
+    session_->facts.local = net::LocalName(transport_->fd());
+  }
+  using Outcome = net::Transfer::Outcome;
+  net::Transfer step{.outcome = Outcome::kLater};
+  if (transport_->unsent()) step = transport_->Write({});
+  char none = 0;
+  if (step.outcome == Outcome::kLater && transport_->awaits_peer()) step = transport_->Read({&none, 1});
+  if (step.outcome != Outcome::kLater) {
+    // A primary says nothing before it is asked.
+    const std::string_view problem = transport_->problem();
+    ConnectingFailed(problem.empty() ? "the primary has closed it" : std::string(problem));
     return false;
   }
+  Watch();
+  if (transport_->awaits_peer() || transport_->unsent()) return false;
   connecting_ = false;
-  net::SetNoDelay(fd_);
-  net::SetKeepAlive(fd_, static_cast<int>(services_.settings.network.tcp_keepalive_seconds));
-  session_->facts.local = net::LocalName(fd_);
-  cores_[0]->WatchListener(fd_, *this, net::kReadable);
   services_.log.Notice("Non blocking connect for SYNC fired the event.");
   link_.Connected(Now());
   return true;
+}
+
+void Following::Watch() {
+  const uint32_t events =
+      transport_->Interest(net::kReadable | (unsent_.empty() ? 0u : uint32_t{net::kWritable}));
+  if (events == watched_) return;
+  watched_ = events;
+  cores_[0]->WatchListener(transport_->fd(), *this, events);
 }
 
 void Following::Drop() {
@@ -196,9 +226,9 @@ void Following::Drop() {
   unsent_.clear();
   unread_.clear();
   BeginStream(passed_database_);
-  if (fd_ < 0) return;
-  cores_[0]->RemoveListener(fd_, *this);
-  close(std::exchange(fd_, -1));
+  if (transport_ == nullptr) return;
+  cores_[0]->RemoveListener(transport_->fd(), *this);
+  transport_.reset();
 }
 
 void Following::Close(std::string_view reason) {
@@ -209,7 +239,7 @@ void Following::Close(std::string_view reason) {
 // The primary hears of it at once, even if this core is busy for a while.
 void Following::Disconnect() {
   cut_ = true;
-  if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+  if (transport_ != nullptr) transport_->Shutdown();
 }
 
 void Following::Send(std::string_view bytes) {
@@ -217,38 +247,49 @@ void Following::Send(std::string_view bytes) {
 }
 
 void Following::WriteSome() {
-  if (fd_ < 0 || connecting_ || unsent_.empty()) return;
-  const ssize_t count = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
-  if (count > 0) unsent_.erase(0, static_cast<size_t>(count));
-  // An error shows when the socket is read.
-  const uint32_t wanted = net::kReadable | (unsent_.empty() ? 0u : uint32_t{net::kWritable});
-  cores_[0]->WatchListener(fd_, *this, wanted);
+  if (transport_ == nullptr || connecting_) return;
+  if (!unsent_.empty() || transport_->unsent()) {
+    const iovec part{unsent_.data(), unsent_.size()};
+    const net::Transfer sent = transport_->Write({&part, unsent_.empty() ? 0u : 1u});
+    // An error of the socket shows when it is read; one of a layer may not.
+    if (sent.outcome == net::Transfer::Outcome::kFailed) cut_ = !transport_->problem().empty();
+    unsent_.erase(0, sent.bytes);
+  }
+  Watch();
 }
 
 void Following::OnReady() {
   // A long command has let others go first: the stream waits for its end.
-  if (fd_ < 0 || services_.dispatchers[0]->long_commands().yielding()) return;
+  if (transport_ == nullptr || services_.dispatchers[0]->long_commands().yielding()) return;
   if (!connecting_ || FinishConnecting()) ReadSome();
   AfterLink();
 }
 
+bool Following::MayRead() const {
+  return transport_ != nullptr && !connecting_ && !behind_ && unread_.empty();
+}
+
 void Following::ReadSome() {
-  if (fd_ < 0 || behind_ || !unread_.empty()) return;
+  if (!MayRead()) return;
   static thread_local std::unique_ptr<char[]> room{new char[kReadBytes]};
-  const ssize_t count = recv(fd_, room.get(), kReadBytes, 0);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count <= 0) {
-    const std::string reason = count == 0 ? "the primary has closed it" : strerror(errno);
+  const net::Transfer got = transport_->Read({room.get(), kReadBytes});
+  if (got.outcome == net::Transfer::Outcome::kLater) return;
+  if (got.outcome != net::Transfer::Outcome::kMoved) {
+    const std::string_view problem = transport_->problem();
+    const std::string reason = got.outcome == net::Transfer::Outcome::kEnded ? "the primary has closed it"
+                               : problem.empty()                             ? strerror(got.error)
+                                                                             : std::string(problem);
     services_.log.Warning("Connection with master lost.");
+    if (!problem.empty()) services_.log.Warning("TLS with the master: {}", problem);
     Drop();
     return link_.Disconnected(reason, Now());
   }
-  session_->facts.bytes_in += static_cast<uint64_t>(count);
+  session_->facts.bytes_in += got.bytes;
   session_->last_active = services_.dispatchers[0]->core().now;
-  cores_[0]->figures().bytes_in.Add(static_cast<uint64_t>(count));
-  const std::string_view bytes(room.get(), static_cast<size_t>(count));
+  cores_[0]->figures().bytes_in.Add(got.bytes);
+  const std::string_view bytes(room.get(), got.bytes);
   const size_t taken = link_.Received(bytes, Now());
-  if (taken < bytes.size() && fd_ >= 0) unread_.assign(bytes.substr(taken));
+  if (taken < bytes.size() && transport_ != nullptr) unread_.assign(bytes.substr(taken));
 }
 
 void Following::AfterLink() {
@@ -269,7 +310,7 @@ void Following::AfterLink() {
 void Following::Cron() {
   if (!active()) return;
   ApplySettings();
-  if (cut_ && fd_ >= 0) {
+  if (cut_ && transport_ != nullptr) {
     services_.log.Warning("Connection with master lost.");
     Drop();
     link_.Disconnected("closed by a client", Now());
@@ -442,9 +483,9 @@ void Following::Installed(ServerDataFiles::LoadEnd end) {
     result = ReplicaLink::Load::kFailedOldDataLost;
   });
   link_.Loaded(result, Now());
-  if (const std::string rest = std::exchange(unread_, {}); !rest.empty() && fd_ >= 0) {
+  if (const std::string rest = std::exchange(unread_, {}); !rest.empty() && transport_ != nullptr) {
     const size_t taken = link_.Received(rest, Now());
-    if (taken < rest.size() && fd_ >= 0) unread_ = rest.substr(taken);
+    if (taken < rest.size() && transport_ != nullptr) unread_ = rest.substr(taken);
   }
   AfterLink();
 }

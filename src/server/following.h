@@ -1,9 +1,10 @@
 // Following: the connection to our primary, and what it brings: a data set that replaces ours, then the
 // stream, which is applied in order (DESIGN §12).
 //
-//   socket -> ReplicaLink -> payload -> temporary file, renamed, or memory -> DataLoader -> Replicas::BeginAt
-//                         -> stream  -> whole commands -> Dispatcher::Replay -> journal (AppendRaw), as they
-//                         came
+//   transport -> ReplicaLink -> payload -> temporary file, renamed, or memory -> DataLoader ->
+//   Replicas::BeginAt
+//                            -> stream  -> whole commands -> Dispatcher::Replay -> journal (AppendRaw), as
+//                            they came
 //
 // Core 0's thread. Commands of the stream run for a session of their own, which CLIENT LIST shows as the
 // primary's. A transaction is applied as a whole, under all its shards, and counts as applied only then:
@@ -22,11 +23,13 @@
 #include <vector>
 
 #include "dispatch/services.h"
+#include "net/transport.h"
 #include "protocol/request_parser.h"
 #include "replication/replica_link.h"
 #include "server/core.h"
 #include "server/data_files.h"
 #include "server/replicas.h"
+#include "server/tls_contexts.h"
 
 namespace cinnabar::server {
 
@@ -34,7 +37,7 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
  public:
   // All must outlive this.
   Following(dispatch::Services& services, const Cores& cores, ServerDataFiles& files, Replicas& replicas,
-            uint64_t session_id);
+            const TlsContexts& tls, uint64_t session_id);
   ~Following() override;
 
   // ---- the role; with the world stopped
@@ -55,7 +58,7 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   // ---- any core, inside a batch
   bool link_is_up() const { return link_.online(); }
   // Null while there is no connection.
-  dispatch::Session* session() { return fd_ >= 0 ? session_.get() : nullptr; }
+  dispatch::Session* session() { return transport_ != nullptr ? session_.get() : nullptr; }
   dispatch::PrimaryFacts Facts() const;
   uint64_t error_replies() const { return error_replies_; }
   void ResetFigures() { error_replies_ = 0; }
@@ -102,8 +105,13 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   void TakeLookups();
   void ConnectTo(const std::string& numeric_host);
   void ConnectFailed(const std::string& reason);
+  // Whether the connection is there, and its handshake done.
   bool FinishConnecting();
+  void ConnectingFailed(const std::string& reason);
+  // Asks the reactor for what the connection waits for.
+  void Watch();
   void WriteSome();
+  bool MayRead() const;
   void ReadSome();
   void Drop();
   std::string TemporaryPath() const;
@@ -129,6 +137,7 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   const Cores& cores_;
   ServerDataFiles& files_;
   Replicas& replicas_;
+  const TlsContexts& tls_;
   replication::ReplicaLink link_{*this};
   std::string host_;
   int64_t port_ = 0;
@@ -139,8 +148,10 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   bool cut_ = false;
 
   // The connection.
-  int fd_ = -1;
+  std::unique_ptr<net::Transport> transport_;
+  uint32_t watched_ = 0;  // events that the reactor was asked for
   bool connecting_ = false;
+  bool arrived_ = false;  // the socket is connected; a handshake may be to come
   Millis connect_at_ = 0;
   uint64_t attempt_ = 0;                          // of connecting: an answer for an older one is too late
   std::vector<std::shared_ptr<Lookup>> lookups_;  // of this attempt

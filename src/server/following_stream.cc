@@ -36,7 +36,14 @@ void Following::BeginStream(int database) {
 }
 
 bool Following::Work() {
-  if (!behind_ || !link_.online() || services_.dispatchers[0]->long_commands().yielding()) return false;
+  if (services_.dispatchers[0]->long_commands().yielding()) return false;
+  if (MayRead() && transport_->pending() != 0) {
+    // No event tells of it.
+    ReadSome();
+    AfterLink();
+    return behind_ || (MayRead() && transport_->pending() != 0);
+  }
+  if (!behind_ || !link_.online()) return false;
   const bool more = ApplySome();
   AfterLink();
   return more;

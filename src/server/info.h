@@ -45,6 +45,7 @@ class InfoReport {
   void Zeros(std::initializer_list<std::string_view> names);
 
   void ServerSection();
+  void ListenerFields();
   void ClientsSection();
   void MemorySection();
   void MemoryOfScripts();

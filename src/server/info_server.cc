@@ -65,10 +65,25 @@ void InfoReport::ServerSection() {
   Field("config_file", sources_.services.config.path());
   Field("io_threads_active", sources_.cores.size() > 1 ? 1 : 0);
   Field("threads", sources_.cores.size());
+  ListenerFields();
+}
+
+// One line for each kind, with all its addresses.
+void InfoReport::ListenerFields() {
+  using Kind = Listeners::Kind;
+  const std::vector<Listeners::Description> all = sources_.listeners.Describe();
   int index = 0;
-  for (const Listeners::Description& listener : sources_.listeners.Describe()) {
-    Field(fmt::format("listener{}", index++),
-          fmt::format("name={},bind={}", listener.unix_socket ? "unix" : "tcp", listener.address));
+  for (const Kind kind : {Kind::kTcp, Kind::kUnix, Kind::kTls}) {
+    std::string line;
+    int port = 0;
+    for (const Listeners::Description& each : all) {
+      if (each.kind != kind) continue;
+      line += ",bind=" + each.address;
+      port = each.port;
+    }
+    if (line.empty()) continue;
+    if (port != 0) line += fmt::format(",port={}", port);
+    Field(fmt::format("listener{}", index++), fmt::format("name={}{}", Listeners::NameOf(kind), line));
   }
 }
 

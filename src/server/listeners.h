@@ -1,5 +1,5 @@
-// Listeners: the sockets on which clients arrive. They are opened at start and when CONFIG SET changes port
-// or bind; each new connection goes to the core with the fewest.
+// Listeners: the sockets on which clients arrive. They are opened at start and when CONFIG SET changes port,
+// tls-port or bind; each new connection goes to the core with the fewest.
 //
 // On core 0's thread, which also accepts; Open before the cores run, Apply and Close with the world stopped.
 #pragma once
@@ -26,15 +26,19 @@ class Listeners {
   Status Open();
   // Lets core 0 accept.
   Status Register();
-  // Puts another port or other addresses into effect. With an error all is as it was.
+  // Puts other ports or other addresses into effect. With an error all is as it was.
   Status Apply(const config::Settings& old, const config::Settings& now);
   // Nobody can connect any more.
   void Close();
   void LogReady() const;
 
+  enum class Kind : uint8_t { kTcp, kTls, kUnix };
+  static std::string_view NameOf(Kind kind);
   struct Description {
+    Kind kind = Kind::kTcp;
     std::string address;  // or path
-    bool unix_socket = false;
+    int port = 0;         // none for a Unix socket
+    bool operator==(const Description&) const = default;
   };
   // Those that are open.
   std::vector<Description> Describe() const;
@@ -50,11 +54,21 @@ class Listeners {
   class Listener;
   using Opened = std::vector<std::unique_ptr<Listener>>;
 
-  Result<Opened> OpenTcp(const config::Settings& settings);
+  // What can be opened or not, as the machine has the address or has not.
+  struct Wish {
+    Description description;
+    bool optional = false;
+  };
+  static std::vector<Wish> Wishes(const config::Settings& settings);
+  // Opens what is not among `have` yet.
+  Result<Opened> OpenMissing(const std::vector<Wish>& wishes, const Opened& have);
   Status OpenUnix();
-  void AcceptSome(int fd);
-  void Place(net::Accepted accepted);
-  bool Refuse(const net::Accepted& accepted);
+  int AcceptsPerTurn(Kind kind) const;
+  void AcceptSome(int fd, Kind kind);
+  void Place(net::Accepted accepted, std::string_view farewell);
+  // What is to be said to it instead of serving it; empty: it is served.
+  std::string_view RefusalOf(const net::Accepted& accepted) const;
+  void Refuse(net::Accepted accepted, std::string_view refusal);
 
   const Cores& cores_;
   ClientDirectory& clients_;

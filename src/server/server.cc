@@ -50,7 +50,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                                                      HashKey::OfProcess(), CoreCount(settings_))),
       shared_(settings_),
       client_memory_(CoreCount(settings_)),
-      clients_(cores_, channels_, client_memory_, settings_, log_, options_.make_transport),
+      clients_(cores_, channels_, client_memory_, settings_, log_, tls_, options_.make_transport),
       control_({.identity = identity_,
                 .cores = cores_,
                 .services = services_,
@@ -70,7 +70,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       listeners_(cores_, clients_, settings_, log_),
       files_(services_, FileListeners(), meter_),
       replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
-      following_(services_, cores_, files_, replicas_, clients_.NextClientId()),
+      following_(services_, cores_, files_, replicas_, tls_, clients_.NextClientId()),
       role_(services_, config_, files_, replicas_, following_),
       defragmentation_(services_, CoreCount(settings_)),
       shutdown_(cores_, listeners_, files_, replicas_, services_, identity_.supervised),
@@ -101,6 +101,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   role_.StartAsConfigured();
   identity_.started_at = cores_[0]->dispatcher().core().now;
   RegisterAppliers();
+  RegisterNetworkAppliers();
   RegisterProcessAppliers();
 }
 
@@ -143,6 +144,11 @@ void Server::MakeCores() {
   }
 }
 
+Status Server::Listen() {
+  if (!tls_.Apply(settings_)) return Fail("Failed to configure TLS. Check logs for more info.");
+  return listeners_.Open();
+}
+
 int Server::Run() {
   CHECK(listeners_.Register().has_value());
   CHECK(shutdown_.Register().has_value());
@@ -174,8 +180,8 @@ void Server::UpdateTitle() {
                                .config_file = config_.path()};
   const auto& bind = settings_.network.bind;
   const std::string address = bind.empty() ? "*" : bind.front();
-  variables.listen_addr = settings_.network.port != 0 ? fmt::format("{}:{}", address, settings_.network.port)
-                                                      : settings_.network.unixsocket;
+  const int64_t port = settings_.network.port != 0 ? settings_.network.port : settings_.tls.port;
+  variables.listen_addr = port != 0 ? fmt::format("{}:{}", address, port) : settings_.network.unixsocket;
   if (auto title = os::ExpandTitleTemplate(settings_.general.proc_title_template, variables)) {
     options_.set_title(*title);
   }

@@ -37,6 +37,7 @@
 #include "server/replication_role.h"
 #include "server/server_statistics.h"
 #include "server/shutdown_sequence.h"
+#include "server/tls_contexts.h"
 #include "server/worker.h"
 #include "telemetry/latency_monitor.h"
 #include "telemetry/slow_log.h"
@@ -49,7 +50,7 @@ struct ServerOptions {
   std::string version;     // of this program
   dispatch::HistoryObserver* history = nullptr;
   journal::JournalSink* journal_sink = nullptr;
-  TransportFactory make_transport;  // none: plain sockets
+  TransportFactory make_transport;  // of what lies below TLS; none: plain sockets
   // Called when the process title should be set anew.
   std::function<void(std::string_view)> set_title;
 };
@@ -59,8 +60,8 @@ class Server {
   Server(config::Config& config, Logger& log, ServerOptions options);
   ~Server();
 
-  // Opens the listeners; the error is the text for the log.
-  Status Listen() { return listeners_.Open(); }
+  // Reads the certificates and opens the listeners; the error is the text for the log.
+  Status Listen();
   // Serves until a shutdown; returns the exit code.
   int Run();
   // Ends Run, from any thread.
@@ -91,6 +92,7 @@ class Server {
   void UpdateTitle();
   Status ApplyOomScore(const config::Settings& settings);
   void RegisterAppliers();
+  void RegisterNetworkAppliers();
   void RegisterProcessAppliers();
 
   config::Config& config_;
@@ -109,6 +111,7 @@ class Server {
   KeyspaceEvents keyspace_events_{settings_, channels_};
   ClientMemory client_memory_;
   ServerStatistics statistics_{meter_};
+  TlsContexts tls_{log_};
   ClientDirectory clients_;
   ProcessControl control_;
   dispatch::Services services_;

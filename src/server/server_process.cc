@@ -44,7 +44,9 @@ void Server::WriteCrashSections(RawWriter& out) const {
   out.Text("redis_version:").Text(config::RedisVersion(settings_.general.compat_version)).EndLine();
   out.Text("cinnabar_version:").Text(options_.version).EndLine();
   out.Text("run_id:").Text(identity_.run_id).EndLine();
-  out.Text("tcp_port:").Number(settings_.network.port).EndLine();
+  out.Text("tcp_port:")
+      .Number(settings_.network.port != 0 ? settings_.network.port : settings_.tls.port)
+      .EndLine();
   out.Text("uptime_in_seconds:")
       .Number((SystemWallNanos() / kNanosPerMilli - identity_.started_at) / 1000)
       .EndLine();

@@ -182,6 +182,7 @@ enum ParamFlag : uint32_t {
   kSecret = 1 << 5,       // never shown in logs or SLOWLOG
   kNewer = 1 << 6,        // the first name is unknown to Redis 7.0
   kNotYet = 1 << 7,       // accepted, stored and reported, but nothing acts on it yet
+  kVolatile = 1 << 8,     // names a file: CONFIG SET to the same value reads it again
 };
 
 struct Param {
