@@ -40,7 +40,9 @@ net::TlsOptions OptionsFor(const config::Tls& tls, net::TlsSide side) {
       .session_cache_size = tls.session_cache_size,
       .session_cache_timeout_seconds = tls.session_cache_timeout_seconds,
   };
-  if (side == net::TlsSide::kClient && !tls.client_cert_file.empty()) {
+  // The two may be set one after the other: they count once both are there.
+  const bool own = !tls.client_cert_file.empty() && !tls.client_key_file.empty();
+  if (side == net::TlsSide::kClient && own) {
     options.identity = {.cert_file = tls.client_cert_file,
                         .key_file = tls.client_key_file,
                         .key_pass = tls.client_key_file_pass};

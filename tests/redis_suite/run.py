@@ -9,6 +9,9 @@
     --jobs N                    units at a time (default 2)
     --keep                      keep the units' copies of the tree, with the servers' logs
 
+A unit is named as the suite names it; `tls:UNIT` is the same unit over TLS, as the harness's --tls runs it, with
+certificates that are made once. What is skipped of UNIT is skipped of tls:UNIT as well.
+
 Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 600 seconds.
 
 Score files, both beside this program:
@@ -36,8 +39,13 @@ import threading
 import time
 import zlib
 
+sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+from tls_files import make_suite_files  # noqa: E402
+
 BUILD = ROOT / "build" / "redis_suite"
 EXPECTED = HERE / "expected_pass.txt"
 SKIPPED = HERE / "skipped.txt"
@@ -151,11 +159,21 @@ def remove_commands(path, start):
     return found
 
 
+def file_of(unit):
+    """The unit as the harness knows it: without the mode that it runs in."""
+    return unit.removeprefix("tls:")
+
+
+def skipped_of(unit, skipped):
+    return {**skipped.get(file_of(unit), {}), **skipped.get(unit, {})}
+
+
 class UnitRun:
     """What one unit did: counts by test name, the raw lines, and how it ended."""
 
     def __init__(self, unit):
         self.unit = unit
+        self.file = file_of(unit)
         self.passed = collections.Counter()
         self.order = []
         self.failed = []  # (test name, line number)
@@ -184,7 +202,7 @@ class UnitRun:
             elif status == "ignore":
                 self.ignored += 1
             else:
-                name = rest.split(f" in tests/{self.unit}.tcl")[0]
+                name = rest.split(f" in tests/{self.file}.tcl")[0]
                 self.failed.append((name if status == "err" else f"{status}: {name}", number))
 
 
@@ -199,6 +217,8 @@ def make_tree(unit, server):
             shutil.copytree(entry, tree / entry.name, symlinks=True)
         else:
             shutil.copy2(entry, tree / entry.name)
+    if unit.startswith("tls:"):
+        shutil.copytree(BUILD / "tls", tree / "tests" / "tls")
     (tree / "src").mkdir(exist_ok=True)
     for name in OUR_NAMES:
         (tree / "src" / name).symlink_to(server)
@@ -264,22 +284,24 @@ def run_unit(unit, options, skipped):
     # The harness writes this list; both files are ours and inside the unit's own copy.
     (tree / "skipfile").write_text("".join(f"{name}\n" for name in test_names(skipped)), encoding="utf-8")
     for start in removed_commands(skipped):
-        if not remove_commands(tree / "tests" / f"{unit}.tcl", start):
+        if not remove_commands(tree / "tests" / f"{run.file}.tcl", start):
             run.useless.append(f"without:{start}")
     log = BUILD / "logs" / f"{unit.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with PortRange() as base, open(log, "wb") as out:
-        command = ["./runtest", "--single", unit, "--durable", "--clients", "1", "--no-latency",
+        command = ["./runtest", "--single", run.file, "--durable", "--clients", "1", "--no-latency",
                    "--baseport", str(base), "--portcount", str(PORTS_PER_RANGE), "--skipfile", "skipfile"]
         if not options.no_compat:
             # Written into every config file that the harness makes. A wrapper that appends an option to the
             # command line would break the tests that start the program with incomplete options.
             command += ["--config", "compat-version", COMPAT_VERSION]
-            if unit in ORDER_OF_ARRIVAL:
+            if run.file in ORDER_OF_ARRIVAL:
                 command += ["--config", "io-threads", "1"]
         for tag in denied_tags(skipped):
             command += ["--tags", tag]
+        if unit.startswith("tls:"):
+            command.append("--tls")
         if options.keep:
             command.append("--dont-clean")
         process = start_group(command, tree, out)
@@ -292,7 +314,7 @@ def run_unit(unit, options, skipped):
     run.seconds = time.monotonic() - started
     text = log.read_text(encoding="utf-8", errors="replace")
     run.parse(text)
-    if not run.ended and f"done]: {unit} (" not in ESCAPES.sub("", text):
+    if not run.ended and f"done]: {run.file} (" not in ESCAPES.sub("", text):
         run.ended = "the harness stopped early"
     if not options.keep:
         shutil.rmtree(tree, ignore_errors=True)
@@ -357,7 +379,7 @@ def parse_arguments():
 def updated(expected, runs, skipped):
     """What the tests that passed make of the expectations. Order: as they ran."""
     for run in runs:
-        names = [name for name in run.order if name not in skipped.get(run.unit, {})]
+        names = [name for name in run.order if name not in skipped_of(run.unit, skipped)]
         expected[run.unit] = names
     return expected
 
@@ -372,16 +394,18 @@ def main():
         return 1
     expected, skipped = read_expected(), read_skipped()
     units = options.units or list(expected)
-    units = [unit for unit in units if "*" not in skipped.get(unit, {}) or unit in options.units]
-    whole_units_skipped = [unit for unit in expected if "*" in skipped.get(unit, {}) and unit not in units]
+    units = [unit for unit in units if "*" not in skipped_of(unit, skipped) or unit in options.units]
+    whole_units_skipped = [unit for unit in expected if "*" in skipped_of(unit, skipped) and unit not in units]
+    if any(unit.startswith("tls:") for unit in units) and not (BUILD / "tls" / "redis.dh").exists():
+        make_suite_files(BUILD / "tls")  # the last of them is redis.dh
     totals = [0, 0, len(whole_units_skipped)]
     runs = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(run_unit, unit, options, skipped.get(unit, {})) for unit in units]
+        futures = [pool.submit(run_unit, unit, options, skipped_of(unit, skipped)) for unit in units]
         for future in concurrent.futures.as_completed(futures):
             run = future.result()
             runs.append(run)
-            score = judge(run, expected.get(run.unit, []), skipped.get(run.unit, {}), bool(options.units))
+            score = judge(run, expected.get(run.unit, []), skipped_of(run.unit, skipped), bool(options.units))
             totals = [a + b for a, b in zip(totals, score)]
     if options.update:
         write_expected(updated(expected, runs, skipped))
