@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t how = data[0], mix = data[1];
   std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   auto up = std::make_shared<MemoryStream>(), down = std::make_shared<MemoryStream>();
-  const MemoryPace pace{.piece_max = (how & 2) != 0 ? size_t{1} + (how >> 4) : SIZE_MAX};
+  const MemoryPace pace{.piece_max = (how & 2) != 0 ? size_t{16} << (how >> 5) : SIZE_MAX};
   auto server = std::make_unique<TlsTransport>(std::make_unique<MemoryTransport>(up, down, pace, how),
                                                (how & 4) != 0 ? contexts.old_server : contexts.server);
   auto client = std::make_unique<TlsTransport>(std::make_unique<MemoryTransport>(down, up), contexts.client);
