@@ -252,7 +252,7 @@ void Following::WriteSome() {
     const iovec part{unsent_.data(), unsent_.size()};
     const net::Transfer sent = transport_->Write({&part, unsent_.empty() ? 0u : 1u});
     // An error of the socket shows when it is read; one of a layer may not.
-    if (sent.outcome == net::Transfer::Outcome::kFailed) cut_ = !transport_->problem().empty();
+    if (sent.outcome == net::Transfer::Outcome::kFailed && !transport_->problem().empty()) cut_ = true;
     unsent_.erase(0, sent.bytes);
   }
   Watch();
