@@ -23,6 +23,7 @@
 #include "server/renamed_commands.h"
 #include "server/server.h"
 #include "server/supervision.h"
+#include "server/users.h"
 
 namespace cinnabar::apps {
 namespace {
@@ -107,18 +108,6 @@ void WarnOfWhatIsNotActedOn(const config::Config& config, Logger& log) {
   for (const std::string& name : config.NotActedOn()) {
     log.Warning("WARNING: '{}' in the configuration is accepted, but this version does not act on it.", name);
   }
-}
-
-// Users with their own rights do not exist yet. A server that ignored them would be open to everybody, so it
-// does not start: the one directive that is not merely warned about.
-Status RefuseUsers(const config::Config& config) {
-  constexpr std::string_view kReason = "ACL users are not built yet: use requirepass, or remove this line";
-  const auto users = config.Directives("user");
-  if (!users.empty()) return Fail(config.FatalText(users.front(), kReason));
-  if (!config.settings().security.aclfile.empty()) {
-    return Fail(config.FatalText("ACL users are not built yet: use requirepass instead of aclfile"));
-  }
-  return {};
 }
 
 // An image for containers is open to its network on purpose, however its server is started.
@@ -256,7 +245,7 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
     fmt::print(stderr, "\n{}\n", renamed.error().message);
     return 1;
   }
-  if (Status refused = RefuseUsers(config); !refused) {
+  if (Status refused = server::CheckUsers(config, registry); !refused) {
     fmt::print(stderr, "\n{}\n", refused.error().message);
     return 1;
   }

@@ -71,6 +71,8 @@ class Config {
   const Settings& settings() const { return settings_; }
   // For changes that come from elsewhere, such as REPLICAOF.
   Settings& Mutable() { return settings_; }
+  // The file operations that it was given.
+  ConfigFiles& files() { return files_; }
 
   // Reads the file of the command line, then `standard_input`, then the options. On failure `code` is an
   // errno when a file could not be read (to be logged); otherwise the message is the complete multi-line text

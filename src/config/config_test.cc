@@ -122,7 +122,7 @@ TEST_F(ConfigTest, NotActedOnListsWhatIsGivenAndNotDefault) {
   ASSERT_TRUE(
       Load("appendonly yes\nappendfsync everysec\nslaveof h 1\nmaxmemory 1gb\nmod.x 1\nuser a on\nport 1\n",
            {"--cluster-node-timeout", "5"}));
-  EXPECT_EQ(config_.NotActedOn(), (std::vector<std::string>{"user", "mod.x", "cluster-node-timeout"}));
+  EXPECT_EQ(config_.NotActedOn(), (std::vector<std::string>{"mod.x", "cluster-node-timeout"}));
   EXPECT_TRUE(Config(files_).NotActedOn().empty());
 }
 

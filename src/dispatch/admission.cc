@@ -27,6 +27,10 @@ std::string UnknownSubcommand(const Command& container, std::string_view name) {
   return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", name.substr(0, kShownBytes), upper);
 }
 
+bool IsModule(const Command& command) {
+  return command.parent != nullptr && command.parent->name == "module";
+}
+
 }  // namespace
 
 void Admission::SettingsChanged() {
@@ -106,22 +110,45 @@ std::string Admission::RoleRefusal(uint64_t flags, uint64_t common_flags) const 
   return "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 }
 
+// DEBUG, and MODULE where it would load code.
+bool Admission::Protected(const Session& session, const Command& command) const {
+  const config::Security& security = context_.services.settings.security;
+  const config::Permission permission =
+      IsModule(command) ? security.enable_module_command : security.enable_debug_command;
+  const bool local = session.facts.unix_socket || session.facts.loopback;
+  return permission != config::Permission::kYes && !(permission == config::Permission::kLocal && local);
+}
+
 bool Admission::MayRun(Session& session, const Command& command) {
+  if (command.Is(Flag::kProtected) && Protected(session, command)) {
+    return Reject(session, &command,
+                  fmt::format("ERR {} command not allowed. If the {} option is set to \"local\", you can run "
+                              "it from a local connection, otherwise you need to set this option in the "
+                              "configuration file, and then restart the server.",
+                              IsModule(command) ? "MODULE" : "DEBUG",
+                              IsModule(command) ? "enable-module-command" : "enable-debug-command"));
+  }
   if (!session.authenticated && !command.Is(Flag::kNoAuth)) return Reject(session, &command, errors::kNoAuth);
   if (session.replica() && command.Is(Flag::kWrite | Flag::kReadOnly | Flag::kMayReplicate))
     return Reject(session, &command, "ERR Replica can't interact with the keyspace");
-  if (!command.Is(Flag::kProtected)) return true;
-  const config::Permission permission = context_.services.settings.security.enable_debug_command;
-  const bool local = session.facts.unix_socket || session.facts.loopback;
-  if (permission == config::Permission::kYes || (permission == config::Permission::kLocal && local))
-    return true;
-  return Reject(session, &command,
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
-                "can run it from a local connection, otherwise you need to set this option in the "
-                "configuration file, and then restart the server.");
+  return true;
 }
 
-bool Admission::Admit(Session& session, const Command* command, std::span<const std::string_view> argv) {
+// What the rules of its user say.
+bool Admission::CheckUser(Session& session, const Command& command, std::span<const std::string_view> argv,
+                          std::span<const PlacedKey> keys) {
+  if (session.unrestricted || !session.authenticated) return true;
+  const security::Verdict verdict = access_.Check(*session.user, command, argv, keys);
+  if (verdict.allowed()) [[likely]]
+    return true;
+  context_.services.access->NoteDenial(
+      session, command, argv, verdict,
+      session.in_transaction() ? security::DenialContext::kMulti : security::DenialContext::kTopLevel);
+  return Reject(session, &command, security::DenialReply(verdict, command.name));
+}
+
+bool Admission::Admit(Session& session, const Command* command, std::span<const std::string_view> argv,
+                      std::span<const PlacedKey> keys) {
   // 1. Known, and with the right number of arguments.
   if (command == nullptr) [[unlikely]] {
     const Command* container = context_.services.registry.Find(argv[0]);
@@ -139,7 +166,10 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   if (session.in_transaction() && command->Is(Flag::kNoMulti)) [[unlikely]] {
     return Reject(session, command, "ERR Command not allowed inside a transaction");
   }
-  // 4. A data set that is not complete yet; memory, disk and replicas.
+  // 4. What the user may do.
+  if (!CheckUser(session, *command, argv, keys)) [[unlikely]]
+    return false;
+  // 5. A data set that is not complete yet; memory, disk and replicas.
   if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kLoading) != 0 &&
       !command->Is(Flag::kLoading)) [[unlikely]] {
     return Reject(session, command, "LOADING Redis is loading the dataset in memory");
@@ -151,12 +181,12 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   if (std::string refusal = WriteRefusal(session, *command, argv); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
-  // 5. A script that keeps everybody waiting.
+  // 6. A script that keeps everybody waiting.
   if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0 &&
       !command->Is(Flag::kAllowBusy) && !session.upstream) [[unlikely]] {
     return Reject(session, command, context_.services.running_scripts.BusyError());
   }
-  // 6. A client that only listens.
+  // 7. A client that only listens.
   if (session.only_listens() && !command->Is(Flag::kListening)) [[unlikely]] {
     return Reject(
         session, command,

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dispatch/access_control.h"
 #include "dispatch/command_telemetry.h"
 #include "dispatch/core_context.h"
 #include "dispatch/evictor.h"
@@ -25,16 +26,26 @@ class Admission {
 
   void SettingsChanged();
 
-  // Whether nothing can stop a command of this session that acts on keys alone (Command::ungated) and has the
-  // right number of arguments: the short way past Admit and Paused.
+  // Whether nothing but its rights can stop a command of this session that acts on keys alone
+  // (Command::ungated) and has the right number of arguments: the short way past Admit and Paused.
   bool Open(const Session& session, const Command& command) const {
-    return session.authenticated && !session.transaction.open && session.reply_mode == ReplyMode::kOn &&
-           !session.no_touch && context_.services.pause.mode == PauseMode::kNone && !writes_guarded_ &&
-           !session.only_listens() && Undisturbed(command);
+    return !session.transaction.open && session.reply_mode == ReplyMode::kOn && !session.no_touch &&
+           context_.services.pause.mode == PauseMode::kNone && !writes_guarded_ && !session.only_listens() &&
+           Undisturbed(command);
   }
 
+  // Whether the session has the right to run it. Nothing is said or noted if it has not.
+  bool HasRight(const Session& session, const Command& command, std::span<const std::string_view> argv,
+                std::span<const PlacedKey> keys) {
+    if (session.unrestricted) [[likely]]
+      return true;
+    return session.authenticated && access_.Check(*session.user, command, argv, keys).allowed();
+  }
+  // For who finds keys in other ways.
+  AccessCheck& access() { return access_; }
   // Whether the request may run. If not, its reply says why. `command` is null when it is unknown.
-  bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv);
+  bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv,
+             std::span<const PlacedKey> keys);
   // Whether the command may write; of EXEC, whether a command of its queue may.
   bool MayWrite(const Session& session, const Command& command, std::span<const std::string_view> argv) const;
   // The same for changes of the data set alone.
@@ -57,7 +68,10 @@ class Admission {
       return true;
     return alarms == Alarm::kFollows && !command.Is(Flag::kWrite);
   }
+  bool Protected(const Session& session, const Command& command) const;
   bool MayRun(Session& session, const Command& command);
+  bool CheckUser(Session& session, const Command& command, std::span<const std::string_view> argv,
+                 std::span<const PlacedKey> keys);
   bool Reject(Session& session, const Command* command, std::string_view error);
   std::string WriteRefusal(const Session& session, const Command& command,
                            std::span<const std::string_view> argv);
@@ -68,6 +82,7 @@ class Admission {
   CoreContext& context_;
   CommandTelemetry& telemetry_;
   Evictor& evictor_;
+  AccessCheck access_;
   bool writes_guarded_ = false;  // settings may refuse writes for want of memory or of replicas
 };
 

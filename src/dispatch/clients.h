@@ -25,6 +25,8 @@ class Clients {
   // Brings the reply of a blocked command that is done to its session. Any core, any time.
   virtual void Resume(std::shared_ptr<BlockedCall> call) = 0;
   virtual size_t Count() const = 0;
+  // The line of CLIENT LIST for a session of the calling core.
+  virtual std::string Describe(const Session& session) const = 0;
   // Sends a line to every session in MONITOR mode. Any core, any time.
   virtual void FeedMonitors(std::string line) = 0;
 };

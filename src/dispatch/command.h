@@ -102,6 +102,13 @@ struct KeySpec {
 
 inline constexpr int kKeySpecsMax = 4;
 
+// Which arguments are channels, or patterns of channels, that a user must be allowed to use.
+struct ChannelSpec {
+  int8_t first = 0;      // 0: none
+  bool repeats = false;  // all from the first one on
+  bool patterns = false;
+};
+
 struct CommandSpec {
   std::string_view name;      // lower case; a subcommand is "container|sub"
   std::string_view synopsis;  // arguments in the notation of docs/design/synopsis.md
@@ -115,6 +122,7 @@ struct CommandSpec {
   // group's.
   std::string_view categories = {};
   KeySpec keys[kKeySpecsMax] = {};
+  ChannelSpec channels = {};
   std::string_view tips = {};         // comma-separated
   std::string_view history = {};      // "6.2.0: text|7.0.0: text"
   std::string_view replaced_by = {};  // for deprecated commands

@@ -1,5 +1,7 @@
 #include "dispatch/dispatcher.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -70,7 +72,6 @@ void Dispatcher::AfterReply(Session& session) {
   Call call(*this, context_.core, session, command, argv, keys);
   call.started = context_.last_tick;
   const uint64_t errors_before = session.reply.errors();
-  session.last_command = &command;
   command.run(call);
   if (context_.run.put_off || context_.run.start_over) [[unlikely]] {
     context_.last_tick = context_.clock.Now();
@@ -145,16 +146,18 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   const auto argv = batch.argv(request);
   const auto keys = batch.keys_of(request);
   const Command* command = request.command;
+  session.last_command = command;  // also of what is refused or queued
   if (long_commands_.yielding()) [[unlikely]] {
     const LongCommands::Between what = long_commands_.WhatMayRun(session, command, argv, keys);
     if (what == LongCommands::Between::kNothing) return PutOff(session, *command);
-    if (what == LongCommands::Between::kReads) {
+    if (what == LongCommands::Between::kReads && admission_.HasRight(session, *command, argv, keys)) {
       RunBeside(session, *command, argv, keys);
       return Finish(session);
     }
   }
   if (command != nullptr && command->ungated && admission_.Open(session, *command) &&
-      command->AcceptsArgumentCount(argv.size())) [[likely]] {
+      command->AcceptsArgumentCount(argv.size()) && admission_.HasRight(session, *command, argv, keys))
+      [[likely]] {
     if (!RunLocked(session, *command, argv, keys, request.text)) return PutOff(session, *command);
     return Finish(session);
   }
@@ -210,7 +213,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   if (muted) session.reply.Redirect(discarded_);
   if (session.transaction.watches_due()) [[unlikely]]
     SettleWatches(session);
-  if (admission_.Admit(session, command, argv)) {
+  if (admission_.Admit(session, command, argv, keys)) {
     // What was evicted for it is told before its own reply.
     if (context_.services.tracking != nullptr) context_.services.tracking->WriteArrived(context_.index);
     const Ending ending = EndScripts(session, *command, argv);
@@ -269,6 +272,7 @@ void Dispatcher::RunBeside(Session& session, const Command& command, std::span<c
 void Dispatcher::Replay(Session& session, const Batch& batch, const Request& request) {
   const Command& command = *request.command;
   const std::span<const std::string_view> argv = batch.argv(request);
+  session.last_command = &command;
   if (session.in_transaction() && !command.Is(Flag::kControlsTransaction))
     return Queue(session, command, argv);
   const bool ran = RunLocked(session, command, argv, batch.keys_of(request), nullptr);
@@ -428,6 +432,21 @@ void Dispatcher::UnlockPlanned() {
   for (uint32_t shard : context_.run.plan.shards) keyspace.Unlock(shard);
 }
 
+// The user may have lost rights since the command was queued.
+bool Dispatcher::MayStillRun(Session& session, const Command& command,
+                             std::span<const std::string_view> argv) {
+  if (session.user == nullptr) return true;
+  const security::Verdict verdict = admission_.access().Check(*session.user, command, argv);
+  if (verdict.allowed()) return true;
+  context_.services.access->NoteDenial(session, command, argv, verdict, security::DenialContext::kMulti);
+  session.reply.Error(fmt::format(
+      "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This "
+      "command is no longer allowed for the following reason: {}",
+      security::QueueDenial(verdict.reason)));
+  telemetry_.AccountRefusal(session, &command);
+  return false;
+}
+
 // EXEC's work. It stands here, not with the rest of transactions, to share the inlined handler call.
 void Dispatcher::RunQueued(Session& session) {
   std::vector<QueuedCommand> queue = std::move(session.transaction.queue);
@@ -439,6 +458,7 @@ void Dispatcher::RunQueued(Session& session) {
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : queue) {
     views.assign(queued.argv.begin(), queued.argv.end());
+    if (!session.unrestricted && !MayStillRun(session, *queued.command, views)) continue;
     context_.last_tick = context_.clock.Now();
     if (session.no_touch) SpareClocks(session, *queued.command);
     CallHandler(session, *queued.command, views, {});

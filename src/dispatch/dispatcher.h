@@ -103,7 +103,7 @@ class Dispatcher {
   keyspace::CoreState& core() { return context_.core; }
   TickClock& clock() { return context_.clock; }
   Preparer& preparer() { return preparer_; }
-  const Admission& admission() const { return admission_; }
+  Admission& admission() { return admission_; }
   LongCommands& long_commands() { return long_commands_; }
   BlockedCalls& blocked() { return blocked_; }
   Evictor& evictor() { return evictor_; }
@@ -138,6 +138,7 @@ class Dispatcher {
   void WatchLater(Session& session, std::span<const std::string_view> argv);
   void SettleWatches(Session& session);
   void PlanTransaction(const Session& session);
+  bool MayStillRun(Session& session, const Command& command, std::span<const std::string_view> argv);
   void AddShards(const Command& command, std::span<const std::string_view> argv);
   bool LockPlanned(Session& session);
   void UnlockPlanned();

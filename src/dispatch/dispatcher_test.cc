@@ -167,10 +167,11 @@ TEST_F(DispatcherTest, UnknownCommandsAndWrongCounts) {
 }
 
 TEST_F(DispatcherTest, StrangersAndProtectedCommands) {
-  session_.authenticated = false;
+  access_.users().SetDefaultPassword("secret");
+  access_.Connect(session_);
   EXPECT_TRUE(Run({"read", "k"}).starts_with("-NOAUTH "));
   EXPECT_EQ(Run({"hello"}), "+hello\r\n");
-  session_.authenticated = true;
+  access_.LogIn(session_, access_.users().Authenticate("default", "secret"));
   EXPECT_TRUE(Run({"guarded"}).starts_with("-ERR DEBUG command not allowed."));
   config_.Mutable().security.enable_debug_command = config::Permission::kLocal;
   EXPECT_TRUE(Run({"guarded"}).starts_with("-ERR DEBUG command not allowed."));

@@ -276,9 +276,7 @@ const Command* Registry::FindByFullName(std::string_view name) const {
 const Command* Registry::Resolve(std::span<const std::string_view> argv) const {
   const Command* command = argv.empty() ? nullptr : Find(argv[0]);
   if (command == nullptr || command->subcommands.empty() || argv.size() < 2) return command;
-  const Command* sub = FindSubcommand(*command, argv[1]);
-  // A container with a handler of its own also answers to arguments that are no subcommand.
-  return sub == nullptr && command->spec->run != nullptr ? command : sub;
+  return FindSubcommand(*command, argv[1]);
 }
 
 Status Registry::Rename(std::string_view name, std::string_view new_name) {

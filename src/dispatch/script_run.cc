@@ -1,5 +1,7 @@
 #include "dispatch/script_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -54,7 +56,8 @@ ScriptRun::ScriptRun(Call& outer, Session& inner, const Nature& nature)
     asked_.push_back(static_cast<uint32_t>(Keyspace::ShardOf(placed.key.hash)));
   Session& caller = outer.session();
   inner_.database = caller.database;
-  inner_.user = caller.user;
+  inner_.unrestricted = caller.unrestricted;
+  if (!caller.unrestricted) inner_.user = caller.user;
   inner_.behalf = &caller;
   inner_.reply.set_digits(dispatcher_.digits());
   context_.run.in_transaction = context_.run.time_frozen = true;
@@ -66,6 +69,8 @@ ScriptRun::ScriptRun(Call& outer, Session& inner, const Nature& nature)
 ScriptRun::~ScriptRun() {
   CHECK(ended_);
   inner_.behalf = nullptr;
+  inner_.user.reset();
+  inner_.unrestricted = true;
 }
 
 std::string ScriptRun::Refusal(bool by_writing_command) const {
@@ -99,6 +104,9 @@ std::string ScriptRun::Objection(const Command* command, std::span<const std::st
     return "ERR Wrong number of args calling Redis command from script";
   if (command->Is(Flag::kNoScript) && !context_.services.debug.deny_scripts_disabled)
     return "ERR This Redis command is not allowed from script";
+  if (!inner_.unrestricted) {
+    if (std::string denial = Denial(*command, argv); !denial.empty()) return denial;
+  }
   const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
   if ((alarms & Alarm::kStale) != 0 && !command->Is(Flag::kStale))
     return "ERR Can not execute the command on a stale replica";
@@ -109,6 +117,21 @@ std::string ScriptRun::Objection(const Command* command, std::span<const std::st
       !context_.core.replaying && (nature_.flags & ScriptFlag::kAllowOom) == 0)
     return "OOM command not allowed when used memory > 'maxmemory'.";
   return {};
+}
+
+// What the rules of the caller's user say.
+std::string ScriptRun::Denial(const Command& command, std::span<const std::string_view> argv) const {
+  const security::Verdict verdict = dispatcher_.admission().access().Check(*inner_.user, command, argv);
+  if (verdict.allowed()) return {};
+  context_.services.access->NoteDenial(outer_.session(), command, argv, verdict,
+                                       security::DenialContext::kLua);
+  return fmt::format("ERR The user executing the script {}", security::ScriptDenial(verdict.reason));
+}
+
+bool ScriptRun::MayRun(std::span<const std::string_view> argv) const {
+  if (inner_.unrestricted) return true;
+  const Command* command = context_.services.registry.Resolve(argv);
+  return dispatcher_.admission().access().Check(*inner_.user, *command, argv).allowed();
 }
 
 std::string ScriptRun::WriteObjection(const Command& command) const {

@@ -74,6 +74,8 @@ class ScriptRun {
   bool KnowsCommand(std::span<const std::string_view> argv) const {
     return context_.services.registry.Resolve(argv) != nullptr;
   }
+  // Whether the caller has the right to run it. REQUIRES: there is such a command.
+  bool MayRun(std::span<const std::string_view> argv) const;
   Session& inner() { return inner_; }
 
   void SetCopies(uint32_t copies) { copies_ = copies; }
@@ -103,6 +105,7 @@ class ScriptRun {
   };
 
   std::string Objection(const Command* command, std::span<const std::string_view> argv) const;
+  std::string Denial(const Command& command, std::span<const std::string_view> argv) const;
   std::string WriteObjection(const Command& command) const;
   Ran Refuse(const Command* command, std::string_view error);
   void NoteReads(const Command& command, std::span<const std::string_view> argv);

@@ -38,6 +38,7 @@ class LatencyMonitor;
 
 namespace cinnabar::dispatch {
 
+class AccessControl;
 class Registry;
 class Dispatcher;
 class Tracking;
@@ -60,6 +61,7 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
+  AccessControl* access = nullptr;       // always there in a server
   pubsub::Channels* channels = nullptr;  // always there in a server
   DataFiles* files = nullptr;            // always there in a server
   Replication* replication = nullptr;    // always there in a server

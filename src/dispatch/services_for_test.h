@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "dispatch/access_control.h"
 #include "dispatch/args.h"
 #include "dispatch/dispatcher.h"
 #include "keyspace/string_value.h"
@@ -25,6 +26,7 @@ class NoClients final : public Clients {
   void Wake(Session&) override {}
   void Resume(std::shared_ptr<BlockedCall>) override {}
   size_t Count() const override { return 0; }
+  std::string Describe(const Session&) const override { return ""; }
   void FeedMonitors(std::string line) override { monitored.push_back(std::move(line)); }
   std::vector<std::string> monitored;
 };
@@ -122,6 +124,7 @@ class DispatchTest : public testing::Test {
   std::vector<Dispatcher*> dispatchers_;
   std::atomic<uint64_t> monitors_{0};
   Events events_;
+  AccessControl access_{registry_, clients_, config_.settings()};
   Services services_{.config = config_,
                      .settings = config_.settings(),
                      .keyspace = keyspace_,
@@ -136,7 +139,8 @@ class DispatchTest : public testing::Test {
                      .debug = debug_,
                      .dispatchers = dispatchers_,
                      .monitors = monitors_,
-                     .notifier = &events_};
+                     .notifier = &events_,
+                     .access = &access_};
   std::unique_ptr<Dispatcher> dispatcher_;
   Batch batch_;
   Session session_{1, OutputBuffer(OutputBuffer::kFixedBytesMin)};

@@ -19,6 +19,10 @@
 #include "keyspace/keyspace.h"
 #include "pubsub/subscriber.h"
 
+namespace cinnabar::security {
+class User;
+}
+
 namespace cinnabar::dispatch {
 
 class Call;
@@ -131,7 +135,11 @@ struct Session : Caller {
   bool replica() const { return feed != nullptr && feed->replica(); }
   size_t subscriptions(pubsub::Kind kind) const { return subscribed() ? subscriber->count(kind) : 0; }
 
-  bool authenticated = true;
+  // Who it is; AccessControl keeps the four in step. Null: the server itself, which may do everything.
+  std::shared_ptr<const security::User> user;
+  bool logged_in = true;      // it has said who it is, or came while nobody was asked
+  bool authenticated = true;  // logged in, or nobody is asked just now
+  bool unrestricted = true;   // authenticated, as a user that may do everything
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
@@ -149,7 +157,6 @@ struct Session : Caller {
   std::string name;
   std::string library_name;
   std::string library_version;
-  std::string user = "default";
   Millis created = 0;
   Millis last_active = 0;
   Millis soft_limit_since = 0;  // when the output buffer exceeded its soft limit; 0: it does not

@@ -213,7 +213,7 @@ void ReplicaLink::TakeFullResync(std::string_view line, Millis now) {
 void ReplicaLink::TakePsyncError(std::string_view line, Millis now) {
   if (take_over_ == TakeOver::kDemand) {
     AnswerTakeOver(false);
-    return Retry(Connection::kDrop, "Failover target rejected psync request", now);
+    return Retry(Connection::kDrop, "The target of the failover did not take over", now);
   }
   // It will be able to later (it loads, or has lost its own primary), or refuses us for a reason that SYNC
   // would not get around. Anything else is a server that does not know PSYNC.

@@ -407,7 +407,7 @@ TEST_F(ReplicaLinkTest, DemandsThatAReplicaTakesOver) {
   EXPECT_EQ(port_.Events(), "");  // not answered yet
   Handshake();
   Say("-ERR PSYNC FAILOVER can't be sent to a master.\r\n");
-  EXPECT_EQ(port_.Events(), "rejected;close: Failover target rejected psync request;");
+  EXPECT_EQ(port_.Events(), "rejected;close: The target of the failover did not take over;");
   EXPECT_TRUE(Handshake().ends_with(Encoded({"PSYNC", Id(), "10"})));
   link_.Stop();
   port_.Events();

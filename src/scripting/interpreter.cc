@@ -359,10 +359,11 @@ std::string_view Interpreter::ReplyText() {
   return spill_;
 }
 
-const char* Interpreter::FindCommand(lua_State* lua, bool& known) {
+const char* Interpreter::FindCommand(lua_State* lua, bool& known, bool& allowed) {
   if (lua_gettop(lua) == 0) return "Please specify at least one argument for this redis lib call";
   if (!GatherArguments(lua)) return "Lua redis lib command arguments must be strings or integers";
   known = request_.run != nullptr && request_.run->KnowsCommand(argv_);
+  allowed = known && request_.run->MayRun(argv_);
   return nullptr;
 }
 

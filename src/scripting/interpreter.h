@@ -96,9 +96,9 @@ class Interpreter {
   bool ending() const { return ending_; }
   Logger& log() { return log_; }
   int RunCommand(lua_State* lua);
-  // For redis.acl_check_cmd: whether the arguments on the stack name a command. What is wrong with them, or
-  // null.
-  const char* FindCommand(lua_State* lua, bool& known);
+  // For redis.acl_check_cmd: whether the arguments on the stack name a command, and whether the caller may
+  // run it. What is wrong with them, or null.
+  const char* FindCommand(lua_State* lua, bool& known, bool& allowed);
   void SetResp(int version);
   // The generator of POSIX's lrand48 and srand48.
   uint32_t Draw() {

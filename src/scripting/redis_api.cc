@@ -129,13 +129,13 @@ int SetRepl(lua_State* lua) {
   return 0;
 }
 
-// Whether the user may run the command is asked when it runs; nothing is known here but whether it exists.
+// Whether the caller's user may run the command. Nothing is noted if not.
 int AclCheckCommand(lua_State* lua) {
-  bool known = false;
-  const char* error = Interpreter::Of(lua).FindCommand(lua, known);
+  bool known = false, allowed = false;
+  const char* error = Interpreter::Of(lua).FindCommand(lua, known, allowed);
   if (error != nullptr) return RaiseError(lua, error);
   if (!known) return RaiseError(lua, "Invalid command passed to redis.acl_check_cmd()");
-  lua_pushboolean(lua, 1);
+  lua_pushboolean(lua, allowed);
   return 1;
 }
 

@@ -3,6 +3,7 @@
 #include "os/process_title.h"
 #include "os/slab_compaction.h"
 #include "server/server.h"
+#include "server/users.h"
 
 namespace cinnabar::server {
 
@@ -54,12 +55,7 @@ void Server::RegisterAppliers() {
                             role_.SettingsChanged();
                             return {};
                           });
-  // Without a password nobody is a stranger; a new password concerns connections to come.
-  config_.RegisterApplier({"requirepass"}, [this](const Settings&, Settings& now) -> Status {
-    if (!now.security.requirepass.empty()) return {};
-    clients_.ForEach([](dispatch::Session& session) { session.authenticated = true; });
-    return {};
-  });
+  RegisterAccessAppliers(config_, services_);
   // What is more than can be forgotten at once goes with the server's cron.
   config_.RegisterApplier({"tracking-table-max-keys"}, [this](const Settings&, Settings&) -> Status {
     constexpr size_t kAtOnce = 10'000;

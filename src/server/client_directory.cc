@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "commands/connection/client_line.h"
 #include "config/settings.h"
 #include "dispatch/blocking.h"
 #include "server/following.h"
@@ -98,6 +99,12 @@ size_t ClientDirectory::Count() const {
   size_t sum = 0;
   for (auto& core : cores_) sum += core->connection_count();
   return sum;
+}
+
+std::string ClientDirectory::Describe(const dispatch::Session& session) const {
+  return commands::ClientLine(
+      session, {.compat = settings_.general.compat_version,
+                .now = cores_[static_cast<size_t>(session.facts.core)]->dispatcher().core().now});
 }
 
 void ClientDirectory::FeedMonitors(std::string line) {

@@ -48,6 +48,7 @@ class ClientDirectory final : public dispatch::Clients, public CoreClients {
   void Wake(dispatch::Session& session) override;
   void Resume(std::shared_ptr<dispatch::BlockedCall> call) override;
   size_t Count() const override;
+  std::string Describe(const dispatch::Session& session) const override;
   void FeedMonitors(std::string line) override;
 
   // CoreClients:

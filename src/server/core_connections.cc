@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "config/settings.h"
+#include "dispatch/access_control.h"
 #include "dispatch/tracking.h"
 #include "server/core.h"
 
@@ -54,7 +55,7 @@ void Core::Adopt(net::Accepted accepted, std::string_view farewell) {
   session.facts.peer = std::move(accepted.peer);
   session.facts.local = std::move(accepted.local);
   session.created = session.last_active = dispatcher_.core().now;
-  session.authenticated = services_.settings.security.requirepass.empty();
+  services_.access->Connect(session);
   connection->reply_peak = session.output.fixed_capacity();  // it keeps its size until replies have been seen
   connection->reply_peak_at = dispatcher_.core().now;
   session.reply.set_digits(dispatcher_.digits());

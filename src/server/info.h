@@ -50,6 +50,7 @@ class InfoReport {
   void MemorySection();
   void MemoryOfScripts();
   void StatisticsOfScripts();
+  void StatisticsOfAccess();
   void PersistenceSection();
   void LoadingFigures();
   void LoadingProgress();

@@ -146,8 +146,15 @@ void InfoReport::StatsSection() {
   Zeros({"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
          "reply_buffer_expands"});
   StatsOfTurns();
-  Zeros({"acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key",
-         "acl_access_denied_channel"});
+  StatisticsOfAccess();
+}
+
+void InfoReport::StatisticsOfAccess() {
+  const dispatch::AccessControl::Denials& denials = sources_.services.access->denials();
+  Field("acl_access_denied_auth", denials.logins.load());
+  Field("acl_access_denied_cmd", denials.commands.load());
+  Field("acl_access_denied_key", denials.keys.load());
+  Field("acl_access_denied_channel", denials.channels.load());
 }
 
 // Redis has one event loop; here the cores' are taken together.

@@ -63,9 +63,9 @@ class Listeners::Listener final : public ReadyHandler {
   bool registered_ = false;
 };
 
-Listeners::Listeners(const Cores& cores, ClientDirectory& clients, const config::Settings& settings,
-                     Logger& log)
-    : cores_(cores), clients_(clients), settings_(settings), log_(log) {}
+Listeners::Listeners(const Cores& cores, ClientDirectory& clients, dispatch::AccessControl& access,
+                     const config::Settings& settings, Logger& log)
+    : cores_(cores), clients_(clients), access_(access), settings_(settings), log_(log) {}
 
 Listeners::~Listeners() = default;
 
@@ -248,8 +248,8 @@ void Listeners::Place(net::Accepted accepted, std::string_view farewell) {
 
 std::string_view Listeners::RefusalOf(const net::Accepted& accepted) const {
   if (clients_.Count() >= static_cast<size_t>(settings_.clients.maxclients)) return kTooManyClients;
-  if (settings_.network.protected_mode && settings_.security.requirepass.empty() && !accepted.unix_socket &&
-      !accepted.loopback) {
+  if (settings_.network.protected_mode && access_.users().default_user()->needs_no_password() &&
+      !accepted.unix_socket && !accepted.loopback) {
     return kProtectedMode;
   }
   return {};

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "config/settings.h"
+#include "dispatch/access_control.h"
 #include "server/client_directory.h"
 #include "server/core.h"
 
@@ -19,7 +20,8 @@ namespace cinnabar::server {
 class Listeners {
  public:
   // All must outlive this.
-  Listeners(const Cores& cores, ClientDirectory& clients, const config::Settings& settings, Logger& log);
+  Listeners(const Cores& cores, ClientDirectory& clients, dispatch::AccessControl& access,
+            const config::Settings& settings, Logger& log);
   ~Listeners();
 
   // Opens what the settings ask for. The error is the text for the log.
@@ -72,6 +74,7 @@ class Listeners {
 
   const Cores& cores_;
   ClientDirectory& clients_;
+  dispatch::AccessControl& access_;
   const config::Settings& settings_;
   Logger& log_;
   Opened listeners_;

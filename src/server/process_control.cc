@@ -43,6 +43,7 @@ void ProcessControl::ResetStatistics() {
   }
   figures_.listeners.ResetFigures();
   figures_.statistics.Reset();
+  figures_.services.access->ResetFigures();
   figures_.client_memory.ResetStatistics();
   figures_.replicas.ResetFigures();
   figures_.following.ResetFigures();

@@ -14,6 +14,7 @@
 #include "server/cpu_lists.h"
 #include "server/renamed_commands.h"
 #include "server/supervision.h"
+#include "server/users.h"
 
 namespace cinnabar::server {
 namespace {
@@ -67,7 +68,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       services_(MakeServices()),
       scripts_(scripting::MakeScripts(services_, CoreCount(settings_), RandomSeed())),
       tracking_(services_, CoreCount(settings_), invalidation_post_),
-      listeners_(cores_, clients_, settings_, log_),
+      listeners_(cores_, clients_, access_, settings_, log_),
       files_(services_, FileListeners(), meter_),
       replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
       following_(services_, cores_, files_, replicas_, tls_, clients_.NextClientId()),
@@ -124,6 +125,7 @@ dispatch::Services Server::MakeServices() {
           .monitors = shared_.monitors,
           .history = options_.history,
           .notifier = &keyspace_events_,
+          .access = &access_,
           .channels = &channels_};
 }
 
@@ -145,6 +147,7 @@ void Server::MakeCores() {
 }
 
 Status Server::Listen() {
+  TRY_STATUS(LoadUsers(config_, access_));
   if (!tls_.Apply(settings_)) return Fail("Failed to configure TLS. Check logs for more info.");
   return listeners_.Open();
 }

@@ -60,7 +60,7 @@ class Server {
   Server(config::Config& config, Logger& log, ServerOptions options);
   ~Server();
 
-  // Reads the certificates and opens the listeners; the error is the text for the log.
+  // Makes the users, reads the certificates and opens the listeners; the error is the text for the log.
   Status Listen();
   // Serves until a shutdown; returns the exit code.
   int Run();
@@ -113,6 +113,7 @@ class Server {
   ServerStatistics statistics_{meter_};
   TlsContexts tls_{log_};
   ClientDirectory clients_;
+  dispatch::AccessControl access_{registry_, clients_, settings_};
   ProcessControl control_;
   dispatch::Services services_;
   std::unique_ptr<dispatch::Scripts> scripts_;

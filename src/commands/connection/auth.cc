@@ -7,6 +7,7 @@
 #include "catalog/errors.h"
 #include "commands/connection/authentication.h"
 #include "commands/connection/client_name.h"
+#include "dispatch/access_control.h"
 #include "dispatch/args.h"
 
 namespace cinnabar::commands {
@@ -20,14 +21,15 @@ using protocol::Resp;
 namespace Flag = dispatch::Flag;
 
 void Auth(Call& call) {
-  if (call.argc() > 3) return call.reply().Error(errors::kSyntax);
   for (size_t i = 1; i < call.argc(); ++i) call.Redact(i);
-  if (call.argc() == 2 && call.settings().security.requirepass.empty()) {
+  if (call.argc() > 3) return call.reply().Error(errors::kSyntax);
+  dispatch::AccessControl& access = *call.services().access;
+  if (call.argc() == 2 && access.users().default_user()->needs_no_password()) {
     return call.reply().Error(
         "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
         "configuration is correct?");
   }
-  const std::string_view user = call.argc() == 2 ? "default" : call.arg(1);
+  const std::string_view user = call.argc() == 2 ? security::kDefaultUser : call.arg(1);
   if (Authenticate(call, user, call.arg(call.argc() - 1)) == Verdict::kRefused) {
     return call.reply().Error(errors::kWrongPassword);
   }
@@ -42,9 +44,19 @@ struct Greeting {
   std::optional<std::string_view> name;
 };
 
+// Also where the rest of the request is wrong.
+void RedactPasswords(Call& call) {
+  for (size_t i = 1; i < call.argc(); ++i) {
+    if (!SameWord(call.arg(i), "AUTH")) continue;
+    call.Redact(i + 1);
+    call.Redact(i + 2);
+  }
+}
+
 std::optional<Greeting> ParseHello(Call& call) {
   Greeting greeting;
   if (call.argc() == 1) return greeting;
+  RedactPasswords(call);
   const auto version = ParseInt64(call.arg(1));
   if (!version) {
     call.reply().Error("ERR Protocol version is not an integer or out of range");
@@ -57,10 +69,7 @@ std::optional<Greeting> ParseHello(Call& call) {
   greeting.version = *version == 3 ? Resp::k3 : Resp::k2;
   Args args(call, 2);
   while (args.more()) {
-    const size_t option = args.position();
     if (args.TakeWith("AUTH", 2)) {
-      call.Redact(option + 1);
-      call.Redact(option + 2);
       greeting.authenticate = true;
       greeting.user = args.Next();
       greeting.password = args.Next();
@@ -102,11 +111,12 @@ void Hello(Call& call) {
     return call.reply().Error(errors::kWrongPassword);
   }
   if (!session.authenticated) {
-    return call.reply().Error(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
-        "<user> "
-        "<pass> option can be used to authenticate the client and select the RESP protocol version at the "
-        "same time");
+    const bool newer = call.settings().general.compat_version != config::CompatVersion::k70;
+    return call.reply().Error(fmt::format(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO {}AUTH "
+        "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+        "version at the same time",
+        newer ? "<proto> " : ""));
   }
   if (greeting->name) {
     if (!ValidClientName(*greeting->name)) return call.reply().Error(kBadClientName);

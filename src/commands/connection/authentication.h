@@ -1,4 +1,4 @@
-// Who a connection is. Today there is one user, "default", whose password is `requirepass`.
+// Who a connection says it is.
 #pragma once
 
 #include <string_view>
@@ -9,11 +9,7 @@ namespace cinnabar::commands {
 
 enum class Verdict : uint8_t { kWelcome, kRefused };
 
-// Makes the session authenticated if the name and the password are right; an unset `requirepass` lets anybody
-// in.
+// Makes it the session's user if the name and the password are right; else notes that they were not.
 Verdict Authenticate(dispatch::Call& call, std::string_view user, std::string_view password);
-
-// What a new connection is: authenticated only if no password is asked for.
-void ResetAuthentication(dispatch::Session& session, const config::Settings& settings);
 
 }  // namespace cinnabar::commands

@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/connection/client_class.h"
+#include "dispatch/access_control.h"
 #include "dispatch/args.h"
 #include "dispatch/call.h"
 #include "dispatch/dispatcher.h"
@@ -28,7 +29,7 @@ struct Filter {
   std::optional<ClientType> type;
   std::string_view address;
   std::string_view local_address;
-  std::string_view user;
+  security::UserPtr user;
   int64_t age_seconds_min = 0;
   bool skip_caller = true;
 
@@ -37,7 +38,7 @@ struct Filter {
     if (!local_address.empty() && session.facts.local != local_address) return false;
     if (type && TypeOf(session) != *type) return false;
     if (id != 0 && session.id != id) return false;
-    if (!user.empty() && session.user != user) return false;
+    if (user != nullptr && session.user != user) return false;
     if (skip_caller && &session == &call.session()) return false;
     return age_seconds_min == 0 || (call.now() - session.created) / kMillisPerSecond >= age_seconds_min;
   }
@@ -49,7 +50,7 @@ void ReadNumber(Args& args, int64_t& number, std::string_view what) {
   number = *parsed;
 }
 
-void ReadOption(Args& args, Filter& filter) {
+void ReadOption(Args& args, const security::Users& users, Filter& filter) {
   if (args.TakeWith("ID")) {
     int64_t id = 0;
     ReadNumber(args, id, "client-id");
@@ -63,8 +64,9 @@ void ReadOption(Args& args, Filter& filter) {
   } else if (args.TakeWith("LADDR")) {
     filter.local_address = args.Next();
   } else if (args.TakeWith("USER")) {
-    filter.user = args.Next();
-    if (filter.user != "default") args.Fail(fmt::format("ERR No such user '{}'", filter.user));
+    const std::string_view name = args.Next();
+    filter.user = users.Find(name);
+    if (filter.user == nullptr) args.Fail(fmt::format("ERR No such user '{}'", name));
   } else if (args.TakeWith("SKIPME")) {
     filter.skip_caller = args.Take("YES");
     if (!filter.skip_caller && !args.Take("NO")) args.FailSyntax();
@@ -93,7 +95,8 @@ void ClientKill(Call& call) {
     return call.reply().Ok();
   }
   Args args(call, 2);
-  while (args.more() && !args.failed()) ReadOption(args, filter);
+  const security::Users& users = call.services().access->users();
+  while (args.more() && !args.failed()) ReadOption(args, users, filter);
   if (args.failed()) return args.Reply(call);
   call.reply().Integer(Kill(call, filter));
 }

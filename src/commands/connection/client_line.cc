@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "commands/server/memory_figures.h"
+#include "dispatch/access_control.h"
 #include "dispatch/tracking.h"
 
 namespace cinnabar::commands {
@@ -77,7 +78,8 @@ std::string ClientLine(const Session& session, const ClientLineOptions& options)
       session.output.fixed_capacity(), facts.reply_peak_bytes, session.output.fixed_pending(),
       session.output.chunk_count(), session.output.chunk_memory(), ClientMemory(session));
   fmt::format_to(out, " events={} cmd={} user={} redir={} resp={}", Events(session),
-                 session.last_command == nullptr ? "NULL" : session.last_command->name, session.user,
+                 session.last_command == nullptr ? "NULL" : session.last_command->name,
+                 dispatch::UserName(session),
                  session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->options.redirect),
                  static_cast<int>(session.reply.version()));
   if (newer) fmt::format_to(out, " lib-name={} lib-ver={}", session.library_name, session.library_version);

@@ -5,9 +5,9 @@
 
 #include "base/numbers.h"
 #include "catalog/errors.h"
-#include "commands/connection/authentication.h"
 #include "commands/connection/monitor.h"
 #include "commands/pubsub/leave.h"
+#include "dispatch/access_control.h"
 #include "dispatch/call.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/tracking.h"
@@ -52,7 +52,7 @@ void Reset(Call& call) {
   session.name.clear();
   session.no_evict = session.no_touch = false;
   session.reply_mode = dispatch::ReplyMode::kOn;
-  ResetAuthentication(session, call.settings());
+  call.services().access->Connect(session);
   call.reply().Redirect(session.output);
   call.reply().set_version(protocol::Resp::k2);
   call.reply().Simple("RESET");

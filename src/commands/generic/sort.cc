@@ -11,6 +11,7 @@
 #include "base/numbers.h"
 #include "catalog/errors.h"
 #include "commands/generic/sort_elements.h"
+#include "dispatch/dispatcher.h"
 #include "dispatch/output_limits.h"
 #include "types/list.h"
 
@@ -210,9 +211,23 @@ void Store(Call& call, const SortOptions& options, const std::vector<std::string
   call.reply().Integer(static_cast<int64_t>(stored));
 }
 
+// Patterns reach keys that nobody can tell beforehand.
+std::string_view PatternDenial(Call& call, const SortOptions& options) {
+  if (!options.by.has_place && options.get.empty()) return {};
+  const dispatch::Session& session = call.session();
+  if (session.unrestricted ||
+      call.dispatcher().admission().access().MayReadAllKeys(*session.user, call.command(), call.argv()))
+    return {};
+  return options.by.has_place ? "ERR BY option of SORT denied due to insufficient ACL permissions."
+                              : "ERR GET option of SORT denied due to insufficient ACL permissions.";
+}
+
 void RunSort(Call& call, SortForm form) {
   Args args(call, 2);
   const SortOptions options = ParseSortOptions(args, form);
+  // Options are read from left to right: what follows the one that is denied does not matter.
+  if (const std::string_view denial = PatternDenial(call, options); !denial.empty())
+    return call.reply().Error(denial);
   if (args.failed()) return args.Reply(call);
   if (call.settings().cluster.enabled && SortReadsOtherKeys(call.argv())) {
     return call.reply().Error(options.by.has_place ? "ERR BY option of SORT denied in cluster mode."

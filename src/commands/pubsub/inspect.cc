@@ -106,6 +106,7 @@ constexpr CommandSpec kTable[] = {
         .complexity = "O(1)",
         .arity = 2,
         .flags = Flag::kLoading | Flag::kStale,
+        .categories = "=",
         .run = Help,
     },
     {

@@ -56,6 +56,7 @@ constexpr CommandSpec kTable[] = {
             "number of subscribed patterns (by any client).",
         .arity = 3,
         .flags = kFlags,
+        .channels = {.first = 1},
         .run = Publish,
     },
     {
@@ -68,6 +69,7 @@ constexpr CommandSpec kTable[] = {
         .arity = 3,
         .flags = kFlags,
         .keys = {dispatch::OneKey(dispatch::KeyUse::kNotKey)},
+        .channels = {.first = 1},
         .run = ShardPublish,
     },
 };

@@ -130,6 +130,7 @@ constexpr CommandSpec kTable[] = {
         .complexity = "O(N) where N is the number of channels to subscribe to.",
         .arity = -2,
         .flags = kFlags,
+        .channels = {.first = 1, .repeats = true},
         .run = Subscribe,
     },
     {
@@ -152,6 +153,7 @@ constexpr CommandSpec kTable[] = {
         .complexity = "O(N) where N is the number of patterns the client is already subscribed to.",
         .arity = -2,
         .flags = kFlags,
+        .channels = {.first = 1, .repeats = true, .patterns = true},
         .run = PatternSubscribe,
     },
     {
@@ -177,6 +179,7 @@ constexpr CommandSpec kTable[] = {
         .arity = -2,
         .flags = kFlags,
         .keys = {dispatch::KeyRange(kNotKey, 1, -1)},
+        .channels = {.first = 1, .repeats = true},
         .run = ShardSubscribe,
     },
     {

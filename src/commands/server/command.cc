@@ -27,10 +27,6 @@ void WriteInfoOfAll(Call& call) {
 }
 
 void CommandAll(Call& call) {
-  if (call.argc() > 1) {
-    return call.reply().Error(
-        fmt::format("ERR unknown subcommand '{:.128}'. Try COMMAND HELP.", call.arg(1)));
-  }
   WriteInfoOfAll(call);
 }
 

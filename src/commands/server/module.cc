@@ -13,28 +13,11 @@ void List(Call& call) {
   call.reply().Array(0);
 }
 
-// False when the client may not load or unload, which has been answered.
-bool Allowed(Call& call) {
-  const config::Permission permission = call.settings().security.enable_module_command;
-  const dispatch::ConnectionFacts& facts = call.session().facts;
-  const bool local = facts.unix_socket || facts.loopback;
-  if (permission == config::Permission::kYes || (permission == config::Permission::kLocal && local))
-    return true;
-  call.reply().Error(
-      "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run "
-      "it "
-      "from a local connection, otherwise you need to set this option in the configuration file, and then "
-      "restart the server.");
-  return false;
-}
-
 void Load(Call& call) {
-  if (!Allowed(call)) return;
   call.reply().Error("ERR Error loading the extension. Modules are not part of this server.");
 }
 
 void Unload(Call& call) {
-  if (!Allowed(call)) return;
   call.reply().Error("ERR Error unloading module: no such module with that name");
 }
 
@@ -52,7 +35,7 @@ void Help(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr uint64_t kLoadFlags = Flag::kAdmin | Flag::kNoScript | Flag::kNoAsyncLoading;
+constexpr uint64_t kLoadFlags = Flag::kAdmin | Flag::kNoScript | Flag::kNoAsyncLoading | Flag::kProtected;
 
 constexpr CommandSpec kTable[] = {
     {

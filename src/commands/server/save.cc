@@ -42,6 +42,7 @@ void LastSave(Call& call) {
 }
 
 constexpr uint64_t kSavingFlags = Flag::kAdmin | Flag::kNoScript | Flag::kWorld;
+constexpr uint64_t kBackgroundFlags = kSavingFlags | Flag::kNoAsyncLoading;
 
 constexpr CommandSpec kTable[] = {
     {
@@ -53,7 +54,7 @@ constexpr CommandSpec kTable[] = {
         .group = "server",
         .complexity = "O(1)",
         .arity = 1,
-        .flags = kSavingFlags,
+        .flags = kBackgroundFlags,
         .run = RewriteAppendOnly,
     },
     {
@@ -64,7 +65,7 @@ constexpr CommandSpec kTable[] = {
         .group = "server",
         .complexity = "O(1)",
         .arity = -1,
-        .flags = kSavingFlags,
+        .flags = kBackgroundFlags,
         .history = "3.2.2: Added the `SCHEDULE` option.",
         .run = BackgroundSave,
     },

@@ -58,8 +58,6 @@ void Exec(Call& call) {
   call.dispatcher().Unwatch(call.session(), dispatch::Dispatcher::Held::kYes);
   if (!rejected && !broken) {
     call.dispatcher().RunQueued(call.session());
-    // CLIENT LIST tells what the client sent, not what that ran.
-    call.session().last_command = &call.command();
     return;
   }
   transaction.Reset();

@@ -16,7 +16,7 @@ constexpr FileDirective kFileDirectives[] = {
     {"include", "path", 1, 1,
      "Read another file here. With wildcards all matching files are read in order, which may be none. As the "
      "last line about something wins, includes that must not override belong at the top."},
-    {"user", "name rule …", 1, kAny, "Define a user by ACL rules; each user once.", true},
+    {"user", "name rule …", 1, kAny, "Define a user by ACL rules; each user once."},
     {"rename-command", "name new-name", 2, 2, "Rename a command, or remove it with the new name \"\"."},
     {"loadmodule", "path argument …", 1, kAny, "Load a module at start.", true},
     {"sentinel", "option argument …", 0, kAny, "Options of Sentinel, which only Sentinel reads.", true},

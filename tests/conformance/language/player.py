@@ -71,6 +71,7 @@ class Player:
                     for connection in connections.values():
                         connection.close()
                     self._restore_settings(control, test)
+                    self._restore_users(control, test)
         except TestFailed as failure:
             return self._report(test, failure.step, str(failure))
         except (OSError, Disconnected, ProtocolError) as failure:
@@ -110,6 +111,15 @@ class Player:
         for name, value in self.defaults.items():
             if now.get(name) != value and name.decode() not in VOLATILE_SETTINGS:
                 control.call("CONFIG", "SET", name, value)
+
+    def _restore_users(self, control, test):
+        if not any(word.upper() == b"ACL" for step in test.steps for word in step.words[:1]):
+            return
+        control.call("ACL", "SETUSER", "default", "clearselectors", "on", "nopass", "allkeys", "allchannels", "+@all")
+        others = [name for name in control.call("ACL", "USERS") if name != b"default"]
+        if others:
+            control.call("ACL", "DELUSER", *others)
+        control.call("ACL", "LOG", "RESET")
 
     def _report(self, test, step, reason):
         text = f"FAIL {test.file}:{step.line}: {test.title} ({self.variant})\n    {step.text}\n    {reason}\n"
