@@ -78,7 +78,7 @@ class TlsHost(Host):
 class TlsClient(Client):
     """One connection over TLS. Only one thread may use it."""
 
-    def __init__(self, address, context, session=None, timeout=30):
+    def __init__(self, address, context, session=None, timeout=30, resp=2):
         plain = socket.create_connection(address, timeout)
         try:
             self.socket = context.wrap_socket(plain, session=session)
@@ -86,6 +86,8 @@ class TlsClient(Client):
             plain.close()
             raise
         self.buffer = b""
+        if resp == 3:
+            self.call("HELLO", "3")
 
 
 def served(host, context):

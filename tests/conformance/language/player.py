@@ -5,7 +5,8 @@ import socket
 
 from language.reply import show
 from resp_client import Disconnected, ErrorReply, ProtocolError
-from server_process import Server
+from server_process import HOST, Server, free_port
+from tls_peers import Files, TlsClient
 
 REPLY_SECONDS_MAX = 20
 # Changed by the test runner itself or by the server while it runs: nothing to put back.
@@ -16,13 +17,13 @@ VOLATILE_SETTINGS = {"port", "dir", "unixsocket", "bind", "maxclients"}
 class Variant:
     resp: int
     threads: int
-    unix: bool
+    way: str = "tcp"  # or unix, tls
 
     def __str__(self):
-        return f"RESP{self.resp}, {self.threads} thread{'s' if self.threads > 1 else ''}" + (", Unix" if self.unix else "")
+        return f"RESP{self.resp}, {self.threads} thread{'s' if self.threads > 1 else ''}" + {"unix": ", Unix", "tls": ", TLS"}.get(self.way, "")
 
     def options(self):
-        return f"--resp {self.resp} --threads {self.threads}" + (" --unix" if self.unix else "")
+        return f"--resp {self.resp} --threads {self.threads}" + ("" if self.way == "tcp" else f" --{self.way}")
 
 
 class TestFailed(Exception):
@@ -39,21 +40,33 @@ class Player:
         self.options = options
         self.server = None
         self.defaults = {}
+        self.files = None  # certificates
+        self.tls_port = 0
 
     def __enter__(self):
+        if self.variant.way == "tls":
+            self.files = Files().__enter__()
         self._start()
         return self
 
     def __exit__(self, *_):
         self.server.__exit__(None, None, None)
+        if self.files:
+            self.files.__exit__()
 
     def _start(self):
-        self.server = Server(self.options, threads=self.variant.threads).__enter__()
+        own = []
+        if self.files:
+            self.tls_port = free_port()
+            own = ["--tls-port", str(self.tls_port), *self.files.options()]
+        self.server = Server([*self.options, *own], threads=self.variant.threads).__enter__()
         with self._connect(2) as control:
             self.defaults = self._settings(control)
 
     def _connect(self, resp):
-        return self.server.client(resp, self.variant.unix, REPLY_SECONDS_MAX)
+        if self.files:
+            return TlsClient((HOST, self.tls_port), self.files.context(), timeout=REPLY_SECONDS_MAX, resp=resp)
+        return self.server.client(resp, self.variant.way == "unix", REPLY_SECONDS_MAX)
 
     def _settings(self, control):
         flat = control.call("CONFIG", "GET", "*")
