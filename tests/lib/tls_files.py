@@ -3,13 +3,16 @@
 import os
 import subprocess
 
-# What a certificate may be used for, in the old extension that the Redis suite's own certificates have.
+# What a certificate may be used for, in the old extension that the Redis suite's own certificates have; and the names of
+# this machine, for clients that look at names.
 EXTENSIONS = """[server]
 keyUsage = digitalSignature, keyEncipherment
 nsCertType = server
 [client]
 keyUsage = digitalSignature, keyEncipherment
 nsCertType = client
+[local]
+subjectAltName = IP:127.0.0.1, DNS:localhost
 [ca]
 basicConstraints = critical, CA:TRUE
 """
@@ -48,7 +51,7 @@ class TlsFiles:
 
     def issue(self, name, authority="ca", subject=None, days=365, use=None, password=None):
         """Makes NAME.key and NAME.crt, signed by the authority; returns both paths. `days` < 0: it has expired.
-        `use`: "server" or "client" limits what it is good for."""
+        `use`: "server" or "client" limits what it is good for, "local" names this machine."""
         self.key(name, password)
         lock = [] if password is None else ["-passin", f"pass:{password}"]
         self.openssl("req", "-new", "-key", f"{name}.key", *lock, "-subj", subject or f"/O=Test/CN={name}",
