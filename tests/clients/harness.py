@@ -134,12 +134,15 @@ class Server:
         limit = time.monotonic() + 5
         while self.process.poll() is None and time.monotonic() < limit:
             with contextlib.suppress(OSError):
-                for family, address in ((socket.AF_INET, (HOST, self.port)), (socket.AF_UNIX, self.socket)):
+                for family, address in self.listeners():
                     with socket.socket(family) as probe:
                         probe.connect(address)
                 return True
             threading.Event().wait(0.02)  # The log line may come before the last listener.
         return False
+
+    def listeners(self):
+        return [(socket.AF_INET, (HOST, self.port)), (socket.AF_UNIX, self.socket)]
 
     def alive(self):
         return self.process.poll() is None

@@ -28,6 +28,21 @@ def libraries_session(checks, server, locked):
     _session(checks, server, locked, "libraries", ((2, "tcp"), (3, "unix")))
 
 
+def tls_node_sessions(checks, server):
+    """ioredis and node-redis over TLS, in both versions of it. A program in the middle of its session ends with us."""
+    _install()
+    facts = {"port": server.port, "password": server.password, "tlsPort": server.tls_port, "folder": server.files.folder,
+             "user": server.user, "userPassword": server.user_password}
+    environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
+    for client in ("ioredis", "redis"):
+        for protocol, version in ((2, "TLSv1.2"), (3, "TLSv1.3")):
+            with checks.part(f"{client} RESP{protocol} {version}"):
+                server.control.flushall()
+                arguments = json.dumps({**facts, "protocol": protocol, "version": version})
+                program = f"{HERE}/node/{client}_tls.js"
+                record_lines(checks, ["setpriv", "--pdeathsig", "KILL", "node", program, arguments], environment)
+
+
 def _session(checks, server, locked, client, ways=WAYS):
     _install()
     for protocol, transport in ways:
