@@ -176,7 +176,7 @@ def transactions_do_not_wait(checks):
         checks.equal("queued", [two.read() for _ in range(4)], [b"OK"] + [b"QUEUED"] * 3)
         replies = two.read()
         checks.equal("executed", replies[:2], [0, 0])
-        checks.contains("executed", replies[2], b"cmd=client")
+        checks.contains("executed", replies[2], b"cmd=exec")
         brake.read()
         checks.equal("still there", one.call("PING"), b"PONG")
 
