@@ -73,18 +73,9 @@ Status LoadUsers(config::Config& config, dispatch::AccessControl& access) {
   if (!names_default) users.SetDefaultPassword(settings.security.requirepass);
   const std::string& path = settings.security.aclfile;
   if (path.empty()) return {};
-  const auto text = config.files().Read(path);
-  if (!text) {
-    return Fail(
-        fmt::format("Aborting Redis startup because of ACL errors: Error loading ACLs, opening file "
-                    "'{}': {}",
-                    path, text.error().message));
-  }
-  auto parsed = security::ParseAclFile(*text, path, users.context());
-  if (!parsed) {
-    return Fail(fmt::format("Aborting Redis startup because of ACL errors: {}", parsed.error().Report()));
-  }
-  users.Replace(*std::move(parsed));
+  auto kept = commands::ReadAclFile(config.files(), path, users.context());
+  if (!kept) return Fail(fmt::format("Aborting Redis startup because of ACL errors: {}", kept.error()));
+  users.Replace(*std::move(kept));
   return {};
 }
 

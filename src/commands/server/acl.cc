@@ -220,13 +220,8 @@ constexpr std::string_view kNoFile =
 void Load(Call& call) {
   const std::string& path = call.settings().security.aclfile;
   if (path.empty()) return call.reply().Error(kNoFile);
-  const auto text = call.services().config.files().Read(path);
-  if (!text) {
-    return call.reply().Error(
-        fmt::format("ERR Error loading ACLs, opening file '{}': {}", path, text.error().message));
-  }
-  auto users = security::ParseAclFile(*text, path, UsersOf(call).context());
-  if (!users) return call.reply().Error("ERR " + users.error().Report());
+  auto users = ReadAclFile(call.services().config.files(), path, UsersOf(call).context());
+  if (!users) return call.reply().Error("ERR " + users.error());
   const auto changes = UsersOf(call).Replace(*std::move(users));
   SpreadChanges(call.services(), &call.session(), changes, ChangeCause::kFile);
   call.reply().Ok();

@@ -1,12 +1,15 @@
 #include "commands/server/acl_changes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-#include <vector>
+#include <utility>
 
 #include "dispatch/access_control.h"
 #include "dispatch/clients.h"
 #include "security/acl_check.h"
+#include "security/acl_file.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -36,6 +39,18 @@ bool MayStay(const Session& session, const UserChange& change, ChangeCause cause
 }
 
 }  // namespace
+
+std::expected<std::vector<security::UserPtr>, std::string> ReadAclFile(config::ConfigFiles& files,
+                                                                       const std::string& path,
+                                                                       const security::RuleContext& context) {
+  const auto text = files.Read(path);
+  if (!text)
+    return std::unexpected(
+        fmt::format("Error loading ACLs, opening file '{}': {}", path, text.error().message));
+  auto users = security::ParseAclFile(*text, path, context);
+  if (!users) return std::unexpected(users.error().Report());
+  return *std::move(users);
+}
 
 void SpreadChanges(dispatch::Services& services, const Session* caller, std::span<const UserChange> changes,
                    ChangeCause cause) {
