@@ -351,7 +351,7 @@ def replication_that_fails(checks):
                                                         "tls-client-key-file", files.path("client.key")), b"OK")
             is_up(checks, "then", replica)
         with TlsHost(files, options=good) as replica:
-            replica.ask("REPLICAOF", *primary.address)
+            replica.follow(primary)
             # A plain port says nothing to a handshake.
             told = wait_until(lambda: "Unable to connect to MASTER: no answer" in replica.log_text())
             checks.true("a plain port: the replica tells", told, replica.log_text()[-1000:])

@@ -55,8 +55,17 @@ class Host(Server):
 
     def follow(self, target):
         """Becomes the replica of something that has an address, or of nobody."""
-        place = ("NO", "ONE") if target is None else target.address
-        return self.ask("REPLICAOF", *place)
+        return self.follow_address(*(("NO", "ONE") if target is None else target.address))
+
+    def follow_address(self, *address):
+        """A server that loads what its last primary has sent refuses to change its mind (as Redis does): asks again."""
+        answers = []
+        wait_until(lambda: not answers.append(self.ask("REPLICAOF", *address)) and not is_loading(answers[-1]))
+        return answers[-1]
+
+
+def is_loading(answer):
+    return isinstance(answer, bytes) and answer.startswith(b"LOADING")
 
 
 def figures(text):

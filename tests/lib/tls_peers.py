@@ -72,7 +72,7 @@ class TlsHost(Host):
         return self.ask("CONFIG", "SET", *words)
 
     def follow_over_tls(self, target):
-        return self.ask("REPLICAOF", *target.tls_address)
+        return self.follow_address(*target.tls_address)
 
 
 class TlsClient(Client):
