@@ -8,11 +8,16 @@
     --no-compat                 do not set `compat-version 7.0` (for a stock redis-server)
     --jobs N                    units at a time (default 2)
     --keep                      keep the units' copies of the tree, with the servers' logs
+    --servers WHO               who plays the five servers of a `sentinel:` unit (default ours)
+    --sentinels WHO             who plays its five sentinels (default ours)
 
 A unit is named as the suite names it; `tls:UNIT` is the same unit over TLS, as the harness's --tls runs it, with
-certificates that are made once. What is skipped of UNIT is skipped of tls:UNIT as well.
+certificates that are made once. What is skipped of UNIT is skipped of tls:UNIT as well. `sentinel:UNIT` is a unit of
+the Sentinel suite (sentinel:00-base). WHO is `ours` (the program of --server), `stock` (redis-server on the path) or a
+path; five of them, with commas between, are for one instance each: --sentinels ours,ours,ours,stock,stock.
 
-Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 600 seconds.
+Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 600 seconds (units
+of the Sentinel suite: 300).
 
 Score files, both beside this program:
     expected_pass.txt   `[unit]` and below it the tests that must pass, one line for each time a test runs
@@ -28,11 +33,9 @@ import collections
 import concurrent.futures
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -44,6 +47,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import sentinel_units  # noqa: E402
+from processes import PORTS_PER_RANGE, PortRange, comes_up, end_everything, end_group, start_group  # noqa: E402
 from tls_files import make_suite_files  # noqa: E402
 
 BUILD = ROOT / "build" / "redis_suite"
@@ -58,13 +63,7 @@ ORDER_OF_ARRIVAL = {"unit/client-eviction", "unit/type/list", "unit/type/stream-
 OUR_NAMES = ("redis-server", "redis-sentinel", "redis-check-aof", "redis-check-rdb")
 DEBIAN_NAMES = ("redis-cli", "redis-benchmark")
 
-# A port range is 2,000 ports that are also free 10,000 higher up, below the ports that the kernel hands out itself.
-# The holder of range N holds the abstract socket of that name, machine-wide, until its process ends.
-PORT_RANGES = [(number, 11000 + 2100 * number) for number in range(4)]
-PORTS_PER_RANGE = 2000
-
 print_lock = threading.Lock()
-live_groups = set()
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 STATUS = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]: ?(.*)$")
 ELAPSED = re.compile(r" \(\d+ ms\)$")
@@ -73,26 +72,6 @@ ELAPSED = re.compile(r" \(\d+ ms\)$")
 def say(text):
     with print_lock:
         print(text, flush=True)
-
-
-class PortRange:
-    """A claim on one range; waits until one is free."""
-
-    def __enter__(self):
-        while True:
-            ranges = list(PORT_RANGES)
-            random.shuffle(ranges)
-            for number, base in ranges:
-                self.claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                try:
-                    self.claim.bind(f"\0cinnabar-redis-suite-{number}")
-                    return base
-                except OSError:
-                    self.claim.close()
-            time.sleep(0.5)
-
-    def __exit__(self, *_):
-        self.claim.close()
 
 
 def read_expected():
@@ -161,7 +140,7 @@ def remove_commands(path, start):
 
 def file_of(unit):
     """The unit as the harness knows it: without the mode that it runs in."""
-    return unit.removeprefix("tls:")
+    return sentinel_units.file_of(unit) if sentinel_units.belongs(unit) else unit.removeprefix("tls:")
 
 
 def skipped_of(unit, skipped):
@@ -230,52 +209,45 @@ def make_tree(unit, server):
     return tree
 
 
-def start_group(command, folder, out):
-    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                               start_new_session=True)
-    live_groups.add(process)
-    return process
-
-
-def end_group(process):
-    """Nothing that the unit started may outlive it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
-    live_groups.discard(process)
-
-
-def end_everything(*_):
-    for process in list(live_groups):
-        end_group(process)
-    os._exit(1)
-
-
 def starts(options):
     """Whether the server comes up at all. Without it each of many starts would wait for two minutes."""
     folder = BUILD / "start"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    log = folder / "log"
-    with PortRange() as base, open(log, "wb") as out:
+    with PortRange() as base:
         command = [options.server, "--port", str(base), "--save", ""]
         if not options.no_compat:
             command += ["--compat-version", COMPAT_VERSION]
-        process = start_group(command, folder, out)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and process.poll() is None:
-            if b"Ready to accept" in log.read_bytes():
-                break
-            time.sleep(0.05)
-        up = process.poll() is None and b"Ready to accept" in log.read_bytes()
-        end_group(process)
-    if not up:
-        say(f"{options.server} does not start:")
-        for line in log.read_text(errors="replace").splitlines()[-20:]:
-            say("    " + line)
-    return up
+        if comes_up(command, folder, folder / "log", base):
+            return True
+    say(f"{options.server} does not start:")
+    for line in (folder / "log").read_text(errors="replace").splitlines()[-20:]:
+        say("    " + line)
+    return False
+
+
+def suite_command(run, options, skipped, base):
+    command = ["./runtest", "--single", run.file, "--durable", "--clients", "1", "--no-latency",
+               "--baseport", str(base), "--portcount", str(PORTS_PER_RANGE), "--skipfile", "skipfile"]
+    if not options.no_compat:
+        # Written into every config file that the harness makes. A wrapper that appends an option to the
+        # command line would break the tests that start the program with incomplete options.
+        command += ["--config", "compat-version", COMPAT_VERSION]
+        if run.file in ORDER_OF_ARRIVAL:
+            command += ["--config", "io-threads", "1"]
+    for tag in denied_tags(skipped):
+        command += ["--tags", tag]
+    if run.unit.startswith("tls:"):
+        command.append("--tls")
+    if options.keep:
+        command.append("--dont-clean")
+    return command
+
+
+def suite_ended(run, code, text):
+    if code not in (0, 1):
+        return f"the harness exited with {code}"
+    return "" if f"done]: {run.file} (" in text else "the harness stopped early"
 
 
 def run_unit(unit, options, skipped):
@@ -288,34 +260,32 @@ def run_unit(unit, options, skipped):
             run.useless.append(f"without:{start}")
     log = BUILD / "logs" / f"{unit.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    sentinel = sentinel_units.belongs(unit)
+    seconds_max = sentinel_units.UNIT_SECONDS_MAX if sentinel else UNIT_SECONDS_MAX
     started = time.monotonic()
-    with PortRange() as base, open(log, "wb") as out:
-        command = ["./runtest", "--single", run.file, "--durable", "--clients", "1", "--no-latency",
-                   "--baseport", str(base), "--portcount", str(PORTS_PER_RANGE), "--skipfile", "skipfile"]
-        if not options.no_compat:
-            # Written into every config file that the harness makes. A wrapper that appends an option to the
-            # command line would break the tests that start the program with incomplete options.
-            command += ["--config", "compat-version", COMPAT_VERSION]
-            if run.file in ORDER_OF_ARRIVAL:
-                command += ["--config", "io-threads", "1"]
-        for tag in denied_tags(skipped):
-            command += ["--tags", tag]
-        if unit.startswith("tls:"):
-            command.append("--tls")
-        if options.keep:
-            command.append("--dont-clean")
+    with (sentinel_units.ports() if sentinel else PortRange()) as base, open(log, "wb") as out:
+        if sentinel:
+            sentinel_units.prepare(tree, options.cast, base)
+            command = sentinel_units.command(unit, options.keep)
+        else:
+            command = suite_command(run, options, skipped, base)
         process = start_group(command, tree, out)
         try:
-            code = process.wait(UNIT_SECONDS_MAX)
-            run.ended = "" if code in (0, 1) else f"the harness exited with {code}"
+            code = process.wait(seconds_max)
         except subprocess.TimeoutExpired:
-            run.ended = f"not done after {UNIT_SECONDS_MAX} seconds"
+            code = None
         end_group(process)
     run.seconds = time.monotonic() - started
-    text = log.read_text(encoding="utf-8", errors="replace")
+    text = ESCAPES.sub("", log.read_text(encoding="utf-8", errors="replace"))
     run.parse(text)
-    if not run.ended and f"done]: {run.file} (" not in ESCAPES.sub("", text):
-        run.ended = "the harness stopped early"
+    if sentinel:
+        run.failed += sentinel_units.failures_outside(run.lines, run.failed)
+    if code is None:
+        run.ended = f"not done after {seconds_max} seconds"
+    elif sentinel:
+        run.ended = sentinel_units.ended(unit, code, text, run.failed)
+    else:
+        run.ended = suite_ended(run, code, text)
     if not options.keep:
         shutil.rmtree(tree, ignore_errors=True)
     return run
@@ -369,10 +339,14 @@ def parse_arguments():
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--servers", default="ours")
+    parser.add_argument("--sentinels", default="ours")
     options = parser.parse_args()
     options.server = os.path.abspath(options.server)
     if not os.access(options.server, os.X_OK):
         sys.exit(f"no program at {options.server}")
+    ours = sentinel_units.Player(options.server, "" if options.no_compat else f"compat-version {COMPAT_VERSION}\n")
+    options.cast = sentinel_units.cast(options.servers, options.sentinels, ours)
     return options
 
 
@@ -399,6 +373,9 @@ def main():
     if any(unit.startswith("tls:") for unit in units) and not (BUILD / "tls" / "redis.dh").exists():
         make_suite_files(BUILD / "tls")  # the last of them is redis.dh
     totals = [0, 0, len(whole_units_skipped)]
+    if any(map(sentinel_units.belongs, units)) and not sentinel_units.starts(options.cast, BUILD / "start"):
+        totals[1] += 1
+        units = [unit for unit in units if not sentinel_units.belongs(unit)]
     runs = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(run_unit, unit, options, skipped_of(unit, skipped)) for unit in units]

@@ -309,7 +309,7 @@ def stage_suite(unit=None):
         return note("no tests/redis_suite")
     if not build("release", PROGRAM):
         return fail("the release build")
-    units = [unit if "/" in unit else f"unit/{unit}"] if unit else []
+    units = [unit if "/" in unit or ":" in unit else f"unit/{unit}"] if unit else []
     return run_counted([PYTHON, runner, *units])
 
 
