@@ -135,6 +135,10 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
     }
   }
   stream_waits_for_ack_ = false;
+  if (!member_) {
+    if (now - doubted_at_ < kDoubtMillis) return Replconf::kSilent;
+    JoinQuorum();
+  }
   quorum_.Acknowledge(*member_, acknowledged_);
   if (disk_member_) disk_quorum_->Acknowledge(*disk_member_, acknowledged_on_disk_);
   return Replconf::kAcknowledged;
@@ -210,6 +214,15 @@ PrimaryLink::Answer PrimaryLink::OnSync(const PrimarySide& side, Millis now) {
 void PrimaryLink::GoOnline(Millis now) {
   state_ = State::kOnline;
   NoteHeard(now);
+  JoinQuorum();
+}
+
+void PrimaryLink::Doubt(Millis now) {
+  doubted_at_ = now;
+  LeaveQuorum();
+}
+
+void PrimaryLink::JoinQuorum() {
   member_ = quorum_.Add(acknowledged_);
   if (disk_quorum_ != nullptr) disk_member_ = disk_quorum_->Add(acknowledged_on_disk_);
 }

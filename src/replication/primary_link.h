@@ -132,6 +132,9 @@ class PrimaryLink {
   void OnNewline(Millis now) { NoteHeard(now); }
   // Some of the payload has left.
   void OnProgress(Millis now) { progress_at_ = now; }
+  // The same replica, as far as its address tells, has come on another link: this one may be dead without
+  // knowing. It does not count for the quorums until it is heard of again.
+  void Doubt(Millis now);
   // kSendBulk: the whole file has left. Afterwards online, or kTransmitted: then close.
   void BulkSent(Millis now);
 
@@ -187,6 +190,7 @@ class PrimaryLink {
   Answer Refuse(std::string_view line);
   std::optional<Answer> RefuseEarly(const PrimarySide& side);
   void GoOnline(Millis now);
+  void JoinQuorum();
   void LeaveQuorum();
   bool OverLimit(Millis now, const Settings& settings);
 
@@ -213,19 +217,14 @@ class PrimaryLink {
   StreamOffset acknowledged_on_disk_ = 0;
   Millis acknowledged_at_ = 0;
   static constexpr Millis kNever = -1;
+  // What was on its way when a link was doubted has arrived by then.
+  static constexpr Millis kDoubtMillis = 1000;
+  Millis doubted_at_ = kNever;
   std::atomic<Millis> heard_online_at_{kNever};  // acknowledged_at_ of a link that is online
   Millis progress_at_ = 0;
   Millis newline_at_ = 0;
   std::optional<Millis> over_soft_since_;
 };
-
-// How many of the links count for min-replicas-to-write.
-template <typename Links>
-size_t CountGood(const Links& links, Millis now, int64_t lag_seconds_max) {
-  size_t count = 0;
-  for (const auto& link : links) count += link->Good(now, lag_seconds_max) ? 1 : 0;
-  return count;
-}
 
 // When a primary puts a PING into its stream, so that replicas hear it even when nobody writes. Only a server
 // that has no primary itself does: a replica passes on what it gets.

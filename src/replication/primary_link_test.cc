@@ -354,19 +354,39 @@ TEST_F(PrimaryLinkTest, AcknowledgementsCountForTheQuorumWhileItIsOnline) {
   EXPECT_EQ(disk_quorum_.size(), 0u);
 }
 
-TEST_F(PrimaryLinkTest, CountsGoodReplicasByTheirLag) {
-  std::vector<std::unique_ptr<PrimaryLink>> links;
-  for (int i = 0; i < 3; ++i) {
-    links.push_back(NewLink());
-    Psync(*links.back(), Id(), "4");
-  }
-  links.push_back(NewLink());
+// One replica must not count twice because its last connection has ended without a word.
+TEST_F(PrimaryLinkTest, ALinkInDoubtDoesNotCountUntilItIsHeardOfAgain) {
+  auto old_link = NewLink();
+  Psync(*old_link, Id(), "4");
+  Take(old_link->stream());
+  Ack(*old_link, "8");
+  auto new_link = NewLink();
+  Psync(*new_link, Id(), "9");
+  Ack(*new_link, "8");
+  EXPECT_EQ(quorum_.CountAt(8), 2u);
+  old_link->Doubt(now_);
+  EXPECT_EQ(quorum_.CountAt(8), 1u);
+  EXPECT_EQ(disk_quorum_.size(), 1u);
+  Ack(*old_link, "9");  // was on its way
+  EXPECT_EQ(quorum_.CountAt(8), 1u);
+  // Two replicas behind one address: both live.
+  now_ += 1000;
+  Ack(*old_link, "9");
+  EXPECT_EQ(quorum_.CountAt(8), 2u);
+  EXPECT_EQ(disk_quorum_.size(), 2u);
+}
+
+TEST_F(PrimaryLinkTest, IsGoodAsLongAsItWasHeardOf) {
+  auto link = NewLink();
+  EXPECT_FALSE(link->Good(now_, 10));
+  Psync(*link, Id(), "4");
   now_ += 10'000;
-  Ack(*links[1], "4");
-  links[2]->OnNewline(now_);
-  EXPECT_EQ(CountGood(links, now_, 10), 3u);
-  EXPECT_EQ(CountGood(links, now_, 9), 2u);
-  EXPECT_EQ(CountGood(links, now_ + 11'000, 10), 0u);
+  EXPECT_TRUE(link->Good(now_, 10));
+  EXPECT_FALSE(link->Good(now_, 9));
+  link->OnNewline(now_);
+  EXPECT_TRUE(link->Good(now_, 9));
+  Ack(*link, "4");
+  EXPECT_FALSE(link->Good(now_ + 11'000, 10));
 }
 
 TEST_F(PrimaryLinkTest, SilentReplicasTimeOut) {

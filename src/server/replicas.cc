@@ -239,6 +239,10 @@ bool Replicas::Synchronise(Session& session, std::span<const std::string_view> a
 }
 
 void Replicas::Register(ReplicaFeed& feed) {
+  const std::string name = NameOf(feed);
+  for (ReplicaFeed* other : feeds_) {
+    if (feed.link().traits().listening_port != 0 && NameOf(*other) == name) other->link().Doubt(Now());
+  }
   feeds_.push_back(&feed);
   feed.session().reply_mode = dispatch::ReplyMode::kOff;
   feed.SetDrained([this] { cores_[0]->Post([this] { pipe_.Resume(); }); });
