@@ -158,7 +158,7 @@ std::string Sentinel::LoadMonitor(Words words) {
   if (!quorum || *quorum <= 0) return "Quorum must be 1 or greater.";
   const auto port = ParsePort(words[3]);
   if (!port) return "Invalid port number.";
-  const auto address = MakeAddress(words[2], *port, Unknown::kAllowed);
+  const auto address = MakeAddress(words[2], *port, Source::kFile);
   if (!address) return "Can't resolve instance hostname.";
   if (Find(words[1]) != nullptr) return "Duplicate master name.";
   AddPrimary(words[1], *address, *quorum);
@@ -198,7 +198,7 @@ std::string Sentinel::LoadOfPrimary(Primary& primary, std::string_view option, W
 
 std::string Sentinel::LoadKnown(Primary& primary, std::string_view option, Words words) {
   const auto port = ParsePort(words[3]);
-  const auto address = port ? MakeAddress(words[2], *port, Unknown::kAllowed) : std::nullopt;
+  const auto address = port ? MakeAddress(words[2], *port, Source::kFile) : std::nullopt;
   if (option == "known-sentinel") {
     if (!address) return "Wrong hostname or port for sentinel.";
     // Without an id (files of old) it is found again by its hello messages.

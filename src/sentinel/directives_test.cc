@@ -79,10 +79,22 @@ TEST(Directives, WhatIsWrongIsSaid) {
   }
 }
 
-TEST(Directives, HostNamesNeedPermission) {
+TEST(Directives, AHostNameInTheFileIsLookedUp) {
+  World world;
+  world.names["primary.example"] = "10.0.0.7";
+  world.Make({"monitor m primary.example 6379 2"});
+  ASSERT_FALSE(world.load_error);
+  EXPECT_EQ(world.primary().address, (Address{"primary.example", "10.0.0.7", 6379}));
+  // At run time names need permission.
+  EXPECT_FALSE(world.sentinel->Monitor("n", "primary.example", 6379, 2).has_value());
+  ASSERT_TRUE(world.sentinel->SetOption("resolve-hostnames", "yes").has_value());
+  EXPECT_TRUE(world.sentinel->Monitor("n", "primary.example", 6379, 2).has_value());
+}
+
+TEST(Directives, WithPermissionANameMayBeKnownLater) {
   World world({"resolve-hostnames yes", "monitor m later.example 6379 2"});
   ASSERT_FALSE(world.load_error);
-  EXPECT_EQ(world.sentinel->Find("m")->address.ip, "later.example");
+  EXPECT_EQ(world.primary().address.ip, "later.example");
 }
 
 TEST(Directives, InTheMiddleOfAFailoverTheNewPrimaryIsWritten) {

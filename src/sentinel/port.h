@@ -47,7 +47,8 @@ class SentinelPort {
   // Close it, without reporting it with Closed.
   virtual void Close(ConnectionId connection) = 0;
 
-  // The numeric address of a host name, or none. Only called when names are allowed (resolve-hostnames).
+  // The numeric address of a host name, or none. Called for names in the config file, and for others if
+  // names are allowed (resolve-hostnames).
   virtual std::optional<std::string> Resolve(const std::string& name) = 0;
 
   // Something happened: to be written to the log as "EVENT TEXT", and from kVerbose on to be published, the

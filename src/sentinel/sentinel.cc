@@ -106,13 +106,13 @@ Instance* Sentinel::FindInstance(InstanceId id) {
   return nullptr;
 }
 
-std::optional<Address> Sentinel::MakeAddress(const std::string& host, int port, Unknown unknown) const {
+std::optional<Address> Sentinel::MakeAddress(const std::string& host, int port, Source source) const {
   if (port < 0 || port > 65535) return std::nullopt;
   if (IsNumeric(host)) return Address{host, host, port};
-  if (!options_.resolve_hostnames) return std::nullopt;
+  if (!options_.resolve_hostnames && source != Source::kFile) return std::nullopt;
   if (auto ip = port_.Resolve(host)) return Address{host, std::move(*ip), port};
   // It may be known later.
-  if (unknown == Unknown::kAllowed) return Address{host, host, port};
+  if (options_.resolve_hostnames && source == Source::kFile) return Address{host, host, port};
   return std::nullopt;
 }
 

@@ -271,9 +271,10 @@ class Sentinel {
   void Attend(Instance& instance);
   // What is to be done about what is known.
   void Decide(Primary& primary);
-  enum class Unknown : uint8_t { kRefused, kAllowed };
+  // A host name in the config file is meant, whatever resolve-hostnames says: it is looked up at least once.
+  enum class Source : uint8_t { kMessage, kFile };
   std::optional<Address> MakeAddress(const std::string& host, int port,
-                                     Unknown unknown = Unknown::kRefused) const;
+                                     Source source = Source::kMessage) const;
   bool Names(const Address& address, const std::string& host, int port) const;
   std::string ReplicaName(const Address& address) const;
   Instance* FindInstance(InstanceId id);
