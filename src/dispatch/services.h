@@ -31,6 +31,9 @@ class Keyspace;
 namespace cinnabar::pubsub {
 class Channels;
 }
+namespace cinnabar::sentinel {
+class Sentinel;
+}
 namespace cinnabar::telemetry {
 class SlowLog;
 class LatencyMonitor;
@@ -61,11 +64,12 @@ struct Services {
   std::atomic<uint64_t>& monitors;  // sessions in MONITOR mode
   HistoryObserver* history = nullptr;
   KeyspaceNotifier* notifier = nullptr;
-  AccessControl* access = nullptr;       // always there in a server
-  pubsub::Channels* channels = nullptr;  // always there in a server
-  DataFiles* files = nullptr;            // always there in a server
-  Replication* replication = nullptr;    // always there in a server
-  Scripts* scripts = nullptr;            // always there in a server
+  AccessControl* access = nullptr;         // always there in a server
+  pubsub::Channels* channels = nullptr;    // always there in a server
+  DataFiles* files = nullptr;              // always there in a server
+  Replication* replication = nullptr;      // always there in a server
+  Scripts* scripts = nullptr;              // always there in a server
+  sentinel::Sentinel* sentinel = nullptr;  // null unless this process is a sentinel
   RunningScripts running_scripts{};
   std::atomic<uint64_t> script_writes{0};  // scripts that were busy and had written, by their number
   std::atomic<bool> ending{false};  // SHUTDOWN NOSAVE has put an end to a script: nothing else runs any more

@@ -20,7 +20,9 @@ Millis Cron::Work(int core) {
     if (const Millis wait = Load(); wait != kLoaded) return wait;
   }
   if (core == 0 && parts_.following.Work()) return 0;
-  return parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
+  const Millis wait = parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
+  if (core != 0 || parts_.sentinel == nullptr) return wait;
+  return std::min(wait, parts_.sentinel->Work());
 }
 
 // kLoaded: nothing is left to do.

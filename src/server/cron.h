@@ -10,6 +10,7 @@
 #include "server/data_files.h"
 #include "server/defragmentation.h"
 #include "server/replication_role.h"
+#include "server/sentinel_service.h"
 #include "server/server_statistics.h"
 #include "server/shutdown_sequence.h"
 
@@ -28,6 +29,7 @@ class Cron final : public CoreWork {
     Replicas& replicas;
     Following& following;
     ReplicationRole& role;
+    SentinelService* sentinel;  // null unless this process is one
   };
   // All parts must outlive this. `on_loaded` is called once, on core 0, when a data set that was being loaded
   // is complete.

@@ -2,11 +2,8 @@
 // How the stream is applied stands in following_stream.cc.
 #include "server/following.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,7 +13,6 @@
 
 #include "config/config.h"
 #include "net/socket.h"
-#include "os/fork_shelter.h"
 
 namespace cinnabar::server {
 
@@ -26,30 +22,7 @@ using State = ReplicaLink::State;
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
-constexpr Millis kLookupPatience = 2000;
 constexpr Millis kConnectPatience = 5000;
-constexpr size_t kLookupsMax = 8;
-
-struct AddressInfo {
-  addrinfo* list = nullptr;
-  ~AddressInfo() {
-    if (list != nullptr) freeaddrinfo(list);
-  }
-};
-
-// Any thread. May take long.
-Result<std::string> Resolve(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  AddressInfo found;
-  const int code = getaddrinfo(host.c_str(), nullptr, &hints, &found.list);
-  if (code != 0) return Fail(gai_strerror(code));
-  char text[NI_MAXHOST];
-  const int named =
-      getnameinfo(found.list->ai_addr, found.list->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
-  if (named != 0) return Fail(gai_strerror(named));
-  return std::string(text);
-}
 
 }  // namespace
 
@@ -103,48 +76,20 @@ void Following::Connect() {
   services_.log.Notice("Connecting to MASTER {}:{}", host_, port_);
   services_.log.Notice("MASTER <-> REPLICA sync started");
   const uint64_t attempt = ++attempt_;
-  in6_addr address;
-  const bool numeric =
-      inet_pton(AF_INET, host_.c_str(), &address) == 1 || inet_pton(AF_INET6, host_.c_str(), &address) == 1;
-  if (numeric) {
+  if (IsNumericAddress(host_)) {
     // When the link has returned.
     return cores_[0]->Post([this, attempt] {
       if (attempt == attempt_ && link_.state() == State::kConnecting) ConnectTo(host_);
     });
   }
-  BeginLookup();
+  lookup_.Begin(host_, Now());
 }
 
-void Following::BeginLookup() {
-  lookup_at_ = Now();
-  lookups_.push_back(std::make_shared<Lookup>());
-  os::StartThread([lookup = lookups_.back(), host = host_] {
-    os::ForkShelter shelter;
-    lookup->answer = Resolve(host);
-    lookup->done.store(true, std::memory_order_release);
-  }).detach();
-}
-
-// The first good answer counts. One that does not come (it was asked before the name was known, or the server
-// of names is gone) does not keep us from asking again.
-void Following::TakeLookups() {
-  if (lookups_.empty()) return;
-  Error error;
-  for (auto lookup = lookups_.begin(); lookup != lookups_.end();) {
-    if (!(*lookup)->done.load(std::memory_order_acquire)) {
-      ++lookup;
-      continue;
-    }
-    if ((*lookup)->answer) {
-      const std::string address = *(*lookup)->answer;
-      lookups_.clear();
-      return ConnectTo(address);
-    }
-    error = (*lookup)->answer.error();
-    lookup = lookups_.erase(lookup);
-  }
-  if (lookups_.empty()) return ConnectFailed(error.message);
-  if (Now() - lookup_at_ > kLookupPatience && lookups_.size() < kLookupsMax) BeginLookup();
+void Following::TakeLookup() {
+  const auto answer = lookup_.Take(Now());
+  if (!answer) return;
+  if (*answer) return ConnectTo(**answer);
+  ConnectFailed(answer->error().message);
 }
 
 void Following::ConnectFailed(const std::string& reason) {
@@ -221,7 +166,7 @@ void Following::Watch() {
 
 void Following::Drop() {
   ++attempt_;
-  lookups_.clear();
+  lookup_.Forget();
   connecting_ = cut_ = false;
   unsent_.clear();
   unread_.clear();
@@ -317,7 +262,7 @@ void Following::Cron() {
   }
   cut_ = false;
   if (const auto durable = files_.Local(); durable.kept) link_.SetOnDisk(durable.durable);
-  TakeLookups();
+  TakeLookup();
   // The address may be that of a machine that is gone, while its name has a new one already.
   if (connecting_ && Now() - connect_at_ > kConnectPatience) ConnectFailed("no answer");
   link_.OnTick(Now());

@@ -13,7 +13,6 @@
 // Size: it is the port of ReplicaLink, whose every call stands for a step of the protocol.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,6 +27,7 @@
 #include "replication/replica_link.h"
 #include "server/core.h"
 #include "server/data_files.h"
+#include "server/name_lookup.h"
 #include "server/replicas.h"
 #include "server/tls_contexts.h"
 
@@ -91,18 +91,11 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
     bool apart = false;      // the old data set stays until the new one is complete
     bool serving = false;    // and may be read
   };
-  // The address of a host name. Looking it up may take as long as it likes: nobody waits for the thread that
-  // does it, not even the end of the process.
-  struct Lookup {
-    Result<std::string> answer = std::string();
-    std::atomic<bool> done{false};
-  };
   static Millis Now() { return SystemMonotonicNanos() / kNanosPerMilli; }
   void ApplySettings();
   // Whatever the link has asked for inside a call of it, and could not be done there.
   void AfterLink();
-  void BeginLookup();
-  void TakeLookups();
+  void TakeLookup();
   void ConnectTo(const std::string& numeric_host);
   void ConnectFailed(const std::string& reason);
   // Whether the connection is there, and its handshake done.
@@ -153,9 +146,8 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   bool connecting_ = false;
   bool arrived_ = false;  // the socket is connected; a handshake may be to come
   Millis connect_at_ = 0;
-  uint64_t attempt_ = 0;                          // of connecting: an answer for an older one is too late
-  std::vector<std::shared_ptr<Lookup>> lookups_;  // of this attempt
-  Millis lookup_at_ = 0;                          // the last one began
+  uint64_t attempt_ = 0;  // of connecting: an answer for an older one is too late
+  NameLookup lookup_;     // of this attempt
   std::string unsent_;
   std::string unread_;  // came while a payload was loaded
 

@@ -73,6 +73,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
       following_(services_, cores_, files_, replicas_, tls_, clients_.NextClientId()),
       role_(services_, config_, files_, replicas_, following_),
+      sentinel_(options_.sentinel ? std::make_unique<SentinelService>(services_, cores_, tls_, RandomSeed())
+                                  : nullptr),
       defragmentation_(services_, CoreCount(settings_)),
       shutdown_(cores_, listeners_, files_, replicas_, services_, identity_.supervised),
       threads_(cores_, services_, meter_),
@@ -85,7 +87,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
              .threads = threads_,
              .replicas = replicas_,
              .following = following_,
-             .role = role_},
+             .role = role_,
+             .sentinel = sentinel_.get()},
             [this] { AnnounceReady(); }) {
   client_memory_.ApplyLimit(settings_);
   if (settings_.general.compat_version == config::CompatVersion::k70)
@@ -97,6 +100,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   services_.files = &files_;
   services_.tracking = &tracking_;
   services_.replication = &role_;
+  if (sentinel_ != nullptr) services_.sentinel = &sentinel_->machine();
   clients_.SetReplication(replicas_, following_);
   MakeCores();
   role_.StartAsConfigured();
@@ -159,6 +163,12 @@ int Server::Run() {
   if (const Status begun = files_.BeginLoading(); !begun) {
     log_.Warning("{}", begun.error().message);
     return 1;
+  }
+  if (sentinel_ != nullptr) {
+    if (const Status begun = sentinel_->Start(); !begun) {
+      log_.Warning("{}", begun.error().message);
+      return 1;
+    }
   }
   UpdateTitle();
   // A score that cannot be set is no reason not to serve.

@@ -35,6 +35,7 @@
 #include "server/process_control.h"
 #include "server/release_gate.h"
 #include "server/replication_role.h"
+#include "server/sentinel_service.h"
 #include "server/server_statistics.h"
 #include "server/shutdown_sequence.h"
 #include "server/tls_contexts.h"
@@ -50,6 +51,7 @@ struct ServerOptions {
   std::string version;     // of this program
   dispatch::HistoryObserver* history = nullptr;
   journal::JournalSink* journal_sink = nullptr;
+  bool sentinel = false;            // it watches other servers instead of keeping data
   TransportFactory make_transport;  // of what lies below TLS; none: plain sockets
   // Called when the process title should be set anew.
   std::function<void(std::string_view)> set_title;
@@ -127,6 +129,7 @@ class Server {
   Replicas replicas_;
   Following following_;
   ReplicationRole role_;
+  std::unique_ptr<SentinelService> sentinel_;  // null unless this process is one
   Defragmentation defragmentation_;
   ShutdownSequence shutdown_;
   CoreThreads threads_;
