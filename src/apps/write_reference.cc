@@ -30,7 +30,7 @@ bool Write(const std::filesystem::path& path, std::string_view text) {
 
 int WriteReference(const std::string& folder) {
   const std::filesystem::path root = folder;
-  const dispatch::Registry registry(commands::CommandTables());
+  const dispatch::Registry registry(commands::CommandTables(), dispatch::Personality::kAny);
   const bool written = Write(root / "docs/reference/commands.md", dispatch::CommandReference(registry)) &&
                        Write(root / "docs/reference/config.md", config::GenerateReference()) &&
                        Write(root / "cinnabar.conf", config::GenerateConf());

@@ -62,7 +62,7 @@ WordCount Count(const std::vector<Argument>& arguments) {
 }
 
 TEST(SynopsesTest, AllAreReadableAndFitTheArity) {
-  const Registry registry(CommandTables());
+  const Registry registry(CommandTables(), dispatch::Personality::kAny);
   for (const Command* command : registry.all()) {
     SCOPED_TRACE(command->name);
     const auto arguments = dispatch::ParseSynopsis(command->spec->synopsis, command->key_specs);
@@ -79,7 +79,7 @@ TEST(SynopsesTest, AllAreReadableAndFitTheArity) {
 }
 
 TEST(SynopsesTest, HistoriesNameVersions) {
-  const Registry registry(CommandTables());
+  const Registry registry(CommandTables(), dispatch::Personality::kAny);
   for (const Command* command : registry.all()) {
     for (const dispatch::HistoryLine& line : dispatch::HistoryOf(*command->spec)) {
       EXPECT_EQ(std::count(line.since.begin(), line.since.end(), '.'), 2) << command->name;
@@ -89,7 +89,7 @@ TEST(SynopsesTest, HistoriesNameVersions) {
 }
 
 TEST(SynopsesTest, TheReferencePageNamesAllCommands) {
-  const Registry registry(CommandTables());
+  const Registry registry(CommandTables(), dispatch::Personality::kAny);
   const std::string page = dispatch::CommandReference(registry);
   EXPECT_NE(page.find("### GET\n"), std::string::npos);
   EXPECT_NE(page.find("### CONFIG SET\n"), std::string::npos);

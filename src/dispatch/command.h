@@ -43,8 +43,8 @@ enum : uint64_t {
   kTouchesArbitraryKeys = 1 << 19,
   kNoMandatoryKeys = 1 << 20,
   kProtected = 1 << 21,
-  kSentinel = 1 << 22,
-  kOnlySentinel = 1 << 23,
+  kSentinel = 1 << 22,      // a sentinel has it, too
+  kOnlySentinel = 1 << 23,  // nobody else has it
   // Ours: runs with the world stopped (DESIGN §5), because it reads or changes more than its keys.
   kWorld = uint64_t{1} << 32,
   // Ours: sweeps over the keyspace, taking shards one by one; needs the world only inside a transaction.

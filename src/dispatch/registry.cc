@@ -162,6 +162,18 @@ uint64_t CategoriesOf(const CommandSpec& spec) {
   return categories;
 }
 
+bool Has(Personality personality, const CommandSpec& spec) {
+  switch (personality) {
+    case Personality::kServer:
+      return (spec.flags & Flag::kOnlySentinel) == 0;
+    case Personality::kSentinel:
+      return (spec.flags & (Flag::kSentinel | Flag::kOnlySentinel)) != 0;
+    case Personality::kAny:
+      return true;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::span<const BitName> FlagNames() {
@@ -180,9 +192,11 @@ std::string_view ShortName(const Command& command) {
   return bar == std::string_view::npos ? name : name.substr(bar + 1);
 }
 
-Registry::Registry(std::span<const std::span<const CommandSpec>> tables) {
+Registry::Registry(std::span<const std::span<const CommandSpec>> tables, Personality personality) {
   for (std::span<const CommandSpec> table : tables) {
-    for (const CommandSpec& spec : table) Add(spec);
+    for (const CommandSpec& spec : table) {
+      if (Has(personality, spec)) Add(spec);
+    }
   }
   for (auto& command : owned_) {
     const size_t bar = command->name.find('|');

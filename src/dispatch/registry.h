@@ -44,9 +44,13 @@ struct Command {
   bool AcceptsArgumentCount(size_t count) const { return count >= arguments_min && count <= arguments_max; }
 };
 
+// Whose commands: a server that keeps data and a sentinel know different ones. kAny: all that there are.
+enum class Personality : uint8_t { kServer, kSentinel, kAny };
+
 class Registry {
  public:
-  explicit Registry(std::span<const std::span<const CommandSpec>> tables);
+  explicit Registry(std::span<const std::span<const CommandSpec>> tables,
+                    Personality personality = Personality::kServer);
 
   // A top-level command, whatever its case; null if unknown.
   const Command* Find(std::string_view name) const;

@@ -51,6 +51,42 @@ TEST_F(RegistryTest, FindsInAnyCase) {
   EXPECT_NE(registry_.FindByFullName("box|open"), nullptr);
 }
 
+TEST_F(RegistryTest, EachPersonalityHasItsCommands) {
+  constexpr CommandSpec kMixed[] = {
+      {.name = "get", .summary = "s", .since = "1", .group = "string", .arity = 2, .run = Parse},
+      {.name = "ping",
+       .summary = "s",
+       .since = "1",
+       .group = "connection",
+       .arity = -1,
+       .flags = Flag::kSentinel,
+       .run = Parse},
+      {.name = "watch",
+       .summary = "s",
+       .since = "1",
+       .group = "sentinel",
+       .arity = -2,
+       .flags = Flag::kOnlySentinel},
+      {.name = "watch|all",
+       .summary = "s",
+       .since = "1",
+       .group = "sentinel",
+       .arity = 2,
+       .flags = Flag::kOnlySentinel,
+       .run = Parse},
+  };
+  const std::span<const CommandSpec> tables[] = {kMixed};
+  const auto names = [&](Personality personality) {
+    std::string text;
+    const Registry registry(tables, personality);
+    for (const Command* command : registry.all()) text += command->name + ' ';
+    return text;
+  };
+  EXPECT_EQ(names(Personality::kServer), "get ping ");
+  EXPECT_EQ(names(Personality::kSentinel), "ping watch watch|all ");
+  EXPECT_EQ(names(Personality::kAny), "get ping watch watch|all ");
+}
+
 TEST_F(RegistryTest, ResolvesSubcommands) {
   using Words = std::vector<std::string_view>;
   EXPECT_EQ(registry_.Resolve(Words{"BOX", "Open"})->name, "box|open");

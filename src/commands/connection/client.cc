@@ -141,7 +141,7 @@ void ClientHelp(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr uint64_t kClientFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale;
+constexpr uint64_t kClientFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kSentinel;
 
 constexpr CommandSpec kTable[] = {
     {
@@ -151,6 +151,7 @@ constexpr CommandSpec kTable[] = {
         .group = "connection",
         .complexity = "Depends on subcommand.",
         .arity = -2,
+        .flags = Flag::kSentinel,
     },
     {
         .name = "client|id",
@@ -235,7 +236,7 @@ constexpr CommandSpec kTable[] = {
         .group = "connection",
         .complexity = "O(1)",
         .arity = 2,
-        .flags = Flag::kLoading | Flag::kStale,
+        .flags = Flag::kLoading | Flag::kStale | Flag::kSentinel,
         .run = ClientHelp,
     },
 };

@@ -114,7 +114,8 @@ void ClientUnblock(Call& call) {
   call.reply().Integer(session != nullptr && call.dispatcher().blocked().Unblock(*session, with) ? 1 : 0);
 }
 
-constexpr uint64_t kOperatorFlags = Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale;
+constexpr uint64_t kOperatorFlags =
+    Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kSentinel;
 
 constexpr CommandSpec kTable[] = {
     {

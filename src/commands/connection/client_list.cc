@@ -72,7 +72,8 @@ void ClientInfo(Call& call) {
   ReplyWith(call, [&](const Session& session) { return &session == &call.session(); });
 }
 
-constexpr uint64_t kListFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kWorld;
+constexpr uint64_t kListFlags =
+    Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kSentinel | Flag::kWorld;
 
 constexpr CommandSpec kTable[] = {
     {

@@ -43,7 +43,7 @@ void ClientUnpause(Call& call) {
 }
 
 constexpr uint64_t kOperatorFlags =
-    Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kWorld;
+    Flag::kAdmin | Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kSentinel | Flag::kWorld;
 
 constexpr CommandSpec kTable[] = {
     {

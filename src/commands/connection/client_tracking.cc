@@ -203,7 +203,7 @@ void ClientGetRedir(Call& call) {
   call.reply().Integer(RedirectOf(call.session().tracking));
 }
 
-constexpr uint64_t kClientFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale;
+constexpr uint64_t kClientFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kSentinel;
 
 constexpr CommandSpec kTable[] = {
     {

@@ -129,7 +129,7 @@ constexpr CommandSpec kTable[] = {
         .group = "pubsub",
         .complexity = "O(N) where N is the number of channels to subscribe to.",
         .arity = -2,
-        .flags = kFlags,
+        .flags = kFlags | Flag::kSentinel,
         .channels = {.first = 1, .repeats = true},
         .run = Subscribe,
     },
@@ -141,7 +141,7 @@ constexpr CommandSpec kTable[] = {
         .group = "pubsub",
         .complexity = "O(N) where N is the number of clients already subscribed to a channel.",
         .arity = -1,
-        .flags = kFlags,
+        .flags = kFlags | Flag::kSentinel,
         .run = Unsubscribe,
     },
     {
@@ -152,7 +152,7 @@ constexpr CommandSpec kTable[] = {
         .group = "pubsub",
         .complexity = "O(N) where N is the number of patterns the client is already subscribed to.",
         .arity = -2,
-        .flags = kFlags,
+        .flags = kFlags | Flag::kSentinel,
         .channels = {.first = 1, .repeats = true, .patterns = true},
         .run = PatternSubscribe,
     },
@@ -166,7 +166,7 @@ constexpr CommandSpec kTable[] = {
             "O(N+M) where N is the number of patterns the client is already subscribed and M is the number "
             "of total patterns subscribed in the system (by any client).",
         .arity = -1,
-        .flags = kFlags,
+        .flags = kFlags | Flag::kSentinel,
         .run = PatternUnsubscribe,
     },
     {

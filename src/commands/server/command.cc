@@ -191,7 +191,7 @@ void CommandHelp(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr uint64_t kFlags = Flag::kLoading | Flag::kStale;
+constexpr uint64_t kFlags = Flag::kLoading | Flag::kStale | Flag::kSentinel;
 
 constexpr CommandSpec kTable[] = {
     {
