@@ -92,6 +92,14 @@ void Config::RegisterApplier(std::initializer_list<std::string_view> names, Appl
   registered.apply = std::move(applier);
 }
 
+void Config::LeaveInFile(std::initializer_list<std::string_view> names) {
+  for (std::string_view name : names) {
+    const Param* param = FindParam(name);
+    CHECK(param != nullptr);
+    left_in_file_.insert(param);
+  }
+}
+
 void Config::SetLineSource(std::string name, LineSource source) {
   line_sources_.insert_or_assign(std::move(name), std::move(source));
 }

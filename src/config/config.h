@@ -71,6 +71,9 @@ class Config {
   const Settings& settings() const { return settings_; }
   // For changes that come from elsewhere, such as REPLICAOF.
   Settings& Mutable() { return settings_; }
+  // A rewrite leaves the lines about these parameters as they are: what is in effect is not what was asked
+  // for. REQUIRES: the names exist.
+  void LeaveInFile(std::initializer_list<std::string_view> names);
   // The file operations that it was given.
   ConfigFiles& files() { return files_; }
 
@@ -144,6 +147,7 @@ class Config {
   std::string path_;
   bool sentinel_ = false;
   std::set<const Param*> loaded_;  // parameters that Load has met
+  std::set<const Param*> left_in_file_;
   std::vector<Directive> directives_;
   std::vector<RegisteredApplier> appliers_;
   std::map<std::string, LineSource, std::less<>> line_sources_;

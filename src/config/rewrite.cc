@@ -5,11 +5,17 @@
 // below a marker. A line at its default is written only if the file has a place for it. Comments, blank lines
 // and directives that are no parameters stay; so does a comment behind a directive, if the loader took it for
 // one and will again.
+//
+// Lines of which somebody else knows the content (user, sentinel) take the place of the line that is most
+// like them, so that the comments above it still speak of it; new ones stand together, behind the last of
+// them.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <map>
+#include <optional>
 
 #include "base/ascii.h"
 #include "config/config.h"
@@ -29,7 +35,25 @@ struct OldLine {
   std::string name;     // the directive as spelled in the file; empty for comments
   std::string comment;  // what may be a comment behind it, with the space before it
   bool kept = true;
+  std::string behind{};  // complete lines that follow it
 };
+
+// The words behind the directive's name; none if there is nothing to compare.
+std::vector<std::string> ArgumentsOf(std::string_view line) {
+  auto words = SplitLine(line);
+  if (auto before = TextBeforeComment(line)) words = SplitLine(*before);
+  if (!words || words->empty()) return {};
+  words->erase(words->begin());
+  return *std::move(words);
+}
+
+// The first words as one text; no two different lists give the same. Nothing if there are too few.
+std::optional<std::string> FirstWords(std::span<const std::string> words, size_t count) {
+  if (words.size() < count) return std::nullopt;
+  std::string key;
+  for (const std::string& word : words.first(count)) key += fmt::format("{} {} ", word.size(), word);
+  return key;
+}
 
 std::vector<RewriteLine> ByImportance(const std::vector<RewriteLine>& lines) {
   std::vector<RewriteLine> ordered;
@@ -60,9 +84,8 @@ class Rewriter {
     for (size_t i = 0; i < lines_.size(); ++i) Classify(i);
   }
 
-  // REQUIRES: `names` are all names of one directive, the preferred first; `param` is null if it is no
-  // parameter.
-  void Write(const Param* param, std::span<const std::string_view> names,
+  // REQUIRES: `names` are all names of the parameter, the preferred first.
+  void Write(const Param& param, std::span<const std::string_view> names,
              std::vector<RewriteLine> new_lines) {
     std::vector<size_t> places = TakePlaces(names);
     if (places.size() < new_lines.size()) new_lines = ByImportance(new_lines);
@@ -78,10 +101,28 @@ class Rewriter {
     }
   }
 
+  // The lines of a directive that is no parameter.
+  void WriteSource(std::string_view name, const std::vector<std::string>& new_lines) {
+    std::vector<size_t> free = TakePlaces(std::array<std::string_view, 1>{name});
+    OldLine* const last = free.empty() ? nullptr : &lines_[free.back()];
+    std::vector<std::string> unplaced;
+    for (const std::string& line : new_lines) unplaced.push_back(fmt::format("{} {}", name, line));
+    for (const Likeness likeness : {Likeness::kSame, Likeness::kTwoWords, Likeness::kOneWord})
+      Place(likeness, free, unplaced);
+    for (const std::string& line : unplaced) {
+      if (last != nullptr) {
+        last->behind += line + '\n';
+      } else {
+        appended_.push_back(line);
+      }
+    }
+  }
+
   std::string Text() const {
     std::string text;
     for (const OldLine& line : lines_) {
       if (line.kept) text += line.text + '\n';
+      text += line.behind;
     }
     if (!appended_.empty() && !has_marker_) text += fmt::format("\n{}\n", kMarker);
     for (const std::string& line : appended_) text += line + '\n';
@@ -89,11 +130,38 @@ class Rewriter {
   }
 
  private:
-  static void Replace(const Param* param, OldLine& line, std::string_view arguments) {
+  enum class Likeness : uint8_t { kSame, kTwoWords, kOneWord };
+
+  // Gives each line the first free place that is so much like it. What could be placed is taken off both
+  // lists.
+  void Place(Likeness likeness, std::vector<size_t>& free, std::vector<std::string>& unplaced) {
+    const auto key = [likeness](std::string_view line) {
+      const std::vector<std::string> words = ArgumentsOf(line);
+      if (likeness == Likeness::kSame) return FirstWords(words, words.size());
+      return FirstWords(words, likeness == Likeness::kTwoWords ? 2 : 1);
+    };
+    std::map<std::string, std::deque<size_t>> places;
+    for (const size_t index : free) {
+      if (const auto found = key(lines_[index].text)) places[*found].push_back(index);
+    }
+    std::erase_if(unplaced, [&](const std::string& line) {
+      const auto wanted = key(line);
+      const auto found = wanted ? places.find(*wanted) : places.end();
+      if (found == places.end() || found->second.empty()) return false;
+      OldLine& place = lines_[found->second.front()];
+      place.kept = true;
+      if (likeness != Likeness::kSame) place.text = line;
+      std::erase(free, found->second.front());
+      found->second.pop_front();
+      return true;
+    });
+  }
+
+  static void Replace(const Param& param, OldLine& line, std::string_view arguments) {
     std::string text = fmt::format("{} {}", line.name, arguments);
     std::string with_comment = text + line.comment;
-    bool comment_stays = !line.comment.empty() && param != nullptr && EndsWithComment(*param, line.text) &&
-                         EndsWithComment(*param, with_comment) &&
+    bool comment_stays = !line.comment.empty() && EndsWithComment(param, line.text) &&
+                         EndsWithComment(param, with_comment) &&
                          TextBeforeComment(with_comment)->size() >= text.size();
     line.text = comment_stays ? std::move(with_comment) : std::move(text);
     line.kept = true;
@@ -152,18 +220,15 @@ std::string Config::RewrittenText(std::string_view old_text, Scope scope) const 
   Rewriter rewriter(old_text);
   for (const Chapter& chapter : Chapters()) {
     for (const Param& param : chapter.params) {
+      if (left_in_file_.contains(&param)) continue;
       std::vector<RewriteLine> lines = FormatLines(param, settings_, defaults_);
       if (scope == Scope::kEverything) {
         for (RewriteLine& line : lines) line.presence = Presence::kAlways;
       }
-      rewriter.Write(&param, NamesForFile(param, settings_.general.compat_version), std::move(lines));
+      rewriter.Write(param, NamesForFile(param, settings_.general.compat_version), std::move(lines));
     }
   }
-  for (const auto& [name, source] : line_sources_) {
-    std::vector<RewriteLine> lines;
-    for (std::string& arguments : source()) lines.push_back({std::move(arguments), Presence::kAlways});
-    rewriter.Write(nullptr, std::array<std::string_view, 1>{name}, std::move(lines));
-  }
+  for (const auto& [name, source] : line_sources_) rewriter.WriteSource(name, source());
   return rewriter.Text();
 }
 

@@ -19,7 +19,7 @@ constexpr FileDirective kFileDirectives[] = {
     {"user", "name rule …", 1, kAny, "Define a user by ACL rules; each user once."},
     {"rename-command", "name new-name", 2, 2, "Rename a command, or remove it with the new name \"\"."},
     {"loadmodule", "path argument …", 1, kAny, "Load a module at start.", true},
-    {"sentinel", "option argument …", 0, kAny, "Options of Sentinel, which only Sentinel reads.", true},
+    {"sentinel", "option argument …", 0, kAny, "Options of Sentinel, which only Sentinel reads."},
 };
 
 }  // namespace
