@@ -6,13 +6,13 @@
 namespace cinnabar::server {
 
 const InfoReport::Section InfoReport::kSections[] = {
-    {"server", "Server", Shown::kByDefault, &InfoReport::ServerSection},
-    {"clients", "Clients", Shown::kByDefault, &InfoReport::ClientsSection},
+    {"server", "Server", Shown::kByDefault, &InfoReport::ServerSection, Of::kBoth},
+    {"clients", "Clients", Shown::kByDefault, &InfoReport::ClientsSection, Of::kBoth},
     {"memory", "Memory", Shown::kByDefault, &InfoReport::MemorySection},
     {"persistence", "Persistence", Shown::kByDefault, &InfoReport::PersistenceSection},
-    {"stats", "Stats", Shown::kByDefault, &InfoReport::StatsSection},
+    {"stats", "Stats", Shown::kByDefault, &InfoReport::StatsSection, Of::kBoth},
     {"replication", "Replication", Shown::kByDefault, &InfoReport::ReplicationSection},
-    {"cpu", "CPU", Shown::kByDefault, &InfoReport::CpuSection},
+    {"cpu", "CPU", Shown::kByDefault, &InfoReport::CpuSection, Of::kBoth},
     {"modules", "Modules", Shown::kByDefault, &InfoReport::ModulesSection},
     {"commandstats", "Commandstats", Shown::kOnRequest, &InfoReport::CommandStatsSection},
     {"errorstats", "Errorstats", Shown::kByDefault, &InfoReport::ErrorStatsSection},
@@ -20,6 +20,7 @@ const InfoReport::Section InfoReport::kSections[] = {
     {"cluster", "Cluster", Shown::kByDefault, &InfoReport::ClusterSection},
     {"keyspace", "Keyspace", Shown::kByDefault, &InfoReport::KeyspaceSection},
     {"debug", "Debug", Shown::kByItsNameOnly, &InfoReport::DebugSection},
+    {"sentinel", "Sentinel", Shown::kByDefault, &InfoReport::SentinelSection, Of::kSentinel},
 };
 
 std::string InfoReport::Text(const std::vector<std::string>& names) {
@@ -28,7 +29,9 @@ std::string InfoReport::Text(const std::vector<std::string>& names) {
   };
   const bool all = named("all") || named("everything");
   const bool usual = names.empty() || named("default");
+  const Of other = sentinel() ? Of::kServer : Of::kSentinel;
   for (const Section& section : kSections) {
+    if (section.of == other) continue;
     const bool wanted = (all && section.shown != Shown::kByItsNameOnly) ||
                         (usual && section.shown == Shown::kByDefault) || named(section.name);
     if (!wanted) continue;

@@ -25,11 +25,13 @@ class InfoReport {
 
  private:
   enum class Shown : uint8_t { kByDefault, kOnRequest, kByItsNameOnly };
+  enum class Of : uint8_t { kServer, kSentinel, kBoth };
   struct Section {
     std::string_view name;
     std::string_view title;
     Shown shown;
     void (InfoReport::*write)();
+    Of of = Of::kServer;
   };
   static const Section kSections[];
 
@@ -69,6 +71,9 @@ class InfoReport {
   void ClusterSection();
   void KeyspaceSection();
   void DebugSection();
+  void SentinelSection();
+
+  bool sentinel() const { return sources_.services.sentinel != nullptr; }
 
   const FigureSources& sources_;
   std::string out_;

@@ -42,7 +42,8 @@ void InfoReport::ServerSection() {
   Field("redis_git_sha1", "00000000");
   Field("redis_git_dirty", 0);
   Field("redis_build_id", "c1aabac1aabac1aa");
-  Field("redis_mode", "standalone");  // Whatever cluster-enabled says: there is no cluster yet.
+  // Whatever cluster-enabled says: there is no cluster yet.
+  Field("redis_mode", sentinel() ? "sentinel" : "standalone");
   Field("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   Field("arch_bits", sizeof(void*) * 8);
   Field("monotonic_clock",

@@ -85,7 +85,8 @@ std::optional<Greeting> ParseHello(Call& call) {
 
 void DescribeServer(Call& call) {
   auto& reply = call.reply();
-  reply.Map(7);
+  const bool sentinel = call.services().sentinel != nullptr;
+  reply.Map(sentinel ? 6 : 7);
   reply.Bulk("server");
   reply.Bulk("redis");
   reply.Bulk("version");
@@ -95,10 +96,13 @@ void DescribeServer(Call& call) {
   reply.Bulk("id");
   reply.Integer(static_cast<int64_t>(call.session().id));
   reply.Bulk("mode");
-  reply.Bulk("standalone");  // There is no cluster yet, whatever the configuration says.
-  reply.Bulk("role");
-  const dispatch::Replication* replication = call.services().replication;
-  reply.Bulk(replication != nullptr && replication->follows() ? "replica" : "master");
+  // There is no cluster yet, whatever the configuration says.
+  reply.Bulk(sentinel ? "sentinel" : "standalone");
+  if (!sentinel) {
+    reply.Bulk("role");
+    const dispatch::Replication* replication = call.services().replication;
+    reply.Bulk(replication != nullptr && replication->follows() ? "replica" : "master");
+  }
   reply.Bulk("modules");
   reply.Array(0);
 }
@@ -126,8 +130,8 @@ void Hello(Call& call) {
   DescribeServer(call);
 }
 
-constexpr uint64_t kGateFlags =
-    Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast | Flag::kNoAuth | Flag::kAllowBusy;
+constexpr uint64_t kGateFlags = Flag::kNoScript | Flag::kLoading | Flag::kStale | Flag::kFast |
+                                Flag::kNoAuth | Flag::kAllowBusy | Flag::kSentinel;
 
 constexpr CommandSpec kTable[] = {
     {

@@ -4,6 +4,7 @@
 #include "dispatch/call.h"
 #include "dispatch/script_run.h"
 #include "pubsub/channels.h"
+#include "sentinel/sentinel.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -34,7 +35,16 @@ void PublishTo(Call& call, Kind kind) {
   call.reply().Integer(static_cast<int64_t>(receivers));
 }
 
+// Other sentinels tell of themselves. A sentinel has one core: nobody else uses the machine.
+void TakeHello(Call& call) {
+  if (call.arg(1) != sentinel::kHelloChannel)
+    return call.reply().Error("ERR Only HELLO messages are accepted by Sentinel instances.");
+  call.services().sentinel->TakeHello(call.arg(2));
+  call.reply().Integer(1);
+}
+
 void Publish(Call& call) {
+  if (call.services().sentinel != nullptr) return TakeHello(call);
   PublishTo(call, Kind::kChannel);
 }
 
@@ -55,7 +65,7 @@ constexpr CommandSpec kTable[] = {
             "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total "
             "number of subscribed patterns (by any client).",
         .arity = 3,
-        .flags = kFlags,
+        .flags = kFlags | Flag::kSentinel,
         .channels = {.first = 1},
         .run = Publish,
     },

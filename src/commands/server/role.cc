@@ -8,6 +8,7 @@
 #include "dispatch/args.h"
 #include "dispatch/call.h"
 #include "journal/journal.h"
+#include "sentinel/sentinel.h"
 
 namespace cinnabar::commands {
 namespace {
@@ -27,7 +28,16 @@ void RoleOfReplica(Call& call) {
   call.reply().Integer(facts.up ? static_cast<int64_t>(facts.offset) : -1);
 }
 
+void RoleOfSentinel(Call& call) {
+  const auto& primaries = call.services().sentinel->primaries();
+  call.reply().Array(2);
+  call.reply().Bulk("sentinel");
+  call.reply().Array(primaries.size());
+  for (const auto& [name, primary] : primaries) call.reply().Bulk(name);
+}
+
 void Role(Call& call) {
+  if (call.services().sentinel != nullptr) return RoleOfSentinel(call);
   const dispatch::Replication& replication = *call.services().replication;
   if (replication.follows()) return RoleOfReplica(call);
   std::vector<dispatch::ReplicaFacts> replicas = replication.ReplicaList();
