@@ -1,5 +1,4 @@
 // One program, several names: what argv[0] says decides what it is.
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,12 +9,6 @@
 #include "apps/write_reference.h"
 
 namespace {
-
-int NotBuiltYet(std::string_view tool) {
-  std::fprintf(stderr, "%.*s: this part of Cinnabar is not built yet.\n", static_cast<int>(tool.size()),
-               tool.data());
-  return 1;
-}
 
 // Whether a name such as "redis-check-rdb-7.2" says `tool`. A name that says no tool is the server's.
 bool IsCalled(std::string_view name, std::string_view tool) {
@@ -34,9 +27,10 @@ int main(int argc, char** argv) {
   name = name.substr(name.rfind('/') + 1);
   if (IsCalled(name, "check-rdb")) return cinnabar::apps::RunCheckRdb(arguments);
   if (IsCalled(name, "check-aof")) return cinnabar::apps::RunCheckAof(arguments);
-  if (IsCalled(name, "sentinel")) return NotBuiltYet(name);
   if (arguments.size() == 3 && arguments[1] == "--write-reference") {
     return cinnabar::apps::WriteReference(arguments[2]);
   }
-  return cinnabar::apps::RunServer(arguments, argc, argv);
+  using cinnabar::apps::CalledAs;
+  const CalledAs called_as = IsCalled(name, "sentinel") ? CalledAs::kSentinel : CalledAs::kServer;
+  return cinnabar::apps::RunServer(called_as, arguments, argc, argv);
 }

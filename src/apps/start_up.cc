@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 
+#include "apps/sentinel_start.h"
 #include "commands/command_tables.h"
 #include "config/command_line.h"
 #include "config/config.h"
@@ -21,6 +22,7 @@
 #include "os/process_title.h"
 #include "os/signals.h"
 #include "server/renamed_commands.h"
+#include "server/sentinel_lines.h"
 #include "server/server.h"
 #include "server/supervision.h"
 #include "server/users.h"
@@ -85,22 +87,22 @@ void LogBanner(const config::Config& config, Logger& log) {
 }
 
 // Said once clients can connect: a harness that waits for the process id may do so at once.
-void LogMode(const config::Settings& settings, Logger& log) {
+void LogMode(const config::Settings& settings, std::string_view mode, Logger& log) {
   const bool logo =
       settings.general.always_show_logo ||
       (!settings.general.daemonize && settings.logging.logfile.empty() && isatty(STDOUT_FILENO));
   const int64_t port = settings.network.port != 0 ? settings.network.port : settings.tls.port;
-  if (!logo) return log.Notice("Running mode=standalone, port={}.", port);
+  if (!logo) return log.Notice("Running mode={}, port={}.", mode, port);
   log.WriteRaw(LogLevel::kNotice,
                fmt::format("\n"
                            "     /\\        Cinnabar {} ({} bit)\n"
                            "    /::\\       Redis {} protocol, commands and files\n"
-                           "   /::::\\      Running in standalone mode\n"
+                           "   /::::\\      Running in {} mode\n"
                            "   \\::::/      Port: {}\n"
                            "    \\::/       PID: {}\n"
                            "     \\/\n\n",
                            kVersion, sizeof(void*) * 8, config::RedisVersion(settings.general.compat_version),
-                           port, getpid()));
+                           mode, port, getpid()));
 }
 
 // Nobody should believe in a promise of the configuration that is not kept.
@@ -174,6 +176,14 @@ std::unique_ptr<os::CrashReport> MakeCrashReport(const config::Settings& setting
                                                             : OnCheckFailure::kAbort});
 }
 
+// They are about large memories and forks.
+void LogKernelWarnings(const config::Settings& settings, os::HugePages pages, Logger& log) {
+  for (const std::string& warning :
+       os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog), pages)) {
+    log.Warning("{}", warning);
+  }
+}
+
 int Serve(config::Config& config, Logger& log, server::ServerOptions options, CrashContext& crash) {
   const config::Settings& settings = config.settings();
   os::IgnoreUninterestingSignals();
@@ -189,28 +199,61 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
   LogBanner(config, log);
   WarnOfWhatIsNotActedOn(config, log);
   const os::HugePages pages = RefuseHugePages(settings, log);
-  for (const std::string& warning :
-       os::KernelWarnings(static_cast<int>(settings.network.tcp_backlog), pages)) {
-    log.Warning("{}", warning);
-  }
+  if (!options.sentinel) LogKernelWarnings(settings, pages, log);
   if (settings.general.jemalloc_bg_thread) os::SetBackgroundPurging(true);
+  const bool sentinel = options.sentinel;
   server::Server server(config, log, std::move(options));
   if (Status listening = server.Listen(); !listening) {
     log.Warning("{}", listening.error().message);
     return 1;
   }
-  LogMode(settings, log);
-  log.Notice("Server initialized");
+  LogMode(settings, sentinel ? "sentinel" : "standalone", log);
+  if (!sentinel) log.Notice("Server initialized");
   crash.server = &server;
   const int code = server.Run();
   crash.server = nullptr;
   return code;
 }
 
+// The commands that the configuration names are those of a server, or of a sentinel.
+Status CheckDirectives(const config::Config& config, bool sentinel) {
+  dispatch::Registry registry(commands::CommandTables(),
+                              sentinel ? dispatch::Personality::kSentinel : dispatch::Personality::kServer);
+  TRY_STATUS(server::RenameCommands(config, registry));
+  TRY_STATUS(server::CheckUsers(config, registry));
+  return sentinel ? server::CheckSentinelLines(config) : Status();
+}
+
+// False, with everything said, when the program cannot go on.
+bool LoadConfiguration(const config::CommandLine& line, config::Config& config, Logger& log) {
+  TakeDefaultsFromEnvironment(config);
+  if (line.sentinel) TakeSentinelDefaults(config);
+  Status loaded = config.Load(line, line.reads_stdin ? ReadStandardInput() : std::string());
+  if (!loaded && loaded.error().code != 0) {
+    log.Warning("Fatal error, can't open config file: {}", loaded.error().message);
+    return false;
+  }
+  if (loaded) loaded = CheckDirectives(config, line.sentinel);
+  if (!loaded) {
+    fmt::print(stderr, "\n{}\n", loaded.error().message);
+    return false;
+  }
+  if (line.sentinel) LeaveDataAside(config);
+  if (Status prepared = PrepareLog(config.settings(), log); !prepared) {
+    fmt::print(stderr, "Can't open the log file: {}\n", prepared.error().message);
+    return false;
+  }
+  if (!line.sentinel) return true;
+  const Status writable = CheckSentinelFile(config);
+  if (!writable) log.Warning("{}", writable.error().message);
+  return writable.has_value();
+}
+
 }  // namespace
 
-int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
-  const config::CommandLine line = config::ParseCommandLine(arguments.subspan(1));
+int RunServer(CalledAs called_as, std::span<const std::string> arguments, int argc, char** argv) {
+  config::CommandLine line = config::ParseCommandLine(arguments.subspan(1));
+  if (called_as == CalledAs::kSentinel) line.sentinel = true;
   switch (line.action) {
     case config::CommandLine::Action::kVersion:
       return PrintVersion();
@@ -224,35 +267,11 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
     case config::CommandLine::Action::kRun:
       break;
   }
-  if (line.sentinel) {
-    fmt::print(stderr, "redis-sentinel: this part of Cinnabar is not built yet.\n");
-    return 1;
-  }
   auto files = config::MakeSystemConfigFiles();
   config::Config config(*files);
-  TakeDefaultsFromEnvironment(config);
   Logger log;
-  if (Status loaded = config.Load(line, line.reads_stdin ? ReadStandardInput() : std::string()); !loaded) {
-    if (loaded.error().code != 0) {
-      log.Warning("Fatal error, can't open config file: {}", loaded.error().message);
-    } else {
-      fmt::print(stderr, "\n{}\n", loaded.error().message);
-    }
-    return 1;
-  }
-  dispatch::Registry registry(commands::CommandTables());
-  if (Status renamed = server::RenameCommands(config, registry); !renamed) {
-    fmt::print(stderr, "\n{}\n", renamed.error().message);
-    return 1;
-  }
-  if (Status refused = server::CheckUsers(config, registry); !refused) {
-    fmt::print(stderr, "\n{}\n", refused.error().message);
-    return 1;
-  }
-  if (Status prepared = PrepareLog(config.settings(), log); !prepared) {
-    fmt::print(stderr, "Can't open the log file: {}\n", prepared.error().message);
-    return 1;
-  }
+  if (line.sentinel) log.SetRole('X');
+  if (!LoadConfiguration(line, config, log)) return 1;
   os::ProcessTitle title(argc, argv);
   const bool supervised =
       server::DetectSupervision(config.settings().general.supervised) != config::Supervised::kNo;
@@ -269,6 +288,7 @@ int RunServer(std::span<const std::string> arguments, int argc, char** argv) {
   server::ServerOptions options{.program = arguments[0],
                                 .executable = resolved == nullptr ? "" : resolved,
                                 .version = std::string(kVersion),
+                                .sentinel = line.sentinel,
                                 .set_title = [&title](std::string_view text) { title.Set(text); }};
   std::free(resolved);
   return Serve(config, log, std::move(options), crash);

@@ -13,6 +13,7 @@
 #include "os/process_title.h"
 #include "server/cpu_lists.h"
 #include "server/renamed_commands.h"
+#include "server/sentinel_lines.h"
 #include "server/supervision.h"
 #include "server/users.h"
 
@@ -46,7 +47,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
                 .version = options_.version,
                 .run_id = MakeRunId(),
                 .supervised = DetectSupervision(settings_.general.supervised)},
-      registry_(commands::CommandTables()),
+      registry_(commands::CommandTables(),
+                options_.sentinel ? dispatch::Personality::kSentinel : dispatch::Personality::kServer),
       keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases),
                                                      HashKey::OfProcess(), CoreCount(settings_))),
       shared_(settings_),
@@ -152,6 +154,7 @@ void Server::MakeCores() {
 
 Status Server::Listen() {
   TRY_STATUS(LoadUsers(config_, access_));
+  if (services_.sentinel != nullptr) TRY_STATUS(LoadSentinelLines(config_, *services_.sentinel));
   if (!tls_.Apply(settings_)) return Fail("Failed to configure TLS. Check logs for more info.");
   return listeners_.Open();
 }
@@ -160,9 +163,11 @@ int Server::Run() {
   CHECK(listeners_.Register().has_value());
   CHECK(shutdown_.Register().has_value());
   statistics_.NoteStart();
-  if (const Status begun = files_.BeginLoading(); !begun) {
-    log_.Warning("{}", begun.error().message);
-    return 1;
+  if (!options_.sentinel) {
+    if (const Status begun = files_.BeginLoading(); !begun) {
+      log_.Warning("{}", begun.error().message);
+      return 1;
+    }
   }
   if (sentinel_ != nullptr) {
     if (const Status begun = sentinel_->Start(); !begun) {
@@ -180,7 +185,7 @@ int Server::Run() {
 }
 
 void Server::AnnounceReady() {
-  listeners_.LogReady();
+  if (!options_.sentinel) listeners_.LogReady();
   ReportReady(identity_.supervised, log_);
 }
 
@@ -190,7 +195,8 @@ void Server::UpdateTitle() {
                                .port = static_cast<int>(settings_.network.port),
                                .tls_port = static_cast<int>(settings_.tls.port),
                                .unixsocket = settings_.network.unixsocket,
-                               .config_file = config_.path()};
+                               .config_file = config_.path(),
+                               .server_mode = options_.sentinel ? "[sentinel]" : ""};
   const auto& bind = settings_.network.bind;
   const std::string address = bind.empty() ? "*" : bind.front();
   const int64_t port = settings_.network.port != 0 ? settings_.network.port : settings_.tls.port;

@@ -93,7 +93,9 @@ void ShutdownSequence::LogReplicas() {
 Status ShutdownSequence::Finish(const dispatch::ShutdownRequest& request) {
   LogReplicas();
   saving_ = true;
-  if (const Status prepared = files_.PrepareShutdown(request); !prepared) {
+  // A sentinel has no data, whoever asks for a SAVE.
+  const Status prepared = services_.sentinel == nullptr ? files_.PrepareShutdown(request) : Status();
+  if (!prepared) {
     saving_ = false;
     return prepared;
   }

@@ -1,0 +1,88 @@
+#include "server/sentinel_lines.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/line.h"
+
+namespace cinnabar::server {
+
+using sentinel::Sentinel;
+
+namespace {
+
+// What a machine may ask for while it loads its lines; it does nothing yet.
+class NoWorld final : public sentinel::SentinelPort {
+ public:
+  void Connect(sentinel::ConnectionId, const sentinel::Address&) override {}
+  void Send(sentinel::ConnectionId, std::span<const std::string_view>) override {}
+  void Close(sentinel::ConnectionId) override {}
+  // A name that means nothing yet is no error in a file.
+  std::optional<std::string> Resolve(const std::string&) override { return std::nullopt; }
+  void Announce(LogLevel, std::string_view, std::string_view) override {}
+  void Log(LogLevel, std::string_view) override {}
+  Status Save() override { return {}; }
+  bool MayRun(const std::string& path) override {
+    struct stat file;
+    return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && access(path.c_str(), X_OK) == 0;
+  }
+  Result<int64_t> StartScript(const sentinel::ScriptCall&) override { return 0; }
+  void KillScript(uint64_t) override {}
+  void Crash() override {}
+};
+
+std::optional<Sentinel::DirectiveError> Try(const std::vector<Sentinel::Directive>& lines) {
+  NoWorld world;
+  SystemClock clock;
+  Sentinel machine({.port = world, .clock = clock});
+  return machine.Load(lines);
+}
+
+// The line without what may be a comment behind it; none if there is none.
+std::optional<std::vector<std::string>> WithoutComment(const config::Directive& directive) {
+  const auto text = config::TextBeforeComment(directive.line);
+  auto words = text ? config::SplitLine(*text) : std::nullopt;
+  if (!words || words->empty() || words->size() > directive.arguments.size()) return std::nullopt;
+  words->erase(words->begin());
+  return words;
+}
+
+// The lines as they can be loaded. A line that is refused may end with a comment; if that does not help
+// either, its first error is told.
+Result<std::vector<Sentinel::Directive>> Readable(const config::Config& config) {
+  const std::vector<config::Directive> directives = config.Directives("sentinel");
+  std::vector<Sentinel::Directive> lines;
+  for (const config::Directive& directive : directives) lines.push_back({directive.arguments, lines.size()});
+  std::optional<Sentinel::DirectiveError> error = Try(lines);
+  while (error) {
+    const size_t number = error->number;
+    const Error told{.message = config.FatalText(directives[number], error->reason)};
+    auto shorter = WithoutComment(directives[number]);
+    if (!shorter || *shorter == lines[number].words) return std::unexpected(told);
+    lines[number].words = *std::move(shorter);
+    error = Try(lines);
+    if (error && error->number == number) return std::unexpected(told);
+  }
+  return lines;
+}
+
+}  // namespace
+
+Status CheckSentinelLines(const config::Config& config) {
+  TRY(Readable(config));
+  return {};
+}
+
+Status LoadSentinelLines(const config::Config& config, Sentinel& machine) {
+  const auto error = machine.Load(TRY(Readable(config)));
+  if (!error) return {};
+  return Fail(config.FatalText(config.Directives("sentinel")[error->number], error->reason));
+}
+
+}  // namespace cinnabar::server
