@@ -135,12 +135,12 @@ PrimaryLink::Replconf PrimaryLink::TakeAcknowledgement(std::span<const std::stri
     }
   }
   stream_waits_for_ack_ = false;
-  if (!member_) {
+  if (!seats_) {
     if (now - doubted_at_ < kDoubtMillis) return Replconf::kSilent;
     JoinQuorum();
   }
-  quorum_.Acknowledge(*member_, acknowledged_);
-  if (disk_member_) disk_quorum_->Acknowledge(*disk_member_, acknowledged_on_disk_);
+  quorum_.Acknowledge(seats_->applied, acknowledged_);
+  if (seats_->on_disk) disk_quorum_->Acknowledge(*seats_->on_disk, acknowledged_on_disk_);
   return Replconf::kAcknowledged;
 }
 
@@ -223,15 +223,15 @@ void PrimaryLink::Doubt(Millis now) {
 }
 
 void PrimaryLink::JoinQuorum() {
-  member_ = quorum_.Add(acknowledged_);
-  if (disk_quorum_ != nullptr) disk_member_ = disk_quorum_->Add(acknowledged_on_disk_);
+  seats_ = Seats{.applied = quorum_.Add(acknowledged_), .on_disk = std::nullopt};
+  if (disk_quorum_ != nullptr) seats_->on_disk = disk_quorum_->Add(acknowledged_on_disk_);
 }
 
 void PrimaryLink::LeaveQuorum() {
-  if (member_) quorum_.Remove(*member_);
-  if (disk_member_) disk_quorum_->Remove(*disk_member_);
-  member_.reset();
-  disk_member_.reset();
+  if (!seats_) return;
+  quorum_.Remove(seats_->applied);
+  if (seats_->on_disk) disk_quorum_->Remove(*seats_->on_disk);
+  seats_.reset();
 }
 
 // ---- the payload ----

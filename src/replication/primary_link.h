@@ -204,7 +204,11 @@ class PrimaryLink {
   const uint64_t session_;
   AckQuorum& quorum_;
   AckQuorum* disk_quorum_;
-  std::optional<AckQuorum::Member> member_, disk_member_;
+  struct Seats {
+    AckQuorum::Member applied;
+    std::optional<AckQuorum::Member> on_disk;
+  };
+  std::optional<Seats> seats_;  // in the quorums
   State state_ = State::kClient;
   Transfer transfer_ = Transfer::kFile;
   bool by_sync_ = false;  // with SYNC: it says nothing and is not timed out

@@ -11,6 +11,9 @@ namespace {
 
 constexpr Millis kAnswersMax = 5;  // in ask periods: how long an answer counts
 constexpr Millis kAskPatience = 200;
+// How long whom we voted for may take, at most, before we try it ourselves.
+constexpr Millis kLeaderPatience = 20'000;
+constexpr Millis kLeaderPatienceSpread = 10'000;
 
 }  // namespace
 
@@ -31,7 +34,7 @@ void Sentinel::AskPeers(Primary& primary, Ask ask) {
       peer->says_down = false;
       peer->leader.clear();
     }
-    if (!primary.down || !peer->link->commands.open) continue;
+    if ((!primary.down && !primary.forced) || !peer->link->commands.open) continue;
     if (ask == Ask::kIfDue && age < timing_.ask_period) continue;
     // An unanswered question is not repeated at every occasion.
     if (ask == Ask::kIfDue && now() - peer->last_vote_asked < std::min(timing_.ask_period, kAskPatience))
@@ -76,7 +79,8 @@ std::string Sentinel::Vote(Primary& primary, Epoch epoch, std::string_view candi
   // Give the candidate the time to do it.
   if (candidate != options_.id) {
     primary.failover_start = now() + static_cast<Millis>(random_.Uniform(kDesyncMax));
-    primary.retry_at = 0;
+    primary.retry_at = now() + std::min(primary.failover_timeout * 2, kLeaderPatience) +
+                       static_cast<Millis>(random_.Uniform(kLeaderPatienceSpread));
   }
   return primary.leader;
 }

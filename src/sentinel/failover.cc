@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 
 #include "sentinel/sentinel.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr Millis kInfoPatience = 1000;  // for what replicas say of themselves, before one is chosen
 constexpr Millis kNoReplicaRetryMax = 10'000;
+constexpr Millis kNoReplicaRetrySpread = 5000;
 constexpr Millis kSplitRetryMin = 100;
 constexpr Millis kSplitRetrySpread = 700;
 constexpr size_t kHistoryMax = 16;
@@ -54,6 +56,8 @@ Status Sentinel::Failover(Primary& primary) {
     primary.forced = false;
     return Fail(fmt::format("ERR the configuration cannot be saved: {}", started.error().message));
   }
+  // It goes on whatever they answer. But who has voted for us elects nobody else in this epoch.
+  AskPeers(primary, Ask::kNow);
   return {};
 }
 
@@ -156,6 +160,20 @@ void Sentinel::WaitStart(Primary& primary) {
 
 // ---- choosing ----
 
+// For how long a replica may have been without its primary: a multiple of down-after before the primary died.
+// When that was is what we heard last. A sentinel that was started later does not know it, and compares the
+// replicas with each other.
+Millis Sentinel::LinkDownMax(const Primary& primary) const {
+  const Millis before = primary.down_after * kLinkDownFactor;
+  if (!primary.down) return before;
+  if (primary.last_good != 0) return before + now() - primary.last_good;
+  Millis least = std::numeric_limits<Millis>::max() / 2;
+  for (const auto& [name, replica] : primary.replicas) {
+    if (!replica->down && replica->link->connected()) least = std::min(least, replica->link_down);
+  }
+  return before + least;
+}
+
 // Empty: it can be promoted.
 std::string Sentinel::WhyNot(const Primary& primary, const Replica& replica) const {
   const Link& link = *replica.link;
@@ -168,9 +186,7 @@ std::string Sentinel::WhyNot(const Primary& primary, const Replica& replica) con
       primary.down ? timing_.ping_period * kReplicaSilenceMax : timing_.info_period * kInfoAgeMax;
   if (const Millis age = now() - replica.info_at; age > info_age_max)
     return replica.info_at == 0 ? "it has sent no INFO yet" : fmt::format("its last INFO is {} ms old", age);
-  const Millis down_max =
-      primary.down_after * kLinkDownFactor + (primary.down ? now() - primary.down_since : 0);
-  if (replica.link_down > down_max)
+  if (const Millis down_max = LinkDownMax(primary); replica.link_down > down_max)
     return fmt::format("it was without its primary for {} ms, more than {}", replica.link_down, down_max);
   return {};
 }
@@ -219,7 +235,8 @@ void Sentinel::SelectReplica(Primary& primary) {
   if (best == nullptr) {
     AbortFailover(primary, "-failover-abort-no-good-slave");
     // One may come back.
-    primary.retry_at = now() + std::min(primary.failover_timeout, kNoReplicaRetryMax);
+    primary.retry_at = now() + std::min(primary.failover_timeout, kNoReplicaRetryMax) +
+                       static_cast<Millis>(random_.Uniform(kNoReplicaRetrySpread));
     return;
   }
   if (primary.known_offset > best->replication_offset) {

@@ -156,6 +156,7 @@ struct Primary : Instance {
   std::map<std::string, std::string> renamed_commands;  // by the names that Redis gives them, in lower case
   Epoch config_epoch = 0;
   uint64_t known_offset = 0;  // of its stream, as it said last
+  Millis last_good = 0;       // when it gave a good answer to PING last
 
   std::map<std::string, std::unique_ptr<Replica>> replicas;  // by name
   std::map<std::string, std::unique_ptr<Peer>> peers;        // by id

@@ -50,6 +50,7 @@ void Sentinel::TakePong(Instance& instance, const Reply& reply) {
   if (pong || text.starts_with("LOADING") || text.starts_with("MASTERDOWN")) {
     link.last_available = now();
     link.unanswered_since = 0;
+    if (instance.kind == Kind::kPrimary) instance.primary->last_good = now();
     if (pong) instance.rebooted = false;
     return;
   }
@@ -270,12 +271,12 @@ void Sentinel::NoteConfiguration(Primary& primary, const Hello& hello) {
   if (!same) CallReconfigurationScript(primary, "observer", old, primary.address);
 }
 
-// Two primaries in one epoch: a forced failover takes an epoch without a vote, and files may have been put
-// back. One of the two sentinels, always the same one, takes another epoch, and all follow.
+// Two primaries in one epoch: a forced failover takes an epoch without an election, and files may have been
+// put back. All who name the lower address take another epoch, and the others follow.
 void Sentinel::ResolveCollision(Primary& primary, const Hello& hello) {
-  if (Names(CurrentAddress(primary), hello.primary_host, hello.primary_port)) return;
-  if (options_.id > hello.run_id || save_problem_) return;
-  if (!MakeAddress(hello.primary_host, hello.primary_port)) return;
+  if (Names(CurrentAddress(primary), hello.primary_host, hello.primary_port) || save_problem_) return;
+  const auto theirs = MakeAddress(hello.primary_host, hello.primary_port);
+  if (!theirs || ReplicaName(*theirs) < ReplicaName(CurrentAddress(primary))) return;
   port_.Log(LogLevel::kWarning, fmt::format("{} names another primary of {} in epoch {}: a new epoch decides",
                                             hello.run_id, primary.name, primary.config_epoch));
   RaiseEpoch(current_epoch_ + 1);

@@ -217,7 +217,7 @@ void Sentinel::ResetPrimary(Primary& primary, Peers peers) {
   primary.failing_over = primary.forced = false;
   primary.failover_state = FailoverState::kNone;
   primary.failover_state_since = now();
-  primary.failover_start = primary.start_at = primary.retry_at = 0;
+  primary.failover_start = primary.start_at = primary.retry_at = primary.last_good = 0;
   primary.promoted = 0;
 }
 

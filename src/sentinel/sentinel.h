@@ -255,6 +255,7 @@ class Sentinel {
   void AskReplicas(Primary& primary);
   bool AwaitsReplicas(const Primary& primary) const;
   Replica* BestReplica(Primary& primary);
+  Millis LinkDownMax(const Primary& primary) const;
   std::string WhyNot(const Primary& primary, const Replica& replica) const;
   void SendReplicaOfNoOne(Primary& primary);
   void WaitPromotion(Primary& primary);

@@ -345,7 +345,7 @@ TEST_F(SentinelTest, TriesAgainWhenNobodyCouldBePromoted) {
   Live(7'000);
   EXPECT_TRUE(world.Happened("-failover-abort-no-good-slave master m"));
   info["10.0.0.3"] = ReplicaInfo(800);
-  Live(11'000);
+  Live(16'000);
   EXPECT_TRUE(world.Happened("+selected-slave slave 10.0.0.3:6379"));
 }
 
@@ -376,13 +376,35 @@ TEST_F(PromotedTest, ALaterConfigurationEndsItAlsoWithTheOldAddress) {
 }
 
 TEST_F(PromotedTest, TwoPrimariesInOneEpochGetAThird) {
-  const std::string low(40, '0');
-  const std::string high(40, 'z');
-  world.sentinel->TakeHello(HelloOf(low, 5, 1, "10.0.0.2", 1));
-  EXPECT_EQ(world.primary().config_epoch, 1u);  // it is up to the other one
-  world.sentinel->TakeHello(HelloOf(high, 6, 1, "10.0.0.2", 1));
+  world.sentinel->TakeHello(HelloOf(kPeerA, 1, 1, "10.0.0.2", 1));
+  EXPECT_EQ(world.primary().config_epoch, 1u);  // it is up to those who name the lower address
+  world.sentinel->TakeHello(HelloOf(kPeerA, 1, 1, "10.0.0.4", 1));
   EXPECT_EQ(world.primary().config_epoch, 2u);
   EXPECT_EQ(world.sentinel->current_epoch(), 2u);
+}
+
+TEST_F(PromotedTest, ThePeersWereAskedToVote) {
+  EXPECT_GE(world.Sent("10.0.1.1", 26379, "SENTINEL is-master-down-by-addr 10.0.0.1 6379 1 "), 1);
+}
+
+TEST_F(SentinelTest, StartedAfterTheDeathItComparesReplicasWithEachOther) {
+  silent.insert("10.0.0.1");
+  info["10.0.0.2"] = ReplicaInfo(700, "10.0.0.1", "down") + "master_link_down_since_seconds:9000\r\n";
+  info["10.0.0.3"] = ReplicaInfo(600, "10.0.0.1", "down") + "master_link_down_since_seconds:3000\r\n";
+  world.Restart();
+  PeersAgree();
+  Live(7000);
+  EXPECT_TRUE(world.Happened("+selected-slave slave 10.0.0.3:6379")) << testing::PrintToString(world.events);
+}
+
+// But one that knows when it died does not promote what was too old then.
+TEST_F(SentinelTest, AReplicaThatWasLongWithoutItsPrimaryIsNotPromoted) {
+  info["10.0.0.2"] = ReplicaInfo(700, "10.0.0.1", "down") + "master_link_down_since_seconds:9000\r\n";
+  info["10.0.0.3"] = ReplicaInfo(600, "10.0.0.1", "down") + "master_link_down_since_seconds:3000\r\n";
+  PeersAgree();
+  silent.insert("10.0.0.1");
+  Live(7000);
+  EXPECT_TRUE(world.Happened("-failover-abort-no-good-slave"));
 }
 
 TEST_F(SentinelTest, WhoIsNotLetInIsDisconnected) {

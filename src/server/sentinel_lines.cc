@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "config/line.h"
+#include "server/name_lookup.h"
 
 namespace cinnabar::server {
 
@@ -23,8 +24,10 @@ class NoWorld final : public sentinel::SentinelPort {
   void Connect(sentinel::ConnectionId, const sentinel::Address&) override {}
   void Send(sentinel::ConnectionId, std::span<const std::string_view>) override {}
   void Close(sentinel::ConnectionId) override {}
-  // A name that means nothing yet is no error in a file.
-  std::optional<std::string> Resolve(const std::string&) override { return std::nullopt; }
+  std::optional<std::string> Resolve(const std::string& name) override {
+    auto answer = ResolveName(name);
+    return answer ? std::optional(*std::move(answer)) : std::nullopt;
+  }
   void Announce(LogLevel, std::string_view, std::string_view) override {}
   void Log(LogLevel, std::string_view) override {}
   Status Save() override { return {}; }
