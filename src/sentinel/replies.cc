@@ -220,9 +220,9 @@ void Sentinel::NotePeer(Primary& primary, const Hello& hello) {
   } else {
     for (const auto& [id, other] : primary.peers) {
       if (!Names(other->address, hello.host, hello.port)) continue;
-      // Another one answers at its address now: it is somewhere else, and will say where.
+      // Another one answers at its address now. If it is somewhere else it will say so.
       Event(LogLevel::kNotice, "+sentinel-invalid-addr", *other);
-      MovePeer(id, {other->address.name, other->address.ip, 0});
+      ForgetPeer(std::string(id));
       break;
     }
     if (const Peer* peer = AddPeer(primary, hello.run_id, *address))
@@ -242,6 +242,15 @@ void Sentinel::MovePeer(const std::string& id, const Address& address) {
     peer.address = address;
     peer.link = NewLink();
     ShareLink(peer);
+  }
+}
+
+void Sentinel::ForgetPeer(const std::string& id) {
+  for (const auto& [name, primary] : primaries_) {
+    const auto found = primary->peers.find(id);
+    if (found == primary->peers.end()) continue;
+    LeaveLink(*found->second);
+    primary->peers.erase(found);
   }
 }
 

@@ -225,6 +225,7 @@ class Sentinel {
   void TakeVote(Peer& peer, const protocol::Reply& reply);
   void NotePeer(Primary& primary, const Hello& hello);
   void MovePeer(const std::string& id, const Address& address);
+  void ForgetPeer(const std::string& id);
   void NoteConfiguration(Primary& primary, const Hello& hello);
   void ResolveCollision(Primary& primary, const Hello& hello);
 

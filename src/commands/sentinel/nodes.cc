@@ -13,6 +13,7 @@ using dispatch::Call;
 using dispatch::CommandSpec;
 using sentinel::Instance;
 using sentinel::Primary;
+using sentinel::Replica;
 using sentinel::Sentinel;
 
 void WriteAll(Call& call, const auto& instances) {
@@ -29,9 +30,16 @@ void OnePrimary(Call& call) {
   if (primary != nullptr) WriteDescription(Machine(call), *primary, call.reply());
 }
 
+// Those that do not want to be known to clients (replica-announced no) are left out.
 void Replicas(Call& call) {
   const Primary* primary = NamedPrimary(call, 2);
-  if (primary != nullptr) WriteAll(call, primary->replicas);
+  if (primary == nullptr) return;
+  std::vector<const Replica*> announced;
+  for (const auto& [name, replica] : primary->replicas) {
+    if (replica->announced) announced.push_back(replica.get());
+  }
+  call.reply().Array(announced.size());
+  for (const Replica* replica : announced) WriteDescription(Machine(call), *replica, call.reply());
 }
 
 void Peers(Call& call) {

@@ -112,7 +112,10 @@ void CommandList(Call& call) {
   const Filter filter = Filter::Parse(args);
   if (args.failed()) return args.Reply(call);
   std::vector<std::string> names;
+  // Whoever asks a 7.0 counts with what a 7.0 has. All versions up to now have one digit in each place.
+  const bool newer = call.settings().general.compat_version != config::CompatVersion::k70;
   auto add = [&](const Command& command) {
+    if (!newer && command.spec->since >= "7.2") return;
     if (filter.Passes(command)) names.push_back(command.name);
   };
   for (const Command* command : call.services().registry.commands()) {
