@@ -68,6 +68,7 @@ TEST(SynopsesTest, AllAreReadableAndFitTheArity) {
     const auto arguments = dispatch::ParseSynopsis(command->spec->synopsis, command->key_specs);
     ASSERT_TRUE(arguments.has_value()) << arguments.error().message;
     if (command->spec->run == nullptr || command->spec->for_system_only) continue;
+    if (command->name == "sentinel|simulate-failure") continue;  // Redis documents its words as optional
     const int words = command->parent == nullptr ? 1 : 2;
     const WordCount count = Count(*arguments);
     const int arity = command->spec->arity;

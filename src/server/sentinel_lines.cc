@@ -56,21 +56,20 @@ std::optional<std::vector<std::string>> WithoutComment(const config::Directive& 
   return words;
 }
 
-// The lines as they can be loaded. A line that is refused may end with a comment; if that does not help
-// either, its first error is told.
+// The lines as they can be loaded. A line that is refused may end with a comment; what is wrong without that
+// is told then.
 Result<std::vector<Sentinel::Directive>> Readable(const config::Config& config) {
   const std::vector<config::Directive> directives = config.Directives("sentinel");
   std::vector<Sentinel::Directive> lines;
   for (const config::Directive& directive : directives) lines.push_back({directive.arguments, lines.size()});
   std::optional<Sentinel::DirectiveError> error = Try(lines);
   while (error) {
-    const size_t number = error->number;
-    const Error told{.message = config.FatalText(directives[number], error->reason)};
-    auto shorter = WithoutComment(directives[number]);
-    if (!shorter || *shorter == lines[number].words) return std::unexpected(told);
-    lines[number].words = *std::move(shorter);
+    const config::Directive& refused = directives[error->number];
+    std::vector<std::string>& words = lines[error->number].words;
+    auto shorter = WithoutComment(refused);
+    if (!shorter || *shorter == words) return Fail(config.FatalText(refused, error->reason));
+    words = *std::move(shorter);
     error = Try(lines);
-    if (error && error->number == number) return std::unexpected(told);
   }
   return lines;
 }

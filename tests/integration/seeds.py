@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 from checks import run_parts  # noqa: E402
+from sentinels import Watch  # noqa: E402
 from server_process import HOST, SECONDS_MAX, Server, is_ours, program, run_to_exit, wait_until  # noqa: E402
 
 TEXTS = pathlib.Path(__file__).resolve().parent / "seed_texts"
@@ -179,8 +180,12 @@ def sentinel(checks):
         checks.contains("server", output, "sentinel directive while not in sentinel mode")
         if OURS:
             code, output = run_to_exit([str(path), "--sentinel"], cwd=folder)
-            checks.equal("--sentinel: exit code", code, 1)
-            checks.contains("--sentinel", output, "not built yet")
+            checks.equal("--sentinel, where the name means nothing: exit code", code, 1)
+            checks.contains("--sentinel", output, "Can't resolve instance hostname.")
+            with Watch(config=text_of("sentinel").replace("redis-master.internal", HOST)) as watch:
+                primary = watch.primary()
+                for name, value in (("quorum", "2"), ("down-after-milliseconds", "5000"), ("failover-timeout", "10000")):
+                    checks.equal(name, primary[name], value)
 
 
 def redis_cli(checks):

@@ -23,6 +23,8 @@ from server_process import HOST, run_to_exit, wait_until  # noqa: E402
 
 # What only we have.
 OURS_ALONE = {"sentinel|failovers", "client|setinfo", "client|no-touch"} if ours_is_tested() else set()
+# Known since 7.2 to take fewer arguments.
+AS_IN_7_2 = {"command|getkeys", "command|getkeysandflags"}
 HELP_OF_OURS_ALONE = ["FAILOVERS <master-name>", "    Tell what was decided in the last failovers of a master, and why."]
 
 
@@ -72,7 +74,7 @@ def commands(checks):
     with Watch(OURS) as ours, Watch(THEIRS) as theirs:
         our, their = facts_of(ours), facts_of(theirs)
         checks.equal("commands that only one of them has", set(our) ^ set(their), OURS_ALONE)
-        for name in sorted(set(our) & set(their)):
+        for name in sorted((set(our) & set(their)) - AS_IN_7_2):
             checks.equal(f"facts of {name}", our[name], their[name])
         docs = [documented(host.ask("COMMAND", "DOCS", "sentinel", resp=3)) for host in (ours, theirs)]
         for name in sorted(docs[1]):
@@ -359,6 +361,16 @@ def agreement(checks):
     both(checks, play)
 
 
+def unannounced(checks):
+    """A replica that does not want to be known to clients."""
+    def play(group, tell):
+        group.replicas[0].ask("CONFIG", "SET", "replica-announced", "no")
+        group.watch.ask("SENTINEL", "DEBUG", "info-period", 200)
+        wait_until(lambda: not group.watch.about("REPLICAS", NAME))
+        look(group, tell, "nobody is announced")
+    both(checks, play)
+
+
 FAILOVER_FLAGS = {"master", "master,failover_in_progress,force_failover", "master,disconnected",
                   "master,disconnected,failover_in_progress,force_failover"}
 FAILOVER_STATES = {"wait_start", "select_slave", "send_slaveof_noone", "wait_promotion", "reconf_slaves", "update_config"}
@@ -462,7 +474,7 @@ def scripts(checks):
             said = notes[make] = []
             begun.unlink(missing_ok=True)
             with Watch(make, lines_about(9, quorum=5, down_after=60000), "sentinel deny-scripts-reconfig no\n") as watch:
-                for line in ("SET mymaster notification-script /nowhere", f"SET mymaster client-reconfig-script {folder}",
+                for line in ("SET mymaster notification-script /nowhere", "SET mymaster client-reconfig-script /nowhere",
                              f"SET mymaster notification-script {slow} client-reconfig-script {slow}",
                              "MASTER mymaster"):
                     said.append((line, same_for_both(watch.ask("SENTINEL", *line.split()), [])))
@@ -487,11 +499,11 @@ WRONG_LINES = ("sentinel foo", "sentinel monitor a 127.0.0.1 1", "sentinel monit
                "sentinel monitor a 127.0.0.1 1 1\nsentinel monitor a 127.0.0.1 2 1",
                "sentinel monitor a 127.0.0.1 1 1\nsentinel down-after-milliseconds a 0",
                "sentinel monitor a 127.0.0.1 1 1\nsentinel notification-script a /nowhere",
-               "sentinel monitor a 127.0.0.1 1 1\nsentinel known-replica a 1.2.3.4 99999",
                "sentinel monitor a 127.0.0.1 1 1\nsentinel rename-command a b c\nsentinel rename-command a b d",
                "rename-command GET x", "foo bar")
 # Stock redis-sentinel goes on with the half of them that it understands.
-WRONG_LINES_FOR_US = ("sentinel announce-port x", "sentinel monitor a 127.0.0.1 1 1\nsentinel known-sentinel a 1.2.3.4 x")
+WRONG_LINES_FOR_US = ("sentinel announce-port x", "sentinel monitor a 127.0.0.1 1 1\nsentinel parallel-syncs a 0",
+                      "sentinel monitor a 127.0.0.1 1 1\nsentinel known-sentinel a 1.2.3.4 x")
 
 
 def starts(checks):
@@ -551,14 +563,31 @@ def files(checks):
             if make == OURS and ours_is_tested():
                 checks.contains("a comment stays above its line", config,
                                 "# not before five seconds\nsentinel down-after-milliseconds mymaster 1234\n")
-                checks.true("the lines stay together", together(config), config)
 
 
-def together(config):
-    """Whether no line of a parameter stands between lines that the sentinel has added."""
-    lines = config.splitlines()
-    places = [index for index, line in enumerate(lines) if line.startswith("sentinel known-") or line.startswith("sentinel auth")]
-    return all(line.startswith("sentinel ") for line in lines[places[0]:places[-1] + 1])
+def rewritten(checks):
+    """What we add to a file stands together, behind the lines that were there."""
+    if not ours_is_tested():
+        return
+    text = f"maxclients 50\n# the office\nsentinel monitor m {HOST} 9 2\n# the rest\nmaxmemory 1mb\n"
+    with Watch(OURS, config=text, compat=None) as watch:
+        watch.ask("SENTINEL", "MONITOR", "n", HOST, 10, 1)
+        watch.ask("SENTINEL", "SET", "m", "auth-pass", "a \"b\" # c", "quorum", 3)
+        watch.ask("SENTINEL", "MONITOR", "o p", HOST, 11, 1)
+        known, config = watch.about("MASTERS"), pathlib.Path(watch.config_path).read_text()
+        lines = config.splitlines()
+        checks.equal("above", lines[:3], ["maxclients 50", "# the office", f"sentinel monitor m {HOST} 9 3"])
+        rest = lines.index("# the rest")
+        checks.true("ours stand together", all(line.startswith("sentinel ") for line in lines[2:rest]), config)
+        checks.equal("none elsewhere", [line for line in lines[rest:] if line.startswith("sentinel ")], [])
+        kept = ("name", "port", "quorum")
+        with Watch(OURS, config=config, compat=None) as again:
+            checks.equal("the same again", [[one[name] for name in kept] for one in again.about("MASTERS")],
+                         [[one[name] for name in kept] for one in known])
+            again.ask("SENTINEL", "FLUSHCONFIG")
+            mine = [line for line in lines if line.startswith("sentinel ")]
+            checks.equal("the same lines", [line for line in pathlib.Path(again.config_path).read_text().splitlines()
+                                            if line.startswith("sentinel ")], mine)
 
 
 def senseless(checks):
@@ -580,4 +609,5 @@ def senseless(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(run_parts([commands, words, states, agreement, failover, information, users, scripts, starts, files, senseless]))
+    sys.exit(run_parts([commands, words, states, agreement, unannounced, failover, information, users, scripts, starts, files,
+                        rewritten, senseless]))

@@ -24,11 +24,11 @@ void CheckQuorum(Call& call) {
     return call.reply().Simple(fmt::format(
         "OK {} usable Sentinels. Quorum and failover authorization can be reached", check.usable));
   }
-  std::string problem = fmt::format("NOQUORUM {} usable Sentinels.", check.usable);
+  std::string problem = fmt::format("NOQUORUM {} usable Sentinels", check.usable);
   if (!check.quorum)
-    problem += " Not enough available Sentinels to reach the specified quorum for this master.";
+    problem += ". Not enough available Sentinels to reach the specified quorum for this master";
   if (!check.majority)
-    problem += " Not enough available Sentinels to reach the majority and authorize a failover";
+    problem += ". Not enough available Sentinels to reach the majority and authorize a failover";
   call.reply().Error(problem);
 }
 

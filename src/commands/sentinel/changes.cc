@@ -108,7 +108,7 @@ constexpr CommandSpec kTable[] = {
                             "Makes a replica the master, without asking other sentinels.", 3, Failover),
             ""),
     Since(SentinelCommand("sentinel|config",
-                          "set_or_get:(set_param_value:(SET parameter value)...|GET:string parameter)",
+                          "set_or_get:(SET set_param_value:(parameter value)...|GET:string parameter...)",
                           "Shows or changes options of this sentinel.", -3, Config),
           "6.2.0"),
     SentinelCommand("sentinel|flushconfig", "", "Writes the config file, with the state of this sentinel.", 2,

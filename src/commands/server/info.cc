@@ -17,7 +17,10 @@ void Info(Call& call) {
     std::string& name = sections.emplace_back(call.arg(i));
     for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   }
-  call.reply().Verbatim("txt", call.services().control.Info(sections));
+  const std::string text = call.services().control.Info(sections);
+  // As Redis has it, of a sentinel too.
+  if (call.services().sentinel != nullptr) return call.reply().Bulk(text);
+  call.reply().Verbatim("txt", text);
 }
 
 constexpr CommandSpec kTable[] = {{
