@@ -173,8 +173,8 @@ std::string Sentinel::LoadOfPrimary(Primary& primary, std::string_view option, W
   if (option == "leader-epoch") return TakeEpoch(value, primary.leader_epoch);
   if (option == "parallel-syncs") {
     const auto count = ParseInt64(value);
-    if (!count || *count <= 0) return "parallel-syncs must be 1 or greater.";
-    primary.parallel_syncs = *count;
+    if (!count || *count < 0) return "parallel-syncs must be 1 or greater.";
+    primary.parallel_syncs = std::max<int64_t>(*count, 1);  // Redis takes 0, and never ends a failover
   } else if (option == "notification-script") {
     if (!port_.MayRun(value)) return "Notification script seems non existing or non executable.";
     primary.notification_script = value;
@@ -198,7 +198,8 @@ std::string Sentinel::LoadOfPrimary(Primary& primary, std::string_view option, W
 
 std::string Sentinel::LoadKnown(Primary& primary, std::string_view option, Words words) {
   const auto port = ParsePort(words[3]);
-  const auto address = port ? MakeAddress(words[2], *port, Source::kFile) : std::nullopt;
+  if (!port) return "Invalid port number.";
+  const auto address = MakeAddress(words[2], *port, Source::kFile);
   if (option == "known-sentinel") {
     if (!address) return "Wrong hostname or port for sentinel.";
     // Without an id (files of old) it is found again by its hello messages.
@@ -241,7 +242,9 @@ void Sentinel::AppendLines(const Primary& primary, std::vector<std::string>& lin
       lines.push_back(fmt::format("{} {} {}", option, name, config::QuoteArgumentIfNeeded(value)));
   };
   const Address& current = CurrentAddress(primary);
-  lines.push_back(fmt::format("monitor {} {} {} {}", name, Shown(current), current.port, primary.quorum));
+  // A name that people wrote stays, unless it means nothing to us.
+  const std::string& host = options_.resolve_hostnames ? Shown(current) : current.name;
+  lines.push_back(fmt::format("monitor {} {} {} {}", name, host, current.port, primary.quorum));
   if (primary.down_after != Timing().default_down_after)
     number("down-after-milliseconds", primary.down_after);
   if (primary.failover_timeout != Timing().default_failover_timeout)

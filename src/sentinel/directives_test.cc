@@ -62,10 +62,9 @@ TEST(Directives, WhatIsWrongIsSaid) {
       {"notification-script m /nowhere", "Notification script seems non existing or non executable."},
       {"client-reconfig-script m /nowhere",
        "Client reconfiguration script seems non existing or non executable."},
-      {"known-replica m 10.0.0.2 -1", "Wrong hostname or port for replica."},
-      {"known-sentinel m 10.0.0.2 x "
-       "y",
-       "Wrong hostname or port for sentinel."},
+      {"known-replica m 10.0.0.2 -1", "Invalid port number."},
+      {"known-sentinel m nobody.example 1 y", "Wrong hostname or port for sentinel."},
+      {"known-replica m nobody.example 1", "Wrong hostname or port for replica."},
       {"myid short", "Malformed Sentinel id in myid option."},
       {"announce-port x", "Invalid announce-port."},
       {"current-epoch -1", "Invalid epoch."},
@@ -85,6 +84,8 @@ TEST(Directives, AHostNameInTheFileIsLookedUp) {
   world.Make({"monitor m primary.example 6379 2"});
   ASSERT_FALSE(world.load_error);
   EXPECT_EQ(world.primary().address, (Address{"primary.example", "10.0.0.7", 6379}));
+  ASSERT_TRUE(world.sentinel->Start().has_value());
+  EXPECT_TRUE(std::ranges::count(world.saved, "monitor m primary.example 6379 2"));
   // At run time names need permission.
   EXPECT_FALSE(world.sentinel->Monitor("n", "primary.example", 6379, 2).has_value());
   ASSERT_TRUE(world.sentinel->SetOption("resolve-hostnames", "yes").has_value());

@@ -37,8 +37,10 @@ enum class Awaited : uint8_t {
 struct Connection {
   ConnectionId id = 0;
   bool open = false;
-  Millis since = 0;     // it is open, or was begun
-  Millis activity = 0;  // something came last (messages only)
+  Millis since = 0;  // it is open, or was begun
+  // Messages only:
+  Millis activity = 0;    // something came last
+  int introductions = 0;  // answers that come before that of SUBSCRIBE
 };
 
 // The two connections to a node: one for commands, one that listens to hello messages (primaries and
@@ -104,7 +106,7 @@ struct Replica : Instance {
   int64_t priority = 100;
   bool announced = true;  // replica-announced
   bool link_to_primary_is_up = false;
-  Millis link_down = 0;  // for how long its link to its primary is down
+  Millis link_down = 0;  // for how long its link to its primary is down; negative: since it was started
   std::string followed_host;
   int followed_port = 0;
   Millis followed_since = 0;  // it says that it follows this one

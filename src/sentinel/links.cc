@@ -116,6 +116,7 @@ void Sentinel::Introduce(Instance& instance, Connection& connection) {
     if (commands) {
       Send(instance, Awaited::kNothing, words);
     } else {
+      ++connection.introductions;
       port_.Send(connection.id, std::span(words.begin(), words.size()));
     }
   };
@@ -129,6 +130,7 @@ void Sentinel::Introduce(Instance& instance, Connection& connection) {
     SendPing(instance);
   } else {
     say({Renamed(instance, "subscribe"), kHelloChannel});
+    --connection.introductions;
   }
 }
 

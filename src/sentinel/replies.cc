@@ -19,9 +19,14 @@ void Sentinel::Received(ConnectionId id, const Reply& reply) {
   if (link == nullptr) return;
   if (link->messages.id == id) {
     link->messages.activity = now();
+    // Whether we are let in shows in the answer to SUBSCRIBE: a password that nobody asks for is an error,
+    // too.
+    if (link->messages.introductions > 0 && !reply.IsArray()) {
+      --link->messages.introductions;
+      return;
+    }
     if (reply.IsArray(3) && reply.elements[0].text == "message" && reply.elements[1].text == kHelloChannel)
       TakeHello(reply.elements[2].text);
-    // We are not let in, or may not listen.
     if (reply.is_error()) Close(link->messages);
     return;
   }
@@ -106,8 +111,8 @@ void Sentinel::NoteReplicas(Primary& primary, const InfoReport& report) {
 }
 
 void Sentinel::NoteReplicaFields(Replica& replica, const InfoReport& report) {
+  // -1: it never had a link since it was started.
   replica.link_down = report.link_down_seconds.value_or(0) * kMillisPerSecond;
-  if (report.link_down_seconds && replica.link_down <= 0) replica.link_down = 1;
   if (report.priority) replica.priority = *report.priority;
   if (report.replication_offset) replica.replication_offset = *report.replication_offset;
   replica.announced = report.announced.value_or(true);

@@ -413,6 +413,18 @@ TEST_F(SentinelTest, WhoIsNotLetInIsDisconnected) {
   ASSERT_EQ(ids.size(), 2u);
   world.sentinel->Received(ids[1], ErrorText("NOAUTH Authentication required."));
   EXPECT_TRUE(world.primary().disconnected());
+  // It is tried again. A password that is not asked for is an error, and does not matter.
+  Live(1100);
+  const std::vector<std::string_view> words{"auth-pass", "secret"};
+  ASSERT_TRUE(world.sentinel->Set(world.primary(), words).has_value());
+  world.Tick(1100);
+  world.Establish();
+  const ConnectionId messages = world.primary().link->messages.id;
+  world.sentinel->Received(messages, ErrorText("ERR AUTH called without any password configured"));
+  world.sentinel->Received(messages, Text("OK"));
+  EXPECT_FALSE(world.primary().disconnected());
+  world.sentinel->Received(messages, ErrorText("NOPERM it may not subscribe"));
+  EXPECT_TRUE(world.primary().disconnected());
 }
 
 }  // namespace
