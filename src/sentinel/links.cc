@@ -128,6 +128,7 @@ void Sentinel::Introduce(Instance& instance, Connection& connection) {
   say({Renamed(instance, "client"), "SETNAME", name});
   if (commands) {
     SendPing(instance);
+    if (!peer) SendInfo(instance);
   } else {
     say({Renamed(instance, "subscribe"), kHelloChannel});
     --connection.introductions;

@@ -55,7 +55,8 @@ void Sentinel::TakePong(Instance& instance, const Reply& reply) {
   if (pong || text.starts_with("LOADING") || text.starts_with("MASTERDOWN")) {
     link.last_available = now();
     link.unanswered_since = 0;
-    if (instance.kind == Kind::kPrimary) instance.primary->last_good = now();
+    if (instance.kind == Kind::kPrimary && instance.role == Role::kPrimary)
+      instance.primary->last_good = now();
     if (pong) instance.rebooted = false;
     return;
   }
@@ -102,9 +103,10 @@ void Sentinel::NoteReplicas(Primary& primary, const InfoReport& report) {
   for (const InfoReport::ReplicaLine& line : report.replicas) {
     if (FindReplica(primary, line.host, line.port) != nullptr) continue;
     const auto address = MakeAddress(line.host, line.port);
-    const Replica* replica = address ? AddReplica(primary, *address) : nullptr;
+    Replica* replica = address ? AddReplica(primary, *address) : nullptr;
     if (replica == nullptr) continue;
     Event(LogLevel::kNotice, "+slave", *replica);
+    OpenLink(*replica);
     added = true;
   }
   if (added) (void)Save();
@@ -131,6 +133,8 @@ void Sentinel::NoteRole(Instance& instance, Role role) {
   if (role == instance.role) return;
   instance.role = role;
   instance.role_since = now();
+  // It has been no primary for nobody knows how long.
+  if (instance.kind == Kind::kPrimary && role == Role::kReplica) instance.primary->last_good = 0;
   if (role == Role::kReplica && instance.kind == Kind::kReplica)
     static_cast<Replica&>(instance).followed_since = now();
   const bool expected = (instance.kind == Kind::kPrimary) == (role == Role::kPrimary);

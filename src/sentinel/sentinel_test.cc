@@ -398,6 +398,16 @@ TEST_F(SentinelTest, StartedAfterTheDeathItComparesReplicasWithEachOther) {
   EXPECT_TRUE(world.Happened("+selected-slave slave 10.0.0.3:6379")) << testing::PrintToString(world.events);
 }
 
+// A primary that has become somebody's replica answers, and is no primary: how long it was one is not known.
+TEST_F(SentinelTest, APrimaryThatIsAReplicaNowIsReplaced) {
+  PeersAgree();
+  info["10.0.0.1"] = ReplicaInfo(500, "10.0.0.9");
+  info["10.0.0.2"] = ReplicaInfo(700, "10.0.0.1", "down") + "master_link_down_since_seconds:215\r\n";
+  info["10.0.0.3"] = ReplicaInfo(600, "10.0.0.1", "down") + "master_link_down_since_seconds:214\r\n";
+  Live(36'500);
+  EXPECT_TRUE(world.Happened("+selected-slave slave 10.0.0.2:6379")) << testing::PrintToString(world.events);
+}
+
 // But one that knows when it died does not promote what was too old then.
 TEST_F(SentinelTest, AReplicaThatWasLongWithoutItsPrimaryIsNotPromoted) {
   info["10.0.0.2"] = ReplicaInfo(700, "10.0.0.1", "down") + "master_link_down_since_seconds:9000\r\n";
