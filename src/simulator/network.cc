@@ -22,7 +22,7 @@ Network::Connection* Network::Find(ConnectionId id) {
 }
 
 Millis Network::Delay() {
-  return static_cast<Millis>(random_.OneIn(40) ? random_.Uniform(800) : random_.Uniform(8));
+  return static_cast<Millis>(random_.Uniform(random_.OneIn(delays_.one_in) ? delays_.slow : delays_.usual));
 }
 
 bool Network::Blocked(int from, int to) const {
@@ -34,8 +34,13 @@ void Network::Block(int from, int to, Millis until) {
   blocked_until_[{from, to}] = until;
 }
 
+void Network::Slow(int from, int to, Millis more, Millis until) {
+  slow_[{from, to}] = {more, until};
+}
+
 void Network::HealAll() {
   blocked_until_.clear();
+  slow_.clear();
 }
 
 // ---- connections ----
@@ -101,7 +106,13 @@ void Network::Close(ConnectionId id, int from) {
 }
 
 void Network::Push(ConnectionId id, int side, Segment segment) {
-  Way& way = connections_[id].ways[static_cast<size_t>(side)];
+  Connection& connection = connections_[id];
+  const auto from = static_cast<size_t>(side);
+  Way& way = connection.ways[from];
+  const auto slow = slow_.find({connection.nodes[from], connection.nodes[1 - from]});
+  if (slow != slow_.end() && events_.now() < slow->second.until) {
+    segment.at += static_cast<Millis>(random_.Uniform(static_cast<uint64_t>(slow->second.more)));
+  }
   segment.at = way.last_at = std::max(way.last_at, segment.at);
   way.segments.push_back(std::move(segment));
   if (std::exchange(way.pumping, true)) return;
@@ -131,6 +142,10 @@ void Network::Pump(ConnectionId id, int side) {
     NetworkUser* receiver = users_[static_cast<size_t>(connection->nodes[to])];
     NetworkUser* sender =
         connection->open[from] ? users_[static_cast<size_t>(connection->nodes[from])] : nullptr;
+    // A machine that was restarted knows nothing of the connection, and says so.
+    if (!was_open && receiver != nullptr && !segment.end && connection->open[from]) {
+      Push(id, static_cast<int>(to), {now + Delay(), {}, true});
+    }
     if (segment.end) connection->open[to] = false;
     if (segment.end && !connection->open[from]) connections_.erase(id);
     if (was_open && receiver != nullptr) {

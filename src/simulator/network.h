@@ -42,6 +42,14 @@ class Network {
  public:
   Network(EventQueue& events, Random& random, int nodes);
 
+  // How long a piece is under way, in milliseconds: mostly less than `usual`, now and then less than `slow`.
+  struct Delays {
+    uint64_t usual = 8;
+    uint64_t slow = 800;
+    uint64_t one_in = 40;
+  };
+  void SetDelays(const Delays& delays) { delays_ = delays; }
+
   // The process that runs on a node; null: none.
   void SetUser(int node, NetworkUser* user) { users_[static_cast<size_t>(node)] = user; }
 
@@ -58,6 +66,8 @@ class Network {
   void CutAny();
   // Nothing passes that way until then.
   void Block(int from, int to, Millis until);
+  // Everything takes up to that much longer that way until then.
+  void Slow(int from, int to, Millis more, Millis until);
   void HealAll();
   bool Blocked(int from, int to) const;
 
@@ -95,7 +105,14 @@ class Network {
   EventQueue& events_;
   Random& random_;
   std::vector<NetworkUser*> users_;
+  struct Slowness {
+    Millis more;
+    Millis until;
+  };
+
+  Delays delays_;
   std::map<std::pair<int, int>, Millis> blocked_until_;
+  std::map<std::pair<int, int>, Slowness> slow_;
   std::map<ConnectionId, Connection> connections_;
   ConnectionId last_id_ = 0;
   uint64_t digest_ = 0;

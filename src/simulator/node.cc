@@ -33,6 +33,7 @@ void Node::Start(Disk disk) {
 
 void Node::Crash() {
   network_.Crash(number_);
+  gate_.Reset();
   process_.reset();
   ++life_;
 }
@@ -58,6 +59,10 @@ void Node::Quieten() {
   process_->quiet_ = true;
 }
 
+NetworkUser& Node::network_user() {
+  return *process_;
+}
+
 bool Node::is_primary() const {
   return process_->primary_;
 }
@@ -72,6 +77,16 @@ bool Node::streaming() const {
 }
 bool Node::link_online() const {
   return process_->link_.online();
+}
+Millis Node::link_down_since() const {
+  return process_->link_.down_since();
+}
+std::vector<int> Node::followers() const {
+  std::vector<int> followers;
+  for (const auto& [connection, session] : process_->sessions_) {
+    if (session->link.state() != replication::PrimaryLink::State::kClient) followers.push_back(session->peer);
+  }
+  return followers;
 }
 const History& Node::history() const {
   return process_->history_;
@@ -107,8 +122,8 @@ Process::~Process() {
 
 // Events of a process that is gone do nothing.
 void Process::After(Millis delay, std::function<void()> event) {
-  node_.events_.After(delay, [alive = alive_, event = std::move(event)] {
-    if (*alive) event();
+  node_.events_.After(delay, [this, alive = alive_, event = std::move(event)] {
+    if (*alive) node_.gate_.Pass(event);
   });
 }
 

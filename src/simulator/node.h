@@ -23,6 +23,7 @@
 #include "replication/replica_link.h"
 #include "replication/snapshot_schedule.h"
 #include "simulator/data_set.h"
+#include "simulator/gate.h"
 #include "simulator/network.h"
 
 namespace cinnabar::simulator {
@@ -93,6 +94,8 @@ class Node {
   ~Node();
 
   int number() const { return number_; }
+  // Closed: its process is stopped. What the network brings it is passed through it by who stands between.
+  Gate& gate() { return gate_; }
   bool running() const { return process_ != nullptr; }
   // Changes when what the node had acknowledged may be gone: it was restarted, or threw its data set away.
   uint64_t life() const { return life_; }
@@ -111,6 +114,8 @@ class Node {
   void Follow(int primary);
   // A client's write; without effect unless it is a primary. Several commands are a transaction.
   void Write(const std::vector<std::vector<std::string>>& commands);
+  // For somebody who stands between the network and the process.
+  NetworkUser& network_user();
   // No more pings, so that offsets can come to rest.
   void Quieten();
 
@@ -121,6 +126,9 @@ class Node {
   // Whether changes were made since the backlog was given up.
   bool streaming() const;
   bool link_online() const;
+  Millis link_down_since() const;
+  // Nodes that follow it.
+  std::vector<int> followers() const;
   const History& history() const;
   StreamOffset offset() const;
   const DataSet& data() const;
@@ -141,6 +149,7 @@ class Node {
   Random& random_;
   Watch& watch_;
   const NodeOptions& options_;
+  Gate gate_;
   uint64_t life_ = 0;
   uint64_t beginnings_ = 0;
   std::optional<Saved> disk_;

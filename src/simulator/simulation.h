@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "simulator/node.h"
+#include "simulator/tracing.h"
 #include "simulator/truth.h"
 
 namespace cinnabar::simulator {
@@ -43,8 +44,6 @@ struct Report {
   uint64_t lost_with_their_holders = 0;
   std::deque<std::string> trace;  // the last lines, if it was asked for
 };
-
-enum class Tracing : uint8_t { kOff, kOn };
 
 class Simulation final : public Watch {
  public:

@@ -1,0 +1,162 @@
+// Many runs of the simulation of Sentinel, each a seed.
+//
+// CINNABAR_SIMULATOR_SEED repeats one run, or says where to begin; CINNABAR_SIMULATOR_RUNS says how many
+// there are (default 200; fewer with sanitizers); CINNABAR_SIMULATOR_GO_ON goes on behind a run that fails;
+// CINNABAR_SIMULATOR_TRACE shows its last steps.
+#include "simulator/sentinel_simulation.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+namespace cinnabar::simulator {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kRuns = 30;
+#else
+constexpr uint64_t kRuns = 200;
+#endif
+
+std::optional<uint64_t> FromEnvironment(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+std::string HowToRepeat(uint64_t seed) {
+  std::string text = fmt::format(
+      "\n  repeat with CINNABAR_SIMULATOR_SEED={} CINNABAR_SIMULATOR_TRACE=1 simulator_test "
+      "--gtest_filter='SentinelSimulation.All*'",
+      seed);
+  if (!FromEnvironment("CINNABAR_SIMULATOR_TRACE")) return text;
+  SentinelSimulation again(seed, SentinelBug::kNone, Tracing::kOn);
+  for (const std::string& line : again.Run().trace) text += "\n" + line;
+  return text;
+}
+
+TEST(SentinelSimulation, AllAgreeWhateverGoesWrong) {
+  const auto only = FromEnvironment("CINNABAR_SIMULATOR_SEED");
+  const uint64_t first = only.value_or(1);
+  const uint64_t runs = FromEnvironment("CINNABAR_SIMULATOR_RUNS").value_or(only ? 1 : kRuns);
+  const bool go_on = FromEnvironment("CINNABAR_SIMULATOR_GO_ON").has_value();
+  SentinelReport sum;
+  for (uint64_t seed = first; seed < first + runs; ++seed) {
+    const SentinelReport report = SentinelSimulation(seed).Run();
+    if (go_on) {
+      EXPECT_EQ(report.broken, "") << HowToRepeat(seed);
+    } else {
+      ASSERT_EQ(report.broken, "") << HowToRepeat(seed);
+    }
+    sum.elected += report.elected;
+    sum.votes += report.votes;
+    sum.forced += report.forced;
+    sum.promotions += report.promotions;
+    sum.answered += report.answered;
+    sum.kept += report.kept;
+    sum.doubtful += report.doubtful;
+    sum.stranded += report.stranded;
+    sum.misled += report.misled;
+    if (report.stranded > 0) fmt::print("seed {} is stranded\n", seed);
+    sum.agreed_after = std::max(sum.agreed_after, report.agreed_after);
+  }
+  fmt::print(
+      "{} runs: {} leaders elected with {} votes, {} failovers forced, {} promotions; {} writes answered "
+      "after "
+      "acknowledgements, {} of them promised to be kept, {} with doubtful acknowledgements; {} runs "
+      "stranded, "
+      "{} misled by old files; agreement after {} ms at most\n",
+      runs, sum.elected, sum.votes, sum.forced, sum.promotions, sum.answered, sum.kept, sum.doubtful,
+      sum.stranded, sum.misled, sum.agreed_after);
+  if (runs < 100) return;
+  // The runs are worth something only if all of it happens.
+  EXPECT_GT(sum.elected, runs);
+  EXPECT_GT(sum.votes, 2 * runs);
+  EXPECT_GT(sum.promotions, 2 * runs);
+  EXPECT_GT(sum.kept, 50 * runs);
+  EXPECT_LT(sum.stranded, runs / 10);
+}
+
+TEST(SentinelSimulation, ASeedRepeatsToTheByte) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const SentinelReport once = SentinelSimulation(seed).Run(), again = SentinelSimulation(seed).Run();
+    EXPECT_EQ(once.digest, again.digest) << seed;
+    EXPECT_EQ(once.broken, again.broken);
+    EXPECT_EQ(once.votes, again.votes);
+    EXPECT_EQ(once.answered, again.answered);
+  }
+  EXPECT_NE(SentinelSimulation(1).Run().digest, SentinelSimulation(2).Run().digest);
+}
+
+// The first seed that finds it, 0 if none of the first `seeds` does.
+uint64_t FirstSeedThatFinds(SentinelBug bug, uint64_t seeds) {
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    const SentinelReport report = SentinelSimulation(seed, bug).Run();
+    if (report.broken.empty()) continue;
+    fmt::print("seed {} {}\n", seed, report.broken);
+    return seed;
+  }
+  return 0;
+}
+
+// What would be the use of checks that find nothing?
+TEST(SentinelSimulation, FindsPlantedBugs) {
+  EXPECT_NE(FirstSeedThatFinds(SentinelBug::kVotesForEverybody, 50), 0u);
+  EXPECT_NE(FirstSeedThatFinds(SentinelBug::kSavesNothing, 50), 0u);
+  EXPECT_NE(FirstSeedThatFinds(SentinelBug::kHearsVotesNobodyGave, 50), 0u);
+  EXPECT_NE(FirstSeedThatFinds(SentinelBug::kTellsOfEpochsToCome, 50), 0u);
+  EXPECT_NE(FirstSeedThatFinds(SentinelBug::kHearsNoHello, 50), 0u);
+}
+
+constexpr Millis kLate = 5000;
+
+std::string TraceOfMeasurement(uint64_t seed, SentinelMeasurement::Failure failure, size_t acks_needed) {
+  std::string text;
+  if (!FromEnvironment("CINNABAR_SIMULATOR_TRACE")) return text;
+  for (const std::string& line : MeasureFailover(seed, failure, acks_needed, Tracing::kOn).trace)
+    text += "\n" + line;
+  return text;
+}
+
+// How long it takes until a majority names another primary, beyond down-after-milliseconds, on a quiet
+// network.
+void Measure(const char* title, SentinelMeasurement::Failure failure, size_t acks_needed) {
+  std::vector<Millis> beyond;
+  uint64_t never = 0, answered = 0, lost = 0, runs_that_lose = 0;
+  for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+    const SentinelMeasurement measured = MeasureFailover(seed, failure, acks_needed);
+    EXPECT_EQ(measured.broken, "") << seed;
+    if (measured.lost > 0 || measured.named_after.value_or(kLate) - measured.down_after >= kLate) {
+      fmt::print("{}, seed {}: after {} - {} ms, {} lost{}\n", title, seed, measured.named_after.value_or(-1),
+                 measured.down_after, measured.lost, TraceOfMeasurement(seed, failure, acks_needed));
+    }
+    answered += measured.answered;
+    lost += measured.lost;
+    runs_that_lose += measured.lost > 0 ? 1 : 0;
+    if (measured.named_after) {
+      beyond.push_back(*measured.named_after - measured.down_after);
+    } else {
+      ++never;
+    }
+  }
+  EXPECT_EQ(never, 0u) << title;
+  if (beyond.empty()) return;
+  std::ranges::sort(beyond);
+  const auto at = [&](size_t percent) { return beyond[(beyond.size() - 1) * percent / 100]; };
+  fmt::print(
+      "{}, {} acknowledgements: after {} / {} / {} / {} / {} ms (least, median, 90 %, 99 %, most) beyond "
+      "down-after; {} of {} answered writes lost in {} runs\n",
+      title, acks_needed, at(0), at(50), at(90), at(99), at(100), lost, answered, runs_that_lose);
+  EXPECT_LT(at(100), 10'000);
+}
+
+TEST(SentinelSimulation, MeasuresFailovers) {
+  Measure("killed", SentinelMeasurement::Failure::kKilled, 1);
+  Measure("stopped", SentinelMeasurement::Failure::kStopped, 1);
+}
+
+}  // namespace
+}  // namespace cinnabar::simulator
