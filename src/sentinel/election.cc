@@ -12,8 +12,8 @@ namespace {
 constexpr Millis kAnswersMax = 5;  // in ask periods: how long an answer counts
 constexpr Millis kAskPatience = 200;
 // How long whom we voted for may take, at most, before we try it ourselves.
-constexpr Millis kLeaderPatience = 20'000;
-constexpr Millis kLeaderPatienceSpread = 10'000;
+constexpr Millis kLeaderPatience = 14'000;
+constexpr Millis kLeaderPatienceSpread = 5000;
 
 }  // namespace
 

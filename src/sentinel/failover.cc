@@ -21,7 +21,8 @@ namespace cinnabar::sentinel {
 namespace {
 
 constexpr Millis kInfoPatience = 1000;  // for what replicas say of themselves, before one is chosen
-constexpr Millis kNoReplicaRetryMax = 10'000;
+// Longer than voters wait (election.cc): somebody else may know a replica that we do not.
+constexpr Millis kNoReplicaRetryMax = 20'000;
 constexpr Millis kNoReplicaRetrySpread = 5000;
 constexpr Millis kSplitRetryMin = 100;
 constexpr Millis kSplitRetrySpread = 700;
@@ -235,7 +236,7 @@ void Sentinel::SelectReplica(Primary& primary) {
   if (best == nullptr) {
     AbortFailover(primary, "-failover-abort-no-good-slave");
     // One may come back.
-    primary.retry_at = now() + std::min(primary.failover_timeout, kNoReplicaRetryMax) +
+    primary.retry_at = now() + std::min(primary.failover_timeout * 2, kNoReplicaRetryMax) +
                        static_cast<Millis>(random_.Uniform(kNoReplicaRetrySpread));
     return;
   }

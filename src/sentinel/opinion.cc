@@ -2,12 +2,15 @@
 // own sense of time cannot be trusted.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sentinel/sentinel.h"
 
 namespace cinnabar::sentinel {
 namespace {
 
-constexpr Millis kSanePeriods = 2;    // of INFO
+constexpr Millis kSanePeriods = 2;  // of INFO
+constexpr Millis kNobodyToPromote = 2000;
 constexpr Millis kHelloPatience = 3;  // silence on the connection for messages, in publish periods
 
 }  // namespace
@@ -85,6 +88,11 @@ void Sentinel::CheckObjectivelyDown(Primary& primary) {
   primary.objectively_down_since = now();
   primary.start_at = now();
   if (!primary.peers.empty()) primary.start_at += static_cast<Millis>(random_.Uniform(kStartSpread));
+  // Who has nobody to promote lets others go first.
+  const bool candidates = std::ranges::any_of(primary.replicas, [](const auto& entry) {
+    return !entry.second->down && entry.second->link->connected() && entry.second->priority != 0;
+  });
+  if (!candidates) primary.start_at += kNobodyToPromote;
   Event(LogLevel::kWarning, "+odown", primary, fmt::format("#quorum {}/{}", agree, primary.quorum));
 }
 

@@ -343,10 +343,10 @@ TEST_F(SentinelTest, TriesAgainWhenNobodyCouldBePromoted) {
   info["10.0.0.2"] += "slave_priority:0\r\n";
   info["10.0.0.3"] += "slave_priority:0\r\n";
   silent.insert("10.0.0.1");
-  Live(7'000);
+  Live(9'000);
   EXPECT_TRUE(world.Happened("-failover-abort-no-good-slave master m"));
   info["10.0.0.3"] = ReplicaInfo(800);
-  Live(16'000);
+  Live(26'000);
   EXPECT_TRUE(world.Happened("+selected-slave slave 10.0.0.3:6379"));
 }
 
@@ -414,7 +414,7 @@ TEST_F(SentinelTest, AReplicaThatWasLongWithoutItsPrimaryIsNotPromoted) {
   info["10.0.0.3"] = ReplicaInfo(600, "10.0.0.1", "down") + "master_link_down_since_seconds:3000\r\n";
   PeersAgree();
   silent.insert("10.0.0.1");
-  Live(7000);
+  Live(9000);
   EXPECT_TRUE(world.Happened("-failover-abort-no-good-slave"));
 }
 
