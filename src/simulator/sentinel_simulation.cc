@@ -178,8 +178,7 @@ bool SentinelSimulation::LoseThePrimary() {
 
 // ---- measuring ----
 
-SentinelMeasurement MeasureFailover(uint64_t seed, SentinelMeasurement::Failure failure, size_t acks_needed,
-                                    Tracing tracing) {
+FailoverResult MeasureFailover(uint64_t seed, const FailoverTrial& trial, Tracing tracing) {
   SentinelDeployment deployment(seed, tracing);
   Random& random = deployment.random();
   SentinelOptions options;
@@ -188,7 +187,8 @@ SentinelMeasurement MeasureFailover(uint64_t seed, SentinelMeasurement::Failure 
   options.quorum = options.sentinels / 2 + 1;
   options.down_after = static_cast<Millis>(Pick(random, {1000, 5000, 30'000}));
   options.failover_timeout = 60'000;
-  options.node.acks_needed = acks_needed;
+  options.node.acks_needed = trial.acks_needed;
+  options.bug = trial.bug;
   options.node.loads_beside_old_data = true;
   deployment.Build(options);
   deployment.world().network.SetDelays({.usual = 2, .slow = 10, .one_in = 40});
@@ -196,14 +196,14 @@ SentinelMeasurement MeasureFailover(uint64_t seed, SentinelMeasurement::Failure 
   EventQueue& events = deployment.events();
   events.RunUntil(events.now() + 40'000 + static_cast<Millis>(random.Uniform(10'000)));
 
-  SentinelMeasurement measured{.down_after = options.down_after};
+  FailoverResult measured{.down_after = options.down_after};
   if (const std::string wrong = deployment.Disagreement(); !wrong.empty()) {
     measured.broken = "in the beginning: " + wrong;
     return measured;
   }
   SentinelFaults faults(deployment);
   const int old = *deployment.NamedPrimary();
-  if (failure == SentinelMeasurement::Failure::kKilled) {
+  if (trial.failure == FailoverTrial::Failure::kKilled) {
     faults.CrashServer(old);
   } else {
     faults.FreezeServer(old);

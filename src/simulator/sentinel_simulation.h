@@ -16,7 +16,7 @@
 // known to be down (by ten times down-after) is none, by the rules of Sentinel. If all replicas are like that
 // when faults end, and the named primary is none, people must help; such runs are counted (stranded).
 //
-// A calm run (SentinelMeasurement) has one fault: the primary dies, or stands still. It measures how long it
+// A calm run (MeasureFailover) has one fault: the primary dies, or stands still. It measures how long it
 // takes until a majority names another one, and what is lost then.
 #pragma once
 
@@ -78,9 +78,16 @@ class SentinelSimulation {
 // follows the wrong one is left alone for one timeout, and INFO is asked for each ten seconds.
 Millis AgreementBound(const SentinelOptions& options);
 
-struct SentinelMeasurement {
+// One fault on a quiet network.
+struct FailoverTrial {
   enum class Failure : uint8_t { kKilled, kStopped };
 
+  Failure failure = Failure::kKilled;
+  size_t acks_needed = 1;  // by so many replicas, before a write is answered
+  SentinelBug bug = SentinelBug::kNone;
+};
+
+struct FailoverResult {
   std::string broken;
   std::optional<Millis> named_after;  // a majority names another primary, after the failure
   Millis down_after = 0;
@@ -88,8 +95,7 @@ struct SentinelMeasurement {
   uint64_t lost = 0;
   std::deque<std::string> trace;
 };
-// `acks_needed` replicas have a write before it is answered.
-SentinelMeasurement MeasureFailover(uint64_t seed, SentinelMeasurement::Failure failure, size_t acks_needed,
-                                    Tracing tracing = Tracing::kOff);
+
+FailoverResult MeasureFailover(uint64_t seed, const FailoverTrial& trial, Tracing tracing = Tracing::kOff);
 
 }  // namespace cinnabar::simulator

@@ -7,7 +7,7 @@
 namespace cinnabar::simulator {
 namespace {
 
-constexpr size_t kTraceLines = 600;
+constexpr size_t kTraceLines = 5000;
 
 }  // namespace
 
