@@ -24,7 +24,7 @@ uint64_t Pick(Random& random, std::initializer_list<uint64_t> choices) {
 }  // namespace
 
 Millis AgreementBound(const SentinelOptions& options) {
-  return kTilt + 6 * options.failover_timeout + 12 * options.down_after + 6 * kInfoPeriod;
+  return kTilt + 2 * options.failover_timeout + 12 * options.down_after + 3 * kInfoPeriod;
 }
 
 SentinelSimulation::SentinelSimulation(uint64_t seed, SentinelBug bug, Tracing tracing)
