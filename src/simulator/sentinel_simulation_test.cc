@@ -16,7 +16,7 @@ namespace cinnabar::simulator {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kRuns = 30;
+constexpr uint64_t kRuns = 10;
 #else
 constexpr uint64_t kRuns = 200;
 #endif
