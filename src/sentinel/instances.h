@@ -66,6 +66,12 @@ struct Link {
 
 enum class Kind : uint8_t { kPrimary, kReplica, kPeer };
 
+// As events, flags and descriptions call it.
+inline std::string_view KindName(Kind kind) {
+  constexpr std::string_view kNames[] = {"master", "slave", "sentinel"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
 enum class Role : uint8_t { kPrimary, kReplica };
 
 // How far a replica is on its way to a new primary.

@@ -18,7 +18,6 @@ constexpr Millis kPingPeriodMax = 500;
 constexpr Millis kPingsPerDownAfter = 20;
 // An unanswered question is not repeated faster.
 constexpr Millis kInfoPatience = 1000;
-constexpr Millis kHelloSilence = 3;  // in publish periods
 
 }  // namespace
 

@@ -5,24 +5,10 @@
 
 #include <utility>
 
-#include "base/glob.h"
-
 namespace cinnabar::sentinel {
 namespace {
 
 constexpr Millis kSaveRetryPeriod = 1000;
-
-std::string_view TypeName(Kind kind) {
-  switch (kind) {
-    case Kind::kPrimary:
-      return "master";
-    case Kind::kReplica:
-      return "slave";
-    case Kind::kPeer:
-      return "sentinel";
-  }
-  std::unreachable();
-}
 
 bool IsNumeric(const std::string& host) {
   in6_addr address;
@@ -239,7 +225,7 @@ void Sentinel::ChangeAddress(Primary& primary, const Address& address) {
 // ---- what is told ----
 
 std::string Sentinel::Described(const Instance& instance) const {
-  std::string text = fmt::format("{} {} {} {}", TypeName(instance.kind), instance.name,
+  std::string text = fmt::format("{} {} {} {}", KindName(instance.kind), instance.name,
                                  Shown(instance.address), instance.address.port);
   if (instance.kind == Kind::kPrimary) return text;
   const Primary& primary = *instance.primary;

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,11 @@ class SpawnAttributes {
 };
 
 }  // namespace
+
+bool MayExecute(const std::string& path) {
+  struct stat file;
+  return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && access(path.c_str(), X_OK) == 0;
+}
 
 Result<pid_t> ScriptProcesses::Start(uint64_t number, const std::string& path,
                                      std::span<const std::string> arguments) {

@@ -21,6 +21,9 @@
 
 namespace cinnabar::server {
 
+// Whether there is a file that can be executed.
+bool MayExecute(const std::string& path);
+
 class ScriptProcesses {
  public:
   // What a file that cannot be executed ends with. Running it again would be of no use.

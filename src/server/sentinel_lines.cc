@@ -1,8 +1,5 @@
 #include "server/sentinel_lines.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +8,7 @@
 #include "base/clock.h"
 #include "config/line.h"
 #include "server/name_lookup.h"
+#include "server/script_processes.h"
 
 namespace cinnabar::server {
 
@@ -31,10 +29,7 @@ class NoWorld final : public sentinel::SentinelPort {
   void Announce(LogLevel, std::string_view, std::string_view) override {}
   void Log(LogLevel, std::string_view) override {}
   Status Save() override { return {}; }
-  bool MayRun(const std::string& path) override {
-    struct stat file;
-    return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && access(path.c_str(), X_OK) == 0;
-  }
+  bool MayRun(const std::string& path) override { return MayExecute(path); }
   Result<int64_t> StartScript(const sentinel::ScriptCall&) override { return 0; }
   void KillScript(uint64_t) override {}
   void Crash() override {}

@@ -1,7 +1,6 @@
 #include "server/sentinel_service.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -163,8 +162,7 @@ Status SentinelService::Save() {
 // ---- scripts ----
 
 bool SentinelService::MayRun(const std::string& path) {
-  struct stat file;
-  return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && access(path.c_str(), X_OK) == 0;
+  return MayExecute(path);
 }
 
 Result<int64_t> SentinelService::StartScript(const sentinel::ScriptCall& call) {

@@ -9,8 +9,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
+
+#include "simulator/environment_for_test.h"
 
 namespace cinnabar::simulator {
 namespace {
@@ -20,12 +21,6 @@ constexpr uint64_t kRuns = 10;
 #else
 constexpr uint64_t kRuns = 200;
 #endif
-
-std::optional<uint64_t> FromEnvironment(const char* name) {
-  const char* text = std::getenv(name);
-  if (text == nullptr) return std::nullopt;
-  return std::strtoull(text, nullptr, 10);
-}
 
 std::string HowToRepeat(uint64_t seed) {
   std::string text = fmt::format(

@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <cstdio>
+
+#include "simulator/environment_for_test.h"
 
 namespace cinnabar::simulator {
 namespace {
@@ -17,12 +19,6 @@ constexpr uint64_t kRuns = 150;
 #else
 constexpr uint64_t kRuns = 1000;
 #endif
-
-std::optional<uint64_t> FromEnvironment(const char* name) {
-  const char* text = std::getenv(name);
-  if (text == nullptr) return std::nullopt;
-  return std::strtoull(text, nullptr, 10);
-}
 
 std::string HowToRepeat(uint64_t seed) {
   return "\n  repeat with CINNABAR_SIMULATOR_SEED=" + std::to_string(seed) + " CINNABAR_SIMULATOR_TRACE=1";

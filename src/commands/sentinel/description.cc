@@ -45,18 +45,6 @@ class Fields {
   size_t count_ = 0;
 };
 
-std::string_view KindName(Kind kind) {
-  switch (kind) {
-    case Kind::kPrimary:
-      return "master";
-    case Kind::kReplica:
-      return "slave";
-    case Kind::kPeer:
-      return "sentinel";
-  }
-  return "";
-}
-
 std::string_view RoleName(Role role) {
   return role == Role::kPrimary ? "master" : "slave";
 }
