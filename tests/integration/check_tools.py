@@ -174,7 +174,7 @@ def check_arguments(checks):
         for family in ("redis", "valkey"):
             for tool, arguments, says in [(f"{family}-check-rdb", [], f"Usage: {family}-check-rdb"),
                                           (f"{family}-check-aof", [], f"Usage: {family}-check-aof"),
-                                          (f"{family}-sentinel", [], f"{family}-sentinel: this part of Cinnabar"),
+                                          (f"{family}-sentinel", [], "Sentinel needs config file on disk to save state"),
                                           (f"/opt/{family}-check-rdb-8", [], f"Usage: /opt/{family}-check-rdb-8")]:
                 run = Run(tool, arguments, folder)
                 checks.equal(tool, run.code, 1)
