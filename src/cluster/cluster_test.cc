@@ -1,0 +1,394 @@
+// The cluster machine in small worlds: what each rule does. What happens when everything goes wrong at once
+// is tested in src/simulator.
+#include "cluster/cluster.h"
+
+#include "cluster/world_for_test.h"
+
+namespace cinnabar::cluster {
+namespace {
+
+const Node* Seen(Host& by, Host& node) {
+  return by.machine().Find(node.id());
+}
+
+TEST(Cluster, NodesThatWereMetKnowEachOtherByGossip) {
+  World world(5);
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
+  ASSERT_TRUE(world[1].machine().Meet("10.0.0.3", 6379, 16379));
+  ASSERT_TRUE(world[4].machine().Meet("10.0.0.3", 6379, 16379));
+  ASSERT_TRUE(world[4].machine().Meet("10.0.0.4", 6379, 16379));
+  EXPECT_TRUE(world.Until([&] { return world.EverybodyKnows(5); }));
+  EXPECT_EQ(world[3].machine().myself().ip, "10.0.0.4");
+  EXPECT_FALSE(world[0].machine().healthy());
+}
+
+TEST(Cluster, AStrangerThatOnlyPingsIsNotLetIn) {
+  World world(2);
+  // The second one believes that it knows the first one.
+  world[1].file = world[1].machine().FileText();
+  const std::string line = world[0].id() + " 10.0.0.1:6379@16379 master - 0 0 0 connected\n";
+  world[1].file.insert(0, line);
+  world[1].Restart();
+  world.Run(5000);
+  EXPECT_GT(world[0].machine().counts().received[0], 3U);
+  EXPECT_EQ(world[0].machine().nodes().size(), 1U);
+}
+
+TEST(Cluster, BadAddressesAreRefusedAndOneHandshakeIsEnough) {
+  World world(1);
+  Cluster& machine = world[0].machine();
+  EXPECT_EQ(machine.Meet("example", 6379, 16379).error().message,
+            "ERR Invalid node address specified: example:6379");
+  EXPECT_FALSE(machine.Meet("10.0.0.2", 0, 16379));
+  EXPECT_FALSE(machine.Meet("10.0.0.2", 6379, 65536));
+  EXPECT_TRUE(machine.Meet("10.0.0.2", 6379, 16379));
+  EXPECT_TRUE(machine.Meet("10.0.0.2", 6379, 16379));
+  EXPECT_EQ(machine.nodes().size(), 2U);
+  world.Run(5000);
+  EXPECT_EQ(machine.nodes().size(), 1U);  // nobody answered
+}
+
+TEST(Cluster, ReplicaTakesOverADeadPrimary) {
+  World world(6);
+  world.Create(3);
+  EXPECT_EQ(world[3].follows, "10.0.0.1:6379");
+  world.Stop(0);
+  ASSERT_TRUE(world.Until([&] { return world.Settled() && world[3].machine().myself().is_primary(); }));
+  EXPECT_EQ(world[3].follows, "");
+  EXPECT_EQ(Seen(world[1], world[3])->slot_count, kSlots / 3);
+  EXPECT_EQ(world[3].machine().myself().config_epoch, world[3].machine().current_epoch());
+  EXPECT_GT(world[3].machine().current_epoch(), 3U);
+  EXPECT_EQ(world[1].machine().last_vote_epoch(), world[2].machine().last_vote_epoch());
+
+  // The old one is told what it has missed, and follows.
+  world[0].Restart();
+  ASSERT_TRUE(world.Until([&] { return world[0].follows == "10.0.0.4:6379"; }));
+  ASSERT_TRUE(world.Until([&] { return !Seen(world[1], world[0])->failed(); }));
+  EXPECT_TRUE(world.Until([&] { return Seen(world[2], world[0])->is_replica(); }));
+}
+
+TEST(Cluster, TheReplicaWithMoreDataIsElected) {
+  World world(9);
+  world.Create(3);
+  world[3].view.offset = 100;
+  world[6].view.offset = 200;
+  world.Run(3000);
+  world.Stop(0);
+  ASSERT_TRUE(world.Until([&] { return world[6].machine().myself().is_primary(); }));
+  EXPECT_TRUE(world[3].machine().myself().is_replica());
+  EXPECT_TRUE(world.Until([&] { return world[3].follows == "10.0.0.7:6379"; }));
+}
+
+TEST(Cluster, WhoMayNotIsNotElected) {
+  World world(10);
+  world.Create(5);
+  world[5].view.silence = 1'000'000;  // its data is too old
+  world[6].machine().options().replica_no_failover = true;
+  world[6].machine().OptionsChanged();
+  world.Run(3000);
+  world.Stop(0);
+  world.Stop(1);
+  world.Run(20'000);
+  EXPECT_TRUE(world[5].machine().myself().is_replica());
+  EXPECT_TRUE(world[5].Logged("Disconnected from master for longer than allowed"));
+  EXPECT_TRUE(world[6].machine().myself().is_replica());
+  EXPECT_FALSE(world[2].machine().healthy());
+  world[5].view.silence = 0;
+  EXPECT_TRUE(world.Until([&] { return world[5].machine().myself().is_primary(); }));
+}
+
+TEST(Cluster, AMinorityStopsAndComesBackAfterADelay) {
+  World world(3);
+  world.Create(3);
+  world.Stop(1);
+  world.Stop(2);
+  ASSERT_TRUE(world.Until([&] { return !world[0].machine().healthy(); }));
+  world[1].Make();
+  world[2].Make();
+  world.Run(1000);
+  EXPECT_FALSE(world[0].machine().healthy());
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+}
+
+TEST(Cluster, WhoSleptStopsBeforeItAsks) {
+  World world(3);
+  world.Create(3);
+  world.clock.AdvanceMillis(10'000);
+  world[0].machine().OnTick();
+  EXPECT_FALSE(world[0].machine().healthy());
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+}
+
+TEST(Cluster, OneVoteAnEpochAlsoAfterARestart) {
+  World world(6);
+  world.Create(3);
+  world.Stop(0);
+  ASSERT_TRUE(world.Until([&] { return world[3].machine().myself().is_primary(); }));
+  const Epoch voted = world[1].machine().last_vote_epoch();
+  EXPECT_GT(voted, 0U);
+  world[1].Restart();
+  EXPECT_EQ(world[1].machine().last_vote_epoch(), voted);
+}
+
+TEST(Cluster, NothingLeavesThatCannotBeSaved) {
+  World world(6);
+  world.Create(3);
+  world[1].disk_full = true;
+  world[2].disk_full = true;
+  world.Stop(0);
+  world.Run(20'000);
+  // No vote has left: nobody was elected.
+  EXPECT_TRUE(world[3].machine().myself().is_replica());
+  EXPECT_FALSE(world[1].machine().healthy());
+  world[1].disk_full = false;
+  world[2].disk_full = false;
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+  EXPECT_TRUE(world[3].machine().myself().is_primary());
+
+  world[2].disk_full = true;
+  const Status saved = world[2].machine().DeleteSlots(world[2].machine().myself().slots);
+  EXPECT_EQ(saved.error().message, "ERR error saving the cluster node config: No space left on device");
+}
+
+TEST(Cluster, OrderlyFailoverWaitsForTheStream) {
+  World world(6);
+  world.Create(3);
+  world[0].view.offset = 500;
+  world[3].view.offset = 400;
+  world.Run(1000);
+  EXPECT_FALSE(world[0].machine().Failover(Cluster::FailoverKind::kOrderly));
+  ASSERT_TRUE(world[3].machine().Failover(Cluster::FailoverKind::kOrderly));
+  world.Run(1000);
+  EXPECT_TRUE(world[0].paused);
+  EXPECT_TRUE(world[3].machine().myself().is_replica());
+  world[3].view.offset = 500;
+  ASSERT_TRUE(world.Until([&] { return world[3].machine().myself().is_primary(); }));
+  ASSERT_TRUE(world.Until([&] { return world[0].follows == "10.0.0.4:6379"; }));
+  EXPECT_FALSE(world[0].paused);
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+}
+
+TEST(Cluster, OrderlyFailoverThatTakesTooLongIsGivenUp) {
+  World world(6);
+  world.Create(3);
+  world[0].view.offset = 500;
+  ASSERT_TRUE(world[3].machine().Failover(Cluster::FailoverKind::kOrderly));
+  world.Run(6000);
+  EXPECT_TRUE(world[3].Logged("Manual failover timed out"));
+  EXPECT_TRUE(world[0].machine().myself().is_primary());
+  EXPECT_FALSE(world[0].paused);
+}
+
+TEST(Cluster, ForcedFailoverAndTakeover) {
+  World world(6);
+  world.Create(3);
+  ASSERT_TRUE(world[3].machine().Failover(Cluster::FailoverKind::kForced));
+  ASSERT_TRUE(world.Until([&] { return world[3].machine().myself().is_primary() && world.Settled(); }));
+
+  // Without anybody to vote.
+  for (const int number : {0, 1, 2, 3, 5}) world.Stop(number);
+  EXPECT_FALSE(world[4].machine().Failover(Cluster::FailoverKind::kOrderly));
+  ASSERT_TRUE(world[4].machine().Failover(Cluster::FailoverKind::kTakeover));
+  EXPECT_TRUE(world[4].machine().myself().is_primary());
+  EXPECT_EQ(world[4].machine().myself().slot_count, kSlots / 3);
+}
+
+TEST(Cluster, ASlotMoves) {
+  World world(3);
+  world.Create(3);
+  world[0].keys[5] = 2;
+  ASSERT_TRUE(world[2].machine().Import(5, world[0].id()));
+  ASSERT_TRUE(world[0].machine().Migrate(5, world[2].id()));
+  EXPECT_EQ(world[0].machine().MigratingTo(5)->id.str(), world[2].id());
+  EXPECT_EQ(world[2].machine().ImportingFrom(5)->id.str(), world[0].id());
+  EXPECT_FALSE(world[0].machine().Assign(5, world[2].id()));
+  world[0].keys.clear();
+  world[2].keys[5] = 2;
+  const Epoch before = world[2].machine().current_epoch();
+  ASSERT_TRUE(world[2].machine().Assign(5, world[2].id()));
+  EXPECT_EQ(world[2].machine().myself().config_epoch,
+            before + 1 - (world[2].machine().current_epoch() == before));
+  ASSERT_TRUE(world[0].machine().Assign(5, world[2].id()));
+  EXPECT_EQ(world[0].machine().MigratingTo(5), nullptr);
+  EXPECT_EQ(world[2].machine().ImportingFrom(5), nullptr);
+  EXPECT_TRUE(
+      world.Until([&] { return world.Settled() && world[1].machine().Owner(5)->id.str() == world[2].id(); }));
+}
+
+TEST(Cluster, SlotsThatAreElsewhereLoseTheirKeys) {
+  World world(3);
+  world.Create(3);
+  world[0].keys = {{5, 1}, {6, 1}};
+  SlotSet slots;
+  slots.Add(5);
+  ASSERT_TRUE(world[2].machine().DeleteSlots(slots));
+  ASSERT_TRUE(world[2].machine().AddSlots(slots));
+  ASSERT_TRUE(world[2].machine().BumpEpoch() || true);
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+  EXPECT_FALSE(world[0].keys.contains(5));
+  EXPECT_TRUE(world[0].keys.contains(6));
+}
+
+TEST(Cluster, WhoLosesAllSlotsFollows) {
+  World world(3);
+  world.Create(2);
+  ASSERT_TRUE(world[2].machine().Failover(Cluster::FailoverKind::kTakeover));
+  EXPECT_TRUE(world.Until([&] { return world[0].follows == "10.0.0.3:6379"; }));
+}
+
+TEST(Cluster, OfTwoPrimariesWithOneEpochOneTakesANewOne) {
+  World world(3);
+  for (int number = 0; number < 3; ++number) ASSERT_TRUE(world[number].machine().SetConfigEpoch(7));
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.3", 6379, 16379));
+  EXPECT_TRUE(world.Until([&] {
+    std::set<Epoch> epochs;
+    for (int number = 0; number < 3; ++number) epochs.insert(world[number].machine().myself().config_epoch);
+    return epochs.size() == 3;
+  }));
+}
+
+TEST(Cluster, AReplicaMovesToAPrimaryThatHasNone) {
+  World world(9);
+  world.Create(3);
+  ASSERT_TRUE(world.Until([&] { return Seen(world[3], world[8])->primary != nullptr; }));
+  world.Stop(4);
+  world.Stop(7);
+  // Its first primary keeps one.
+  EXPECT_TRUE(world.Until([&] {
+    for (const int number : {3, 5, 6, 8}) {
+      if (world[number].follows == "10.0.0.2:6379") return true;
+    }
+    return false;
+  }));
+  world.Run(20'000);
+  int moved = 0;
+  for (const int number : {3, 5, 6, 8}) moved += world[number].follows == "10.0.0.2:6379";
+  EXPECT_EQ(moved, 1);
+}
+
+TEST(Cluster, ForgottenNodesStayAwayForATime) {
+  World world(4);
+  world.Create(3);
+  const std::string gone = world[3].id();
+  ASSERT_FALSE(world[3].machine().Forget(gone));
+  ASSERT_FALSE(world[3].machine().Forget(world[0].id()));
+  world.Stop(3);
+  for (int number = 0; number < 3; ++number) ASSERT_TRUE(world[number].machine().Forget(gone));
+  world.Run(5000);
+  EXPECT_EQ(world[0].machine().nodes().size(), 3U);
+  world.Run(70'000);
+  EXPECT_EQ(world[0].machine().nodes().size(), 3U);
+}
+
+TEST(Cluster, OneForgetIsEnoughAmongNewNodes) {
+  World world(4);
+  world.Create(3);
+  const std::string gone = world[3].id();
+  world.Stop(3);
+  ASSERT_TRUE(world[0].machine().Forget(gone));
+  EXPECT_TRUE(world.Until(
+      [&] { return world[1].machine().nodes().size() == 3 && world[2].machine().nodes().size() == 3; }));
+}
+
+TEST(Cluster, ResetLeavesNothing) {
+  World world(4);
+  world.Create(3);
+  world[3].keys = {{5, 1}};
+  const std::string before = world[3].id();
+  ASSERT_TRUE(world[3].machine().Reset(true));
+  EXPECT_NE(world[3].id(), before);
+  EXPECT_EQ(world[3].machine().nodes().size(), 1U);
+  EXPECT_EQ(world[3].machine().current_epoch(), 0U);
+  EXPECT_TRUE(world[3].keys.empty());
+  EXPECT_EQ(world[3].follows, "");
+  world[0].keys = {{5, 1}};
+  EXPECT_FALSE(world[0].machine().Reset(false));
+}
+
+TEST(Cluster, TheFileTellsEverything) {
+  World world(6);
+  world.Create(3);
+  ASSERT_TRUE(world[0].machine().Migrate(7, world[1].id()));
+  ASSERT_TRUE(world[0].machine().Import(16'000, world[2].id()));
+  const std::string id = world[0].id();
+  world[0].Restart();
+  Cluster& machine = world[0].machine();
+  EXPECT_EQ(world[0].id(), id);
+  EXPECT_EQ(machine.nodes().size(), 6U);
+  EXPECT_EQ(machine.myself().slot_count, kSlots / 3);
+  EXPECT_EQ(machine.MigratingTo(7)->id.str(), world[1].id());
+  EXPECT_EQ(machine.ImportingFrom(16'000)->id.str(), world[2].id());
+  EXPECT_EQ(Seen(world[0], world[4])->primary, Seen(world[0], world[1]));
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+}
+
+TEST(Cluster, KeysWithoutAnOwnerGiveTheSlotAfterARestart) {
+  World world(2);
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
+  SlotSet slots;
+  slots.Add(1);
+  ASSERT_TRUE(world[1].machine().AddSlots(slots));
+  ASSERT_TRUE(world.Until([&] { return world[0].machine().Owner(1) != nullptr; }));
+  world[0].keys = {{1, 1}, {2, 1}};
+  world[0].Restart();
+  EXPECT_EQ(world[0].machine().Owner(2), &world[0].machine().myself());
+  EXPECT_EQ(world[0].machine().ImportingFrom(1)->id.str(), world[1].id());
+}
+
+TEST(Cluster, MessagesReachEverybodyAndShardedOnesTheShard) {
+  World world(6);
+  world.Create(3);
+  ASSERT_TRUE(world.Until([&] { return Seen(world[0], world[3])->primary != nullptr; }));
+  world[0].machine().Publish(false, "news", "all");
+  world[0].machine().Publish(true, "news", "some");
+  world.Deliver();
+  EXPECT_EQ(world[1].delivered, std::vector<std::string>{"news=all"});
+  EXPECT_EQ(world[3].delivered, (std::vector<std::string>{"news=all", "s:news=some"}));
+}
+
+TEST(Cluster, HostNamesAndShardsAreToldAround) {
+  World world(4);
+  world[1].machine().options().hostname = "one.example";
+  world[1].machine().OptionsChanged();
+  world.Create(3);
+  EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1])->hostname == "one.example"; }));
+  EXPECT_TRUE(world.Until([&] {
+    return !Seen(world[1], world[0])->shard.empty() &&
+           Seen(world[1], world[3])->shard == Seen(world[1], world[0])->shard;
+  }));
+  world[1].machine().options().hostname = "";
+  world[1].machine().OptionsChanged();
+  EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1])->hostname.empty(); }));
+}
+
+TEST(Cluster, ErrorsOfSlotsAreThoseOfRedis) {
+  World world(3);
+  world.Create(2);
+  Cluster& machine = world[0].machine();
+  const std::string other = world[1].id();
+  const auto error = [](const Status& status) { return status ? std::string("OK") : status.error().message; };
+  SlotSet busy;
+  busy.Add(9000);
+  EXPECT_EQ(error(machine.AddSlots(busy)), "ERR Slot 9000 is already busy");
+  EXPECT_EQ(error(machine.Migrate(9000, other)), "ERR I'm not the owner of hash slot 9000");
+  EXPECT_EQ(error(machine.Migrate(1, std::string(40, 'a'))),
+            "ERR I don't know about node " + std::string(40, 'a'));
+  EXPECT_EQ(error(machine.Migrate(1, world[2].id())), "ERR Target node is not a master");
+  EXPECT_EQ(error(machine.Import(1, other)), "ERR I'm already the owner of hash slot 1");
+  EXPECT_EQ(error(machine.Assign(1, "zz")), "ERR Unknown node zz");
+  EXPECT_EQ(error(world[2].machine().MakeStable(1)), "ERR You can use SETSLOT only with masters.");
+  EXPECT_EQ(error(machine.Replicate(machine.myself().id.str())), "ERR Can't replicate myself");
+  EXPECT_EQ(error(machine.Replicate(other)),
+            "ERR To set a master the node must be empty and without assigned slots.");
+  EXPECT_EQ(error(machine.SetConfigEpoch(9)),
+            "ERR The user can assign a config epoch only when the node does not know any other node.");
+  ASSERT_TRUE(machine.DeleteSlots(machine.myself().slots));
+  EXPECT_FALSE(machine.healthy());
+  SlotSet free;
+  free.Add(1);
+  EXPECT_EQ(error(machine.DeleteSlots(free)), "ERR Slot 1 is already unassigned");
+}
+
+}  // namespace
+}  // namespace cinnabar::cluster
