@@ -54,6 +54,28 @@ Status WriteNewFile(int fd, const std::string& replaced, std::string_view text) 
   return {};
 }
 
+// A mount point cannot be replaced, and a folder may be read-only or somebody else's while the file in it is
+// not.
+bool IsRefusedByPlace(int code) {
+  return code == EBUSY || code == EACCES || code == EPERM || code == EROFS;
+}
+
+// Room is taken first, so that a full disk leaves the file as it is.
+Status Overwrite(const std::string& path, std::string_view text) {
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  struct stat old_file;
+  if (file.get() < 0 || fstat(file.get(), &old_file) != 0) return FailWithErrno();
+  const auto size = static_cast<off_t>(text.size());
+  const off_t growth = size - old_file.st_size;
+  if (const int code = growth > 0 ? posix_fallocate(file.get(), old_file.st_size, growth) : 0; code != 0) {
+    if (ftruncate(file.get(), old_file.st_size) != 0) return FailWithErrno();
+    return Fail(strerror(code), code);
+  }
+  TRY_STATUS(WriteAll(file.get(), text));
+  if (ftruncate(file.get(), size) != 0 || fsync(file.get()) != 0) return FailWithErrno();
+  return {};
+}
+
 class SystemConfigFiles final : public ConfigFiles {
  public:
   Result<std::string> Read(const std::string& path) override {
@@ -81,6 +103,24 @@ class SystemConfigFiles final : public ConfigFiles {
   }
 
   Status Replace(const std::string& path, std::string_view text) override {
+    Status status = PutInPlace(path, text);
+    if (status || !IsRefusedByPlace(status.error().code)) return status;
+    const Status written = Overwrite(path, text);
+    return !written && written.error().code == ENOENT ? status : written;
+  }
+
+  Status ChangeDirectory(const std::string& path) override {
+    if (chdir(path.c_str()) != 0) return FailWithErrno();
+    return {};
+  }
+
+  std::string CurrentDirectory() override {
+    std::error_code ignored;
+    return std::filesystem::current_path(ignored).string();
+  }
+
+ private:
+  Status PutInPlace(const std::string& path, std::string_view text) {
     std::string temporary = fmt::format("{}.{}-XXXXXX", path, getpid());
     Descriptor file(mkostemp(temporary.data(), O_CLOEXEC));
     if (file.get() < 0) return FailWithErrno();
@@ -94,16 +134,6 @@ class SystemConfigFiles final : public ConfigFiles {
     Descriptor parent(open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (parent.get() < 0 || fsync(parent.get()) != 0) return FailWithErrno();
     return {};
-  }
-
-  Status ChangeDirectory(const std::string& path) override {
-    if (chdir(path.c_str()) != 0) return FailWithErrno();
-    return {};
-  }
-
-  std::string CurrentDirectory() override {
-    std::error_code ignored;
-    return std::filesystem::current_path(ignored).string();
   }
 };
 

@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <random>
 
@@ -224,6 +228,33 @@ TEST(SystemFiles, ReplaceKeepsPermissionsAndContent) {
   EXPECT_FALSE(files->Read(path + ".missing"));
   EXPECT_FALSE(files->Replace("/nonexistent/x", "y"));
   remove(path.c_str());
+}
+
+// In a mount namespace of its own, so that nobody else sees the mount.
+TEST(SystemFiles, AMountedFileIsWrittenOver) {
+  auto files = MakeSystemConfigFiles();
+  std::string path = testing::TempDir() + "cinnabar_config_test_mounted.conf";
+  ASSERT_TRUE(files->Replace(path, "port 1\nmaxmemory 1\n"));
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool mounted = unshare(CLONE_NEWNS) == 0 &&
+                         mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                         mount(path.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) == 0;
+    if (!mounted) _exit(2);
+    for (const std::string text : {"port 2\nmaxmemory 2\ntimeout 3\n", "port 3\n"}) {
+      if (!files->Replace(path, text) || *files->Read(path) != text) _exit(1);
+    }
+    _exit(0);
+  }
+  int ended = 0;
+  ASSERT_EQ(waitpid(child, &ended, 0), child);
+  EXPECT_EQ(files->Glob(path + "*"), std::vector<std::string>({path}));
+  const std::string left = *files->Read(path);
+  remove(path.c_str());
+  ASSERT_TRUE(WIFEXITED(ended));
+  if (WEXITSTATUS(ended) == 2) GTEST_SKIP() << "mounting is not allowed here";
+  EXPECT_EQ(WEXITSTATUS(ended), 0);
+  EXPECT_EQ(left, "port 3\n");
 }
 
 }  // namespace
