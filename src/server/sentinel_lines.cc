@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "config/line.h"
-#include "server/name_lookup.h"
+#include "server/known_names.h"
 #include "server/script_processes.h"
 
 namespace cinnabar::server {
@@ -16,16 +16,17 @@ using sentinel::Sentinel;
 
 namespace {
 
+// Somebody waits for the start, but where names are not looked up later an answer is worth waiting for.
+constexpr Millis kNamePatience = 5000;
+
 // What a machine may ask for while it loads its lines; it does nothing yet.
 class NoWorld final : public sentinel::SentinelPort {
  public:
+  explicit NoWorld(KnownNames& names) : names_(names) {}
   void Connect(sentinel::ConnectionId, const sentinel::Address&) override {}
   void Send(sentinel::ConnectionId, std::span<const std::string_view>) override {}
   void Close(sentinel::ConnectionId) override {}
-  std::optional<std::string> Resolve(const std::string& name) override {
-    auto answer = ResolveName(name);
-    return answer ? std::optional(*std::move(answer)) : std::nullopt;
-  }
+  std::optional<std::string> Resolve(const std::string& name) override { return names_.Find(name, 0); }
   void Announce(LogLevel, std::string_view, std::string_view) override {}
   void Log(LogLevel, std::string_view) override {}
   Status Save() override { return {}; }
@@ -33,10 +34,14 @@ class NoWorld final : public sentinel::SentinelPort {
   Result<int64_t> StartScript(const sentinel::ScriptCall&) override { return 0; }
   void KillScript(uint64_t) override {}
   void Crash() override {}
+
+ private:
+  KnownNames& names_;
 };
 
-std::optional<Sentinel::DirectiveError> Try(const std::vector<Sentinel::Directive>& lines) {
-  NoWorld world;
+std::optional<Sentinel::DirectiveError> Try(const std::vector<Sentinel::Directive>& lines,
+                                            KnownNames& names) {
+  NoWorld world(names);
   SystemClock clock;
   Sentinel machine({.port = world, .clock = clock});
   return machine.Load(lines);
@@ -57,14 +62,15 @@ Result<std::vector<Sentinel::Directive>> Readable(const config::Config& config) 
   const std::vector<config::Directive> directives = config.Directives("sentinel");
   std::vector<Sentinel::Directive> lines;
   for (const config::Directive& directive : directives) lines.push_back({directive.arguments, lines.size()});
-  std::optional<Sentinel::DirectiveError> error = Try(lines);
+  KnownNames names(kNamePatience);
+  std::optional<Sentinel::DirectiveError> error = Try(lines, names);
   while (error) {
     const config::Directive& refused = directives[error->number];
     std::vector<std::string>& words = lines[error->number].words;
     auto shorter = WithoutComment(refused);
     if (!shorter || *shorter == words) return Fail(config.FatalText(refused, error->reason));
     words = *std::move(shorter);
-    error = Try(lines);
+    error = Try(lines, names);
   }
   return lines;
 }

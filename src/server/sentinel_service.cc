@@ -21,11 +21,8 @@ constexpr int kCrashStatus = 99;
 // Between two ticks; at random, so that sentinels that began together do not ask for votes together.
 constexpr Millis kTickMin = 50;
 constexpr Millis kTickMax = 100;
-// The machine asks for the same name several times in a row. And while the server of names is slow it must
-// not wait for it all the time.
-constexpr Millis kNameKept = 1000;
-constexpr Millis kNameKeptFactor = 10;  // times what the answer took
-constexpr size_t kNamesMax = 1024;
+// For a name that is new. A sentinel that stands still for two seconds trusts nothing any more (TILT).
+constexpr Millis kNamePatience = 500;
 
 // What other sentinels are told that we listen to.
 int64_t ListeningPort(const config::Settings& settings) {
@@ -39,6 +36,7 @@ SentinelService::SentinelService(dispatch::Services& services, const Cores& core
     : services_(services),
       cores_(cores),
       random_(seed),
+      names_(kNamePatience),
       scripts_(services.log),
       links_({.loop = *this,
               .listener = *this,
@@ -128,15 +126,7 @@ bool SentinelService::Interrupted() const {
 }
 
 std::optional<std::string> SentinelService::Resolve(const std::string& name) {
-  if (IsNumericAddress(name)) return name;
-  const Millis asked = Now();
-  if (names_.size() >= kNamesMax) names_.clear();
-  KnownName& known = names_[name];
-  if (asked < known.until) return known.ip;
-  const Result<std::string> answer = ResolveName(name);
-  known.ip = answer ? std::optional(*answer) : std::nullopt;
-  known.until = Now() + std::max(kNameKept, kNameKeptFactor * (Now() - asked));
-  return known.ip;
+  return names_.Find(name, Now());
 }
 
 // ---- what is told and kept ----

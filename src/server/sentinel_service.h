@@ -10,7 +10,6 @@
 // it asks of the port then needs no more than that.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,7 +21,7 @@
 #include "sentinel/port.h"
 #include "sentinel/sentinel.h"
 #include "server/core.h"
-#include "server/name_lookup.h"
+#include "server/known_names.h"
 #include "server/script_processes.h"
 #include "server/sentinel_links.h"
 #include "server/tls_contexts.h"
@@ -56,12 +55,6 @@ class SentinelService final : public sentinel::SentinelPort, private LinkLoop, p
   void Crash() override;
 
  private:
-  // What a name means, for some time.
-  struct KnownName {
-    std::optional<std::string> ip;
-    Millis until = 0;
-  };
-
   // LinkLoop:
   Status Add(int fd, ReadyHandler& handler) override;
   void Change(int fd, ReadyHandler& handler, uint32_t events) override;
@@ -83,7 +76,7 @@ class SentinelService final : public sentinel::SentinelPort, private LinkLoop, p
   Random random_;
   bool started_ = false;
   Millis next_tick_ = 0;
-  std::map<std::string, KnownName> names_;
+  KnownNames names_;
   ScriptProcesses scripts_;
   SentinelLinks links_;
   sentinel::Sentinel machine_;
