@@ -313,6 +313,15 @@ def stage_suite(unit=None):
     return run_counted([PYTHON, runner, *units])
 
 
+def stage_mixed(seed=None):
+    """Stock sentinels and servers beside ours; CI draws one cast and three units."""
+    if not build("release", PROGRAM):
+        return fail("the release build")
+    if seed is None and "CI" in os.environ:
+        seed = ci_seed()
+    return run_counted([PYTHON, ROOT / "tests" / "redis_suite" / "mixed.py", *([seed] if seed else [])])
+
+
 def stage_docs():
     if not (ROOT / "docs" / "reference").exists():
         return note("no docs/reference")
@@ -327,6 +336,7 @@ ALL = (
     ("conformance scripts", lambda: stage_script("conformance")),
     ("stock clients", lambda: stage_script("clients")),
     ("Redis 7.0 suite", stage_suite),
+    ("Sentinel suite, casts of both makes", stage_mixed),
     ("container image", lambda: stage_script("container")),
     ("unit and integration tests, TSan", stage_tsan),
     ("generated pages", stage_docs),
@@ -342,6 +352,7 @@ def stage_named(name):
         "conformance": lambda: stage_script("conformance", *([tail] if tail else [])),
         "clients": lambda: stage_script("clients", *([tail] if tail else [])), "docs": stage_docs,
         "container": lambda: stage_script("container", *([tail] if tail else [])),
+        "mixed": lambda: stage_mixed(tail or None),
     }
     if head in stages:
         return name, stages[head]
