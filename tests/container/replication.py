@@ -8,9 +8,8 @@ import re
 
 import data
 from manifests import PACKAGING
-from printed_texts import compose
-from replicating import figures
 from server_process import free_port, wait_until
+from services import Services
 
 FOLDER = PACKAGING / "compose-replicas"
 PRIMARY, REPLICAS = "redis-primary", ("redis-replica-1", "redis-replica-2")
@@ -20,14 +19,12 @@ PASSWORD_LINE = re.compile(r"^# (requirepass|masterauth) ", re.MULTILINE)
 WAIT_MILLISECONDS = 20_000
 
 
-class Group:
+class Group(Services):
     """The three services of the Compose file, each behind a free port."""
 
     def __init__(self, podman, name, password=None):
-        self.podman, self.password = podman, password
-        self.folder = pathlib.Path(podman.folder, name)
+        super().__init__(podman, pathlib.Path(podman.folder, name), {service: free_port() for service in SERVICES}, password)
         self.folder.mkdir()
-        self.ports = {service: free_port() for service in SERVICES}
         text = (FOLDER / "docker-compose.yml").read_text()
         for printed, port in zip((6379, 6380, 6381), self.ports.values()):
             text = text.replace(f'"{printed}:6379"', f'"{port}:6379"')
@@ -40,33 +37,10 @@ class Group:
         if self.password is not None:
             settings = PASSWORD_LINE.sub(r"\1 ", settings)
         (self.folder / "redis.conf").write_text(settings)
-        compose(self.podman, self.folder, "up", "-d")
-
-    def container(self, service):
-        label = f"label=com.docker.compose.service={service}"
-        return self.podman.podman("ps", "--all", "--filter", label, "--format", "{{.Names}}")
-
-    def kill(self, service):
-        """SIGKILL; nothing starts it again but `start_again`."""
-        self.podman.podman("kill", self.container(service))
-        return wait_until(lambda: self.podman.state(self.container(service))["Status"] == "exited")
-
-    def start_again(self, service):
-        """The same container, with its volume."""
-        self.podman.podman("start", self.container(service))
-
-    def ask(self, service, *words):
-        with data.connect(self.ports[service], self.password) as client:
-            return client.call(*words)
-
-    def figures(self, service, section="replication"):
-        return figures(self.ask(service, "INFO", section))
+        self.compose("up", "-d")
 
     def number(self, service, section, name):
         return int(self.figures(service, section)[name])
-
-    def missing(self, service):
-        return data.missing(self.ports[service], self.password)
 
     def write(self, service, value):
         """Whatever `data` does not look at; returns how many replicas have it."""
@@ -163,7 +137,7 @@ def as_the_file_says(checks, group, promoted, other):
     text = text.replace(commands[other], commands[other].removesuffix(OF_THE_PRIMARY) + following)
     text = text.replace(commands[PRIMARY], commands[PRIMARY] + following)
     checks.equal("who follows whom in the file", re.findall(r" --replicaof (.*) 6379$", text, re.MULTILINE), [promoted] * 2)
-    compose(group.podman, group.folder, "down")
+    group.compose("down")
     group.up(text)
     all_follow(checks, group, promoted)
     for service in SERVICES:
