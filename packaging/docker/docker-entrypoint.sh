@@ -13,6 +13,12 @@ case ${1:-} in
       # What belongs to somebody else comes from an earlier image or from a folder of the host.
       find . ! -user redis -exec chown -h redis {} + ||
         echo "docker-entrypoint.sh: not all of $(pwd) can be given to the user redis" >&2
+      # A sentinel writes to its config file, wherever that is; one that cannot be written to is the program's to complain of.
+      case " $* " in
+        ' redis-sentinel '* | ' valkey-sentinel '* | *' --sentinel '*)
+          if [ -f "${2:-}" ]; then chown -h redis -- "$2" 2> /dev/null || true; fi
+          ;;
+      esac
       if ! setpriv --reuid=redis --regid=redis --init-groups true 2> /dev/null; then
         echo "docker-entrypoint.sh: root may not become the user redis here (capabilities SETUID and SETGID):" \
           "start the container with --user redis" >&2
