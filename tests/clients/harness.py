@@ -175,11 +175,16 @@ def record_lines(checks, command, env):
     """Runs a session in another process, which prints its checks: "ok NAME", "fail NAME<tab>DETAIL", at last "end"."""
     status, out, errors = run(command, env=env)
     for line in out.splitlines():
-        verdict, _, rest = line.partition(" ")
-        if verdict in ("ok", "fail"):
-            name, _, detail = rest.partition("\t")
-            checks.record(name, verdict == "ok", detail)
+        record_line(checks, line)
     checks.true("the session came to its end", status == 0 and out.endswith("end\n"), out[-200:] + errors[-800:])
+
+
+def record_line(checks, line):
+    """A line of such a session."""
+    verdict, _, rest = line.partition(" ")
+    if verdict in ("ok", "fail"):
+        name, _, detail = rest.partition("\t")
+        checks.record(name, verdict == "ok", detail)
 
 
 class Lines:

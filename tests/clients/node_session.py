@@ -30,10 +30,9 @@ def libraries_session(checks, server, locked):
 
 def tls_node_sessions(checks, server):
     """ioredis and node-redis over TLS, in both versions of it. A program in the middle of its session ends with us."""
-    _install()
     facts = {"port": server.port, "password": server.password, "tlsPort": server.tls_port, "folder": server.files.folder,
              "user": server.user, "userPassword": server.user_password}
-    environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
+    environment = node_environment()
     for client in ("ioredis", "redis"):
         for protocol, version in ((2, "TLSv1.2"), (3, "TLSv1.3")):
             with checks.part(f"{client} RESP{protocol} {version}"):
@@ -44,14 +43,19 @@ def tls_node_sessions(checks, server):
 
 
 def _session(checks, server, locked, client, ways=WAYS):
-    _install()
+    environment = {**node_environment(), "REDIS_AT": f"{HOST}:{server.port}"}
     for protocol, transport in ways:
         with checks.part(f"RESP{protocol} {transport}"):
             facts = {"protocol": protocol, "transport": transport, "port": server.port, "path": server.socket,
                      "lockedPort": locked.port, "lockedPath": locked.socket, "password": locked.password, "ours": server.ours}
-            environment = {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1", "REDIS_AT": f"{HOST}:{server.port}"}
             for program in PROGRAMS[client]:
                 record_lines(checks, ["node", "-r", f"{HERE}/stand_ins/redis_host.js", f"{HERE}/node/{program}", json.dumps(facts)], environment)
+
+
+def node_environment():
+    """For programs that need the packages, which are installed now if they are not."""
+    _install()
+    return {**os.environ, "NODE_PATH": f"{HOME}/node_modules", "NODE_NO_WARNINGS": "1"}
 
 
 def _install():
