@@ -10,6 +10,12 @@
 #include "dispatch/tracking.h"
 
 namespace cinnabar::dispatch {
+namespace {
+
+// With the world stopped: the reply may tell of any shard.
+constexpr uint64_t kTellsOfData = Flag::kWrite | Flag::kReadOnly | Flag::kMayReplicate | Flag::kSweep;
+
+}  // namespace
 
 Dispatcher::Dispatcher(Services& services, int core, uint64_t random_seed)
     : context_(*this, services, core, random_seed),
@@ -118,6 +124,9 @@ void Dispatcher::CallObserved(Session& session, const Command& command,
 [[gnu::always_inline]] inline void Dispatcher::RunHeld(Session& session, const Command& command,
                                                        std::span<const std::string_view> argv,
                                                        std::span<const PlacedKey> keys) {
+  // What the last one appended may be noted nowhere: a message has no shard, and nobody notes while replies
+  // are not held. It is no business of this one.
+  context_.run.appended = 0;
   if (context_.services.history != nullptr) [[unlikely]] {
     CallObserved(session, command, argv, keys);
   } else {
@@ -334,11 +343,10 @@ void Dispatcher::PlanKeys(std::span<const PlacedKey> keys) {
 void Dispatcher::EndPlanned(Session& session, const Command& command) {
   const LockPlan& plan = context_.run.plan;
   if (context_.holds_replies()) {
-    // An operator's question about the server does not wait for what clients wrote.
-    constexpr uint64_t kTellsOfData =
-        Flag::kWrite | Flag::kReadOnly | Flag::kMayReplicate | Flag::kSweep | Flag::kRunsTransaction;
-    if (plan.world && (command.Is(kTellsOfData) || context_.run.appended != 0))
-      context_.NoteHoldEverywhere(session);
+    // An operator's question about the server does not wait for what clients wrote. Nor does a sentinel's
+    // transaction that makes this server a primary: nobody follows it before the sentinel has its answer.
+    const bool tells = command.Is(Flag::kRunsTransaction) ? plan.tells_of_data : command.Is(kTellsOfData);
+    if (plan.world && (tells || context_.run.appended != 0)) context_.NoteHoldEverywhere(session);
     context_.NoteHold(session, plan.shards);
   }
   UnlockPlanned();
@@ -383,8 +391,11 @@ void Dispatcher::AddShards(const Command& command, std::span<const std::string_v
 // The union of what the queued commands and the watched keys need, for the whole block.
 void Dispatcher::PlanTransaction(const Session& session) {
   LockPlan& plan = context_.run.plan;
+  // That nothing ran tells of the keys that were watched.
+  plan.tells_of_data = !session.transaction.watched.empty();
   std::vector<std::string_view> views;
   for (const QueuedCommand& queued : session.transaction.queue) {
+    plan.tells_of_data |= queued.command->Is(kTellsOfData);
     views.assign(queued.argv.begin(), queued.argv.end());
     if (queued.command->Is(Flag::kSweep | Flag::kRunsScript) ||
         queued.command->NeedsWorld(views, context_.services.settings)) {

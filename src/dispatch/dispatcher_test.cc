@@ -78,6 +78,10 @@ void Slices(Call& call) {
 void Hello(Call& call) {
   call.reply().Simple("hello");
 }
+void Say(Call& call) {
+  call.Propagate(call.argv());
+  call.reply().Ok();
+}
 void Secret(Call& call) {
   call.Redact(1);
   call.reply().Ok();
@@ -145,6 +149,20 @@ constexpr CommandSpec kCommands[] = {
      .arity = 1,
      .flags = Flag::kProtected,
      .run = Hello},
+    {.name = "say",
+     .summary = "s",
+     .since = "1",
+     .group = "pubsub",
+     .arity = 2,
+     .flags = Flag::kMayReplicate,
+     .run = Say},
+    {.name = "look",
+     .summary = "s",
+     .since = "1",
+     .group = "server",
+     .arity = 1,
+     .flags = Flag::kWorld,
+     .run = Hello},
     {.name = "secret", .summary = "s", .since = "1", .group = "connection", .arity = 2, .run = Secret},
     {.name = "box", .summary = "s", .since = "1", .group = "server", .arity = -2},
     {.name = "box|open", .summary = "s", .since = "1", .group = "server", .arity = 3, .run = Hello},
@@ -154,6 +172,12 @@ static_assert(Valid(kCommands));
 class DispatcherTest : public DispatchTest {
  protected:
   DispatcherTest() : DispatchTest(kCommands) {}
+
+  void Watch(Session& session, const std::string& name) {
+    const keyspace::Key key = keyspace_.KeyOf(name);
+    keyspace_.Watch(0, key, session.transaction.watcher);
+    session.transaction.watched.push_back({0, name, key.hash, false});
+  }
 };
 
 TEST_F(DispatcherTest, UnknownCommandsAndWrongCounts) {
@@ -226,9 +250,7 @@ TEST_F(DispatcherTest, WhatCannotBeQueuedSpoilsTheTransaction) {
 }
 
 TEST_F(DispatcherTest, AWatchedKeyMakesTheWatcherDirty) {
-  const keyspace::Key key = keyspace_.KeyOf("k");
-  keyspace_.Watch(0, key, session_.transaction.watcher);
-  session_.transaction.watched.push_back({0, "k", key.hash, false});
+  Watch(session_, "k");
   Session other(2, OutputBuffer(OutputBuffer::kFixedBytesMin));
   Run(other, {"put", "x", "1"});
   EXPECT_FALSE(session_.transaction.watcher.dirty);
@@ -238,6 +260,45 @@ TEST_F(DispatcherTest, AWatchedKeyMakesTheWatcherDirty) {
   EXPECT_FALSE(session_.transaction.watcher.dirty);
   Run(other, {"put", "k", "2"});
   EXPECT_FALSE(session_.transaction.watcher.dirty);
+}
+
+TEST_F(DispatcherTest, NobodyWaitsForAMessageThatAnotherOneHasSent) {
+  services_.alarms |= Alarm::kHoldReplies;
+  Session other(2, OutputBuffer(OutputBuffer::kFixedBytesMin));
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"look"}, {"read", "k"}}) {
+    const uint64_t before = journal_.offset();
+    Run({"say", "something"});
+    ASSERT_GT(journal_.offset(), before);
+    Run(other, words);
+    EXPECT_EQ(other.hold_until, 0u) << words[0];
+  }
+}
+
+TEST_F(DispatcherTest, WhatWasWrittenWhileNobodyWaitedHoldsNobodyLater) {
+  Run({"put", "k", "1"});
+  services_.alarms |= Alarm::kHoldReplies;
+  Session other(2, OutputBuffer(OutputBuffer::kFixedBytesMin));
+  Run(other, {"look"});
+  EXPECT_EQ(other.hold_until, 0u);
+}
+
+// A sentinel makes a server a primary in a transaction, and points replicas at it once it has the answer.
+TEST_F(DispatcherTest, ATransactionWaitsIfOneOfItsCommandsTellsOfData) {
+  services_.alarms |= Alarm::kHoldReplies;
+  Run({"put", "k", "1"});
+  Session other(2, OutputBuffer(OutputBuffer::kFixedBytesMin));
+  for (const char* word : {"begin", "look", "hello", "finish"}) Run(other, {word});
+  EXPECT_EQ(other.hold_until, 0u);
+  Run(other, {"begin"});
+  Run(other, {"look"});
+  Run(other, {"read", "elsewhere"});
+  EXPECT_EQ(Run(other, {"finish"}), "*2\r\n+hello\r\n$-1\r\n");
+  EXPECT_EQ(other.hold_until, journal_.offset()) << "with the world stopped it may be any key";
+  other.hold_until = 0;
+  // That it has run tells that nobody has written to the key.
+  Watch(other, "k");
+  for (const char* word : {"begin", "look", "finish"}) Run(other, {word});
+  EXPECT_EQ(other.hold_until, journal_.offset());
 }
 
 TEST_F(DispatcherTest, SlicesKeepTheSessionWaiting) {

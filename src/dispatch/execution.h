@@ -20,6 +20,7 @@ class ScriptRun;
 
 struct LockPlan {
   bool world = false;
+  bool tells_of_data = true;     // of a transaction: whether one of its commands reads or changes data
   std::vector<uint32_t> shards;  // ascending, each once, while they are held
 };
 

@@ -149,7 +149,28 @@ def role_changes(checks):
         same_data(checks, "in the end", replica, third)
 
 
+def nobody_waits_who_runs_it(checks):
+    """A sentinel makes the replica a primary that nobody follows yet, and goes on asking: what it says tells of no data."""
+    with pair() as (primary, replica):
+        primary.ask("SET", "k", "1")
+        checks.equal("the first setting", replica.ask("CONFIG", "SET", *[word.removeprefix("--") for word in WAITS]), b"OK")
+        with replica.client(timeout=20) as sentinel:
+            for words in ("MULTI", "REPLICAOF NO ONE", "CLIENT KILL TYPE pubsub"):
+                sentinel.call(*words.split())
+            checks.equal("the transaction", sentinel.call("EXEC"), [b"OK", 0])
+            for _ in range(2):
+                checks.equal("a hello", sentinel.call("PUBLISH", "__sentinel__:hello", "it is me"), 0)
+                checks.contains("INFO", sentinel.call("INFO", "replication"), b"role:master")
+            with replica.client() as writer:
+                writer.send("SET", "k", "2")
+                wait_until(lambda: b"cmd=set" in sentinel.call("CLIENT", "LIST"))
+                checks.equal("another setting", sentinel.call("CONFIG", "SET", "maxmemory", "0"), b"OK")
+                checks.equal("while a writer waits", sentinel.call("CONFIG", "SET", "min-replicas-to-acknowledge", "0"), b"OK")
+                checks.equal("who waits no longer", writer.read(), b"OK")
+
+
 if __name__ == "__main__":
     if not ours_is_tested():
         sys.exit("this is about a directive of our own")
-    sys.exit(run_parts([waits_for_a_replica, without_replicas, with_a_file, killed_under_writers, role_changes]))
+    sys.exit(run_parts([waits_for_a_replica, without_replicas, with_a_file, killed_under_writers, role_changes,
+                        nobody_waits_who_runs_it]))
