@@ -45,7 +45,7 @@ class AfterOthersTest : public DispatchTest, public Bystanders {
  protected:
   AfterOthersTest() : DispatchTest(kCommands) { dispatcher_->long_commands().SetBystanders(*this); }
 
-  void Serve() override {}
+  void Serve(const TurnWait&) override {}
   void LongCommandEnded() override {}
   bool OthersCaughtUp(Session&) override {
     ++asked_;

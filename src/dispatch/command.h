@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace cinnabar::config {
 struct Settings;
@@ -15,6 +16,7 @@ struct Settings;
 namespace cinnabar::dispatch {
 
 class Call;
+struct KeyPosition;
 using Handler = void (*)(Call&);
 
 // The names that COMMAND INFO shows are in registry.cc; those marked "ours" are not shown.
@@ -60,6 +62,8 @@ enum : uint64_t {
   kAfterOthers = uint64_t{1} << 37,
   // Ours: runs a script, which may do what its text says (EVAL, FCALL).
   kRunsScript = uint64_t{1} << 38,
+  // Ours: waits for the answers of another server (MIGRATE), with its keys locked.
+  kAwaitsPeer = uint64_t{1} << 39,
 };
 }  // namespace Flag
 
@@ -132,6 +136,8 @@ struct CommandSpec {
   uint16_t (*actual_use)(std::span<const std::string_view> argv) = nullptr;
   // The position of a key that no specification finds, with the use that the last one states; 0: none.
   size_t (*hidden_key)(std::span<const std::string_view> argv) = nullptr;
+  // Appends the positions of all keys, where the specifications alone would find too much; false as FindKeys.
+  bool (*find_keys)(std::span<const std::string_view> argv, std::vector<KeyPosition>& keys) = nullptr;
   // Whether with these arguments and settings the command touches more than its keys, so that it runs with
   // the world stopped, as if it had kWorld.
   bool (*needs_world)(std::span<const std::string_view> argv, const config::Settings& settings) = nullptr;

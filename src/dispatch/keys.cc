@@ -54,6 +54,7 @@ bool FindCounted(const KeySpec& spec, size_t begin, std::span<const std::string_
 
 bool FindKeys(const Command& command, std::span<const std::string_view> argv,
               std::vector<KeyPosition>& keys) {
+  if (command.spec->find_keys != nullptr) return command.spec->find_keys(argv, keys);
   for (int i = 0; i < command.key_specs; ++i) {
     const KeySpec& spec = command.spec->keys[i];
     const size_t begin = BeginOf(spec, argv);

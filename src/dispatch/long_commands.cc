@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "net/socket.h"
+
 namespace cinnabar::dispatch {
 namespace {
 
@@ -65,13 +67,13 @@ void LongCommands::NoteLong() {
   context_.services.long_commands.fetch_add(1, std::memory_order_relaxed);
 }
 
-void LongCommands::ServeOthers() {
+void LongCommands::ServeOthers(const TurnWait& wait) {
   const bool outer_yielding = std::exchange(yielding_, true);
   ++depth_;
   yields_.Add();
   {
     const Turn turn(context_);
-    bystanders_->Serve();
+    bystanders_->Serve(wait);
   }
   --depth_;
   yielding_ = outer_yielding;
@@ -114,27 +116,94 @@ void LongCommands::LockServing(size_t shard) {
 }
 
 // What the command holds is noted for as long as the turn lasts, and what an outer one holds stays noted.
+class LongCommands::Held {
+ public:
+  Held(LongCommands& owner, const Call& call)
+      : owner_(owner), outer_shards_(owner.held_), outer_changes_(owner.changed_.size()) {
+    Keyspace& keyspace = owner.context_.core.keyspace;
+    for (const PlacedKey& placed : call.keys()) {
+      const size_t shard = Keyspace::ShardOf(placed.key.hash);
+      if (!call.command().Is(Flag::kReadOnly)) owner.changed_.push_back(placed.key.hash);
+      owner.held_.set(shard);
+      if (!owner.context_.run.yielded) keyspace.MarkLong(shard);
+    }
+    owner.NoteLong();
+  }
+  ~Held() {
+    owner_.held_ = outer_shards_;
+    owner_.changed_.resize(outer_changes_);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  LongCommands& owner_;
+  const std::bitset<Keyspace::kShards> outer_shards_;
+  const size_t outer_changes_;
+};
+
 void LongCommands::YieldIfLong(Call& call) {
   const Ticks began = context_.clock.Now();
   if (began < call.next_yield || began - call.started < slice_ || !MayYield(call)) return;
-  const auto outer_shards = held_;
-  const size_t outer_changes = changed_.size();
-  if (!call.command().Is(Flag::kReadOnly)) {
-    for (const PlacedKey& placed : call.keys()) changed_.push_back(placed.key.hash);
+  {
+    const Held held(*this, call);
+    ServeOthers();
   }
-  for (const PlacedKey& placed : call.keys()) held_.set(Keyspace::ShardOf(placed.key.hash));
-  if (!context_.run.yielded) {
-    Keyspace& keyspace = context_.core.keyspace;
-    for (const PlacedKey& placed : call.keys()) keyspace.MarkLong(Keyspace::ShardOf(placed.key.hash));
-  }
-  NoteLong();
-  ServeOthers();
-  held_ = outer_shards;
-  changed_.resize(outer_changes);
   // Half of the time at least is the command's own.
   const Ticks ended = context_.clock.Now();
   call.started += ended - began;
   call.next_yield = ended + std::max(slice_, ended - began);
+}
+
+// While it lives nobody waits in vain for what the command holds: neither for its shards nor, at the gate,
+// for its core.
+class LongCommands::PeerWait {
+ public:
+  PeerWait(LongCommands& owner, const Call& call) : context_(owner.context_) {
+    Keyspace& keyspace = context_.core.keyspace;
+    alone_ = keyspace.gate().HeldByCaller() || context_.core.replaying || owner.bystanders_ == nullptr;
+    if (alone_) return;
+    context_.services.peer_waits.fetch_add(1, std::memory_order_relaxed);
+    if (!context_.run.yielded && context_.run.in_transaction) {
+      for (uint32_t shard : context_.run.plan.shards) keyspace.MarkLong(shard);
+    } else if (!context_.run.yielded) {
+      for (const PlacedKey& placed : call.keys()) keyspace.MarkLong(Keyspace::ShardOf(placed.key.hash));
+    }
+    owner.NoteLong();
+    Stay();
+  }
+  ~PeerWait() {
+    if (alone_) return;
+    context_.core.keyspace.gate().StayNoLonger(context_.index);
+    context_.services.peer_waits.fetch_sub(1, std::memory_order_relaxed);
+  }
+  PeerWait(const PeerWait&) = delete;
+  PeerWait& operator=(const PeerWait&) = delete;
+
+  // What has run in a turn may have said that the core stays no longer.
+  void Stay() { context_.core.keyspace.gate().Stay(context_.index); }
+
+ private:
+  CoreContext& context_;
+  bool alone_;
+};
+
+// Most answers come sooner than a turn would be worth it.
+bool LongCommands::WaitForPeer(Call& call, int fd, uint32_t interest, Nanos until) {
+  const Nanos slice = slice_ == 0 ? 0 : kSlice;
+  if (net::WaitReady(fd, interest, std::clamp<Nanos>(until - SystemMonotonicNanos(), 0, slice))) return true;
+  if (SystemMonotonicNanos() >= until) return false;
+  PeerWait waiting(*this, call);
+  if (!MayYield(call)) return net::WaitReady(fd, interest, until - SystemMonotonicNanos());
+  const Held held(*this, call);
+  while (true) {
+    // The answer counts that came while others had their turn, however long that was.
+    if (net::WaitReady(fd, interest, 0)) return true;
+    const Nanos left = until - SystemMonotonicNanos();
+    if (left <= 0) return false;
+    waiting.Stay();
+    ServeOthers({.fd = fd, .interest = interest, .at_most = left});
+  }
 }
 
 bool LongCommands::OthersCaughtUp(Session& session) {
@@ -144,7 +213,7 @@ bool LongCommands::OthersCaughtUp(Session& session) {
 
 bool LongCommands::WorldIsFree() {
   const Ticks now = context_.clock.Now();
-  if (context_.services.running_scripts.busy() != 0) return false;
+  if (context_.services.running_scripts.busy() != 0 || peers_are_awaited()) return false;
   if (context_.services.long_commands.load(std::memory_order_relaxed) != 0) {
     if (world_wanted_since_ == 0) world_wanted_since_ = now;
     if (now - world_wanted_since_ < context_.clock.ToTicks(kWorldPatience)) return false;
@@ -168,7 +237,8 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
     // Admission refuses all the rest.
     return session.upstream ? Between::kNothing : Between::kAnything;
   }
-  constexpr uint64_t kUnbounded = Flag::kControlsTransaction | Flag::kSweep | Flag::kAdmin;
+  constexpr uint64_t kUnbounded =
+      Flag::kControlsTransaction | Flag::kSweep | Flag::kAdmin | Flag::kAwaitsPeer;
   if (command->Is(kUnbounded)) return Between::kNothing;
   if (command->Is(Flag::kRunsScript) && depth_ >= kScriptDepthMax) return Between::kNothing;
   if (session.in_transaction() || !command->AcceptsArgumentCount(argv.size())) return Between::kAnything;
@@ -192,7 +262,9 @@ LongCommands::Between LongCommands::WhatMayRun(const Session& session, const Com
 
 bool LongCommands::Patient(Session& session) {
   missed_lock_ = false;
-  if (context_.services.running_scripts.long_ones() != 0) return false;  // a script may run for ever
+  if (yielding_) return false;  // what runs in a turn never waits
+  // A script may run for ever, and another server may not answer.
+  if (context_.services.running_scripts.long_ones() != 0 || peers_are_awaited()) return false;
   return session.postponements++ >= kPostponementsMax;
 }
 

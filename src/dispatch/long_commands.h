@@ -24,12 +24,20 @@
 
 namespace cinnabar::dispatch {
 
+// How long a turn waits for something to do: not at all, or until the descriptor is ready for `interest`
+// (bits of net::Interest), but at most so long. Without a descriptor (-1) the time alone counts.
+struct TurnWait {
+  int fd = -1;
+  uint32_t interest = 0;
+  Nanos at_most = 0;
+};
+
 // The core, as a command sees it that lets others go first.
 class Bystanders {
  public:
   virtual ~Bystanders() = default;
   // Gives the other clients a turn. Calls Dispatcher::Execute.
-  virtual void Serve() = 0;
+  virtual void Serve(const TurnWait& wait) = 0;
   // Whether other cores have executed what had reached them before the session's request was read. If not,
   // the session is resumed when they have; its request must be postponed till then.
   virtual bool OthersCaughtUp(Session& session) = 0;
@@ -50,13 +58,18 @@ class LongCommands {
   void YieldIfLong(Call& call);
   // Gives others a turn in the middle of a script, if that is possible: they use nothing that it holds.
   void GiveTurn(Call& script);
+  // Waits until the descriptor is ready for `interest` (bits of net::Interest), or (-1) for the time alone;
+  // false when it is `until` (monotonic) and it is not ready. It keeps what it has locked. Others are given
+  // turns meanwhile, unless a transaction or a script is on its way.
+  bool WaitForPeer(Call& call, int fd, uint32_t interest, Nanos until);
   // Commands that wait for what a script holds are told that it is busy.
   void WakeWaiting() {
     if (bystanders_ != nullptr) bystanders_->LongCommandEnded();
   }
-  // Whether scripts run for long, and may hold locks that others need.
-  bool scripts_hold_locks() const {
-    return context_.services.running_scripts.long_ones() != 0 && context_.core.keyspace.locking();
+  // Whether there are scripts or waits for other servers that may last, and hold locks that others need.
+  bool locks_are_held_long() const {
+    return context_.core.keyspace.locking() &&
+           (context_.services.running_scripts.long_ones() != 0 || peers_are_awaited());
   }
   // Stops the world, for work that no client waits for; others are served until it can be done. REQUIRES: no
   // shard is held, and the world is not stopped.
@@ -105,7 +118,11 @@ class LongCommands {
   bool MayYield(const Call& call) const;
   // From now on other cores know that the run takes long.
   void NoteLong();
-  void ServeOthers();
+  // Notes what a command holds that gives others a turn, and on the way back what was noted before it.
+  class Held;
+  class PeerWait;
+  bool peers_are_awaited() const { return context_.services.peer_waits.load(std::memory_order_relaxed) != 0; }
+  void ServeOthers(const TurnWait& wait = {});
   void WaitServing();
 
   CoreContext& context_;

@@ -98,7 +98,7 @@ class YieldingTest : public DispatchTest, public Bystanders {
   }
 
   // What runs in the first turn, in the first turn of what runs there, and so on.
-  void Serve() override {
+  void Serve(const TurnWait&) override {
     if (turns_.empty()) return;
     const std::function<void()> turn = std::move(turns_.front());
     turns_.pop_front();

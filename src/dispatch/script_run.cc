@@ -227,7 +227,9 @@ bool ScriptRun::TakeWorld() {
 
 // Whether the command stays inside what the run holds, or what it could have at once.
 bool ScriptRun::Reach(const Command& command, std::span<const std::string_view> argv) {
-  if (command.Is(Flag::kSweep) || (command.planned && command.NeedsWorld(argv, context_.services.settings))) {
+  // What another server has been told cannot be taken back.
+  if (command.Is(Flag::kSweep | Flag::kAwaitsPeer) ||
+      (command.planned && command.NeedsWorld(argv, context_.services.settings))) {
     strayed_ = true;
     return alone_ || TakeWorld();
   }

@@ -13,6 +13,7 @@
 #include "dispatch/clients.h"
 #include "dispatch/data_files.h"
 #include "dispatch/observers.h"
+#include "dispatch/peers.h"
 #include "dispatch/replication.h"
 #include "dispatch/scripts.h"
 #include "dispatch/server_control.h"
@@ -74,11 +75,13 @@ struct Services {
   std::atomic<uint64_t> script_writes{0};  // scripts that were busy and had written, by their number
   std::atomic<bool> ending{false};  // SHUTDOWN NOSAVE has put an end to a script: nothing else runs any more
   Tracking* tracking = nullptr;     // always there in a server
+  Peers* peers = nullptr;           // always there in a server
   Durability durability{};
   MemoryPressure memory_pressure{};
   std::atomic<uint32_t> alarms{0};         // Alarm bits
   std::atomic<bool> stream_rests{false};   // until replicas have all of it: it grows by clients' writes alone
   std::atomic<uint32_t> long_commands{0};  // commands that have yielded and not ended, on all cores
+  std::atomic<uint32_t> peer_waits{0};  // those that wait for another server, with their shards, on all cores
 };
 
 }  // namespace cinnabar::dispatch

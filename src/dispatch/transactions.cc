@@ -28,7 +28,7 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
 void Dispatcher::Unwatch(Session& session, Held held) {
   Transaction& transaction = session.transaction;
   transaction.watch_due.clear();
-  if (held == Held::kNo && !transaction.watched.empty() && long_commands_.scripts_hold_locks()) {
+  if (held == Held::kNo && !transaction.watched.empty() && long_commands_.locks_are_held_long()) {
     transaction.unwatch_due = true;
     return;
   }
@@ -46,7 +46,7 @@ void Dispatcher::Unwatch(Session& session, Held held) {
 
 bool Dispatcher::WatchesLater(const Session& session, const Command& command) const {
   if (!command.Is(Flag::kControlsTransaction) || command.key_specs == 0 || session.in_transaction() ||
-      !long_commands_.scripts_hold_locks())
+      !long_commands_.locks_are_held_long())
     return false;
   return session.transaction.watches_due() ||
          (context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0;
@@ -61,7 +61,7 @@ void Dispatcher::WatchLater(Session& session, std::span<const std::string_view> 
 
 // What scripts have written since a WATCH was asked for may have been its key.
 void Dispatcher::SettleWatches(Session& session) {
-  if (long_commands_.scripts_hold_locks()) return;
+  if (long_commands_.locks_are_held_long()) return;
   Transaction& transaction = session.transaction;
   const auto due = std::exchange(transaction.watch_due, {});
   if (transaction.unwatch_due) Unwatch(session, Held::kNo);

@@ -10,7 +10,7 @@ DefragmentationSweep::Progress DefragmentationSweep::Run(Relocation& relocation,
     // The tables of a database that was never used are not made for this.
     if (keyspace_.tables_if_any(database_) == nullptr) continue;
     while (shard_ < Keyspace::kShards) {
-      keyspace_.Lock(shard_);
+      if (!keyspace_.LockUnlessLong(shard_)) return Progress::kMore;
       const Progress progress = SweepShard(relocation, elements_at_once, clock, deadline);
       keyspace_.Unlock(shard_);
       if (progress == Progress::kMore) return progress;

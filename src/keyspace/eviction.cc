@@ -126,7 +126,7 @@ bool EvictionPool::Draw(CoreState& core, EvictionPolicy policy, int64_t samples)
   const size_t first = core.random.Uniform(Keyspace::kShards);
   for (size_t i = 0; i < Keyspace::kShards && drawn < wanted; ++i) {
     const size_t shard = (first + i) % Keyspace::kShards;
-    core.keyspace.Lock(shard);
+    if (!core.keyspace.LockUnlessLong(shard)) continue;
     drawn += DrawFrom(core, shard, policy, wanted - drawn);
     core.keyspace.Unlock(shard);
   }

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "base/clock.h"
+#include "net/reactor.h"
 
 namespace cinnabar::net {
 namespace {
@@ -153,6 +157,20 @@ int ConnectError(int fd) {
   sockaddr_storage peer{};
   length = sizeof peer;
   return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0 ? 0 : EINPROGRESS;
+}
+
+bool WaitReady(int fd, uint32_t interest, int64_t nanos) {
+  pollfd waited{.fd = fd, .events = 0, .revents = 0};
+  if ((interest & kReadable) != 0) waited.events |= POLLIN;
+  if ((interest & kWritable) != 0) waited.events |= POLLOUT;
+  const int64_t end = SystemMonotonicNanos() + nanos;
+  for (int64_t left = nanos;; left = end - SystemMonotonicNanos()) {
+    left = std::max<int64_t>(left, 0);
+    const timespec limit{.tv_sec = left / kNanosPerSecond, .tv_nsec = left % kNanosPerSecond};
+    const int ready = ppoll(&waited, fd < 0 ? 0 : 1, &limit, nullptr);
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
 }
 
 std::string LocalName(int fd) {

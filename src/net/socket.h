@@ -30,6 +30,9 @@ Result<Accepted> Accept(int listener);
 Result<int> BeginConnect(const std::string& address, int port, const std::string& source);
 // 0: the connection is there; EINPROGRESS: not yet; else why it will not be.
 int ConnectError(int fd);
+// Waits until the descriptor is ready for `interest` (bits of Interest), which an error or a hang-up makes it
+// too; at most so long. Whether it is. Without a descriptor (-1) it waits for the time alone.
+bool WaitReady(int fd, uint32_t interest, int64_t nanos);
 // "address:port" of this end.
 std::string LocalName(int fd);
 

@@ -12,12 +12,13 @@ using config::Settings;
 void Server::RegisterNetworkAppliers() {
   config_.RegisterApplier({"tls-port"},
                           [this](const Settings& old, Settings& now) { return tls_.Begin(old, now); });
-  config_.RegisterApplier({"tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file",
-                           "tls-client-key-file", "tls-client-key-file-pass", "tls-dh-params-file",
-                           "tls-ca-cert-file", "tls-ca-cert-dir", "tls-auth-clients", "tls-replication",
-                           "tls-protocols", "tls-ciphers", "tls-ciphersuites", "tls-prefer-server-ciphers",
-                           "tls-session-caching", "tls-session-cache-size", "tls-session-cache-timeout"},
-                          [this](const Settings&, Settings& now) { return tls_.Apply(now); });
+  config_.RegisterApplier(
+      {"tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file", "tls-client-key-file",
+       "tls-client-key-file-pass", "tls-dh-params-file", "tls-ca-cert-file", "tls-ca-cert-dir",
+       "tls-auth-clients", "tls-replication", "tls-cluster", "tls-protocols", "tls-ciphers",
+       "tls-ciphersuites", "tls-prefer-server-ciphers", "tls-session-caching", "tls-session-cache-size",
+       "tls-session-cache-timeout"},
+      [this](const Settings&, Settings& now) { return tls_.Apply(now); });
   config_.RegisterApplier({"port", "tls-port", "bind"}, [this](const Settings& old, Settings& now) -> Status {
     TRY_STATUS(listeners_.Apply(old, now));
     UpdateTitle();

@@ -201,7 +201,7 @@ class Core final : private dispatch::Bystanders {
   };
 
   // Bystanders:
-  void Serve() override;
+  void Serve(const dispatch::TurnWait& wait) override;
   bool OthersCaughtUp(dispatch::Session& session) override { return catch_up_.Reached(session); }
   void LongCommandEnded() override { clients_.OnLongCommandEnded(); }
 
@@ -231,6 +231,7 @@ class Core final : private dispatch::Bystanders {
   void FinishTurn(Turn& turn);
   void KeepRest(Turn& turn);
   void RunRunnable();
+  std::span<net::Event> WaitInTurn(const dispatch::TurnWait& wait);
   void RefuseHttp(dispatch::Session& session);
   Workspace& space() { return workspaces_.current(); }
 
@@ -301,6 +302,9 @@ class Core final : private dispatch::Bystanders {
   JournalKicks kicks_;
   Mailbox mailbox_;
   Schedule schedule_;
+  // Of turns that wait: sockets were ready in the last one, and how many reads there had been before.
+  bool crowded_ = false;
+  uint64_t turn_reads_ = 0;
   CoreFigures figures_;
   std::atomic<bool> stop_{false};
 };

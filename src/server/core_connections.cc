@@ -160,8 +160,8 @@ void Core::Ignore(Connection& connection) {
 void Core::Close(Connection& connection) {
   Session& session = connection.session;
   const bool takes_shards = !session.transaction.watched.empty() || session.blocked != nullptr;
-  if (workspaces_.depth() > 0 || (takes_shards && services_.running_scripts.long_ones() != 0)) {
-    // Closing takes shards, and the command in the middle, or a script that does not end, may hold them.
+  if (workspaces_.depth() > 0 || (takes_shards && dispatcher_.long_commands().locks_are_held_long())) {
+    // Closing takes shards, and the command in the middle, or one that does not end, may hold them.
     session.closing = Closing::kNow;
     if (connection.state() == State::kClosing) return;
     connection.Become(State::kClosing);

@@ -30,6 +30,7 @@
 
 #include "config/settings.h"
 #include "dispatch/args.h"
+#include "net/socket.h"
 #include "server/core.h"
 
 namespace cinnabar::server {
@@ -93,6 +94,7 @@ void Core::ProcessChunk(std::span<net::Event> events) {
   space().Clear();
   for (size_t slot = 0; slot < events.size(); ++slot) {
     const net::Event& event = events[slot];
+    if (event.token == this) continue;  // what a turn waited for
     if (!listeners_.empty() && HandledByListener(event.token)) continue;
     Connection& connection = *static_cast<Connection*>(event.token);
     if (connection.in_turn() || connection.state() == State::kClosing) [[unlikely]]
@@ -270,8 +272,32 @@ void Core::FinishRest(Workspace& space) {
   }
 }
 
+// Until a request comes, work of others, or what the long command waits for. A socket that is ready and
+// cannot be served before the long command ends (its own client sends on, or has gone) must not make this a
+// loop without a pause: then only the awaited one is looked at, for a moment.
+std::span<net::Event> Core::WaitInTurn(const dispatch::TurnWait& wait) {
+  if (wait.at_most <= 0) return reactor_->Wait(0, space().EventRoom());
+  constexpr Nanos kPause = kNanosPerMilli;
+  const uint64_t reads = figures_.reads.Get();
+  if (std::exchange(turn_reads_, reads) == reads && crowded_) {
+    crowded_ = false;
+    if (net::WaitReady(wait.fd, wait.interest, std::min(wait.at_most, kPause))) return {};
+    return reactor_->Wait(0, space().EventRoom());
+  }
+  const bool watched =
+      wait.fd >= 0 && reactor_->Add(wait.fd, wait.interest, static_cast<void*>(this)).has_value();
+  Nanos at_most = wait.at_most;
+  if (!waiting_.runnable.empty() || catch_up_.asked()) at_most = 0;
+  if (!waiting_.try_again.empty() || (wait.fd >= 0 && !watched)) at_most = std::min(at_most, kPause);
+  const Nanos millis = std::min<Nanos>((at_most + kNanosPerMilli - 1) / kNanosPerMilli, 1000);
+  const std::span<net::Event> events = reactor_->Wait(static_cast<int>(millis), space().EventRoom());
+  if (watched) reactor_->Remove(wait.fd);
+  crowded_ = !events.empty();
+  return events;
+}
+
 // Between two steps of a long command; the essay above says what comes in which order, and why.
-void Core::Serve() {
+void Core::Serve(const dispatch::TurnWait& wait) {
   workspaces_.Push();
   kicks_.more_chunks = false;
   handshakes_left_ = services_.settings.network.max_new_tls_connections_per_cycle;
@@ -285,7 +311,7 @@ void Core::Serve() {
   RunRunnable();
   DrainMailbox();
   const uint64_t asked = catch_up_.asked_so_far();
-  std::span<net::Event> events = reactor_->Wait(0, space().EventRoom());
+  std::span<net::Event> events = WaitInTurn(wait);
   const Ticks limit = dispatcher_.clock().Now() + dispatcher_.clock().ToTicks(kTurnMicros * kNanosPerMicro);
   while (!events.empty() && dispatcher_.clock().Now() < limit) {
     const size_t count = std::min(events.size(), Workspace::kTurnsMax);

@@ -60,6 +60,7 @@ bool Cron::Quiet() const {
 void Cron::OnCron(int core) {
   parts_.threads.KickWatchdog(core);
   ExpireSome(core);
+  parts_.peers.Cron(core);
   if (core == 0) OnServerCron();
 }
 

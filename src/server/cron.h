@@ -9,6 +9,7 @@
 #include "server/core_threads.h"
 #include "server/data_files.h"
 #include "server/defragmentation.h"
+#include "server/peer_links.h"
 #include "server/replication_role.h"
 #include "server/sentinel_service.h"
 #include "server/server_statistics.h"
@@ -26,6 +27,7 @@ class Cron final : public CoreWork {
     ServerStatistics& statistics;
     ShutdownSequence& shutdown;
     CoreThreads& threads;
+    PeerLinks& peers;
     Replicas& replicas;
     Following& following;
     ReplicationRole& role;

@@ -124,7 +124,7 @@ void InfoReport::StatsSection() {
   Field("pubsubshard_channels", sources_.services.channels->CountNames(pubsub::Kind::kShardChannel));
   Field("latest_fork_usec", sources_.files.child().last_fork_micros());
   Field("total_forks", sources_.files.child().forks());
-  Zeros({"migrate_cached_sockets"});
+  Field("migrate_cached_sockets", sources_.services.peers->kept());
   size_t own_keys = 0;
   for (Dispatcher* dispatcher : sources_.services.dispatchers) own_keys += dispatcher->expiry().own_keys();
   Field("slave_expires_tracked_keys", own_keys);

@@ -70,6 +70,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       services_(MakeServices()),
       scripts_(scripting::MakeScripts(services_, CoreCount(settings_), RandomSeed())),
       tracking_(services_, CoreCount(settings_), invalidation_post_),
+      peers_(services_, tls_, CoreCount(settings_)),
       listeners_(cores_, clients_, access_, settings_, log_),
       files_(services_, FileListeners(), meter_),
       replicas_(services_, cores_, files_, release_gate_, RandomSeed()),
@@ -87,6 +88,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
              .statistics = statistics_,
              .shutdown = shutdown_,
              .threads = threads_,
+             .peers = peers_,
              .replicas = replicas_,
              .following = following_,
              .role = role_,
@@ -101,6 +103,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   services_.scripts = scripts_.get();
   services_.files = &files_;
   services_.tracking = &tracking_;
+  services_.peers = &peers_;
   services_.replication = &role_;
   if (sentinel_ != nullptr) services_.sentinel = &sentinel_->machine();
   clients_.SetReplication(replicas_, following_);

@@ -32,6 +32,7 @@
 #include "server/keyspace_events.h"
 #include "server/listeners.h"
 #include "server/message_delivery.h"
+#include "server/peer_links.h"
 #include "server/process_control.h"
 #include "server/release_gate.h"
 #include "server/replication_role.h"
@@ -121,6 +122,7 @@ class Server {
   std::unique_ptr<dispatch::Scripts> scripts_;
   InvalidationPost invalidation_post_{cores_};
   dispatch::Tracking tracking_;
+  PeerLinks peers_;
   Cores cores_;
   ReleaseGate release_gate_{services_, cores_};
   Worker worker_{meter_};

@@ -9,7 +9,7 @@ namespace cinnabar::server {
 namespace {
 
 bool UsesTls(const config::Settings& settings) {
-  return settings.tls.port != 0 || settings.tls.replication;
+  return settings.tls.port != 0 || settings.tls.replication || settings.tls.cluster;
 }
 
 net::TlsPeerCertificate PeerCertificate(config::TlsAuthClients mode) {
@@ -51,7 +51,7 @@ net::TlsOptions OptionsFor(const config::Tls& tls, net::TlsSide side) {
 }
 
 Status CheckAuthorities(const config::Tls& tls) {
-  const bool needed = tls.auth_clients != config::TlsAuthClients::kNo || tls.replication;
+  const bool needed = tls.auth_clients != config::TlsAuthClients::kNo || tls.replication || tls.cluster;
   if (!needed || !tls.ca_cert_file.empty() || !tls.ca_cert_dir.empty()) return {};
   return Fail(
       "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication or "

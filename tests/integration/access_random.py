@@ -22,7 +22,7 @@ from checks import run_parts  # noqa: E402
 from replicating import GONE, OURS, SEED, THEIRS, Host, pipelined  # noqa: E402
 from resp_client import ErrorReply  # noqa: E402
 from sanitized import SANITIZED  # noqa: E402
-from side_by_side import NOT_BUILT, flat_pairs, in_order  # noqa: E402
+from side_by_side import flat_pairs, in_order  # noqa: E402
 
 USERS = int(os.environ.get("USERS", "80" if SANITIZED else "500"))
 ATTEMPTS = 60  # for each of them
@@ -76,7 +76,7 @@ class Maker:
         self.containers = {name.split("|")[0] for name in self.inner}
         self.groups = sorted({group.decode() for info in facts.values() for group in info[6]})
         forms = [form.split() for line in FORMS.splitlines() for form in line.split("|") if form.strip()]
-        self.forms = [form for form in forms if form[0] not in NOT_BUILT and self.knows(form)]
+        self.forms = [form for form in forms if self.knows(form)]
 
     def knows(self, form):
         return form[0] == "nosuch" or (form[0] in self.facts and "|".join(form[:2]) not in self.left_out)
@@ -241,7 +241,7 @@ def same_user(stock, our, their):
 def same_rights(stock, our, their):
     for facts in (our, their):
         rules = [word for word in facts[b"commands"].split() if b"@" in word or stock_knows(stock, word)]
-        stock.ask("ACL", "SETUSER", "printed", "reset", *rules, *(f"-{name}" for name in NOT_BUILT))
+        stock.ask("ACL", "SETUSER", "printed", "reset", *rules)
         facts[b"commands"] = in_order(flat_pairs(stock.ask("ACL", "GETUSER", "printed"))[b"commands"])
         # Here `%RW~*` stands before the others, there `~*` in its place.
         facts[b"keys"] = sorted(facts[b"keys"].replace(b"%RW~*", b"~*").split())

@@ -22,13 +22,9 @@ CLOSED = "the connection is closed"
 CLIENT_FIELDS = {"name", "db", "sub", "psub", "multi", "cmd", "user", "resp"}
 
 
-# What stock redis-server has and this one does not have yet.
-NOT_BUILT = {"migrate"}
-
-
 def in_order(rules):
     """Rules of commands as a set where their order means nothing: single commands behind the categories."""
-    words = [word for word in rules.split(b" ") if word[1:].decode("latin-1") not in NOT_BUILT]
+    words = rules.split(b" ")
     singles = [word for word in words if word[:1] in b"+-" and b"@" not in word]
     return b" ".join([word for word in words if word not in singles] + sorted(singles))
 
