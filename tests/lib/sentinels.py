@@ -51,8 +51,8 @@ def texts(pairs):
     return {name.decode(): value.decode() for name, value in pairs}
 
 
-def lines_about(port, quorum=2, down_after=1000, name=NAME, more=""):
-    return (f"sentinel monitor {name} {HOST} {port} {quorum}\n"
+def lines_about(port, quorum=2, down_after=1000, name=NAME, more="", address=HOST):
+    return (f"sentinel monitor {name} {address} {port} {quorum}\n"
             f"sentinel down-after-milliseconds {name} {down_after}\n"
             f"sentinel failover-timeout {name} 20000\n{more}")
 

@@ -43,11 +43,13 @@ def wait_until(condition, seconds=SECONDS_MAX):
 
 class Server:
     """`options` go on the command line; `config`, if given, is the text of a config file. `threads` core threads.
-    `folder`, if given, is where its files are and stay; else it is a new one that goes with the server."""
+    `folder`, if given, is where its files are and stay; else it is a new one that goes with the server. `at`: the address
+    and port where it listens, if that is to be another one than a free port of the loopback device."""
 
-    def __init__(self, options=(), config=None, threads=1, tcp=True, path=None, folder=None):
+    def __init__(self, options=(), config=None, threads=1, tcp=True, path=None, folder=None, at=None):
         self.path = path or program()
         self.folder = folder
+        self.at = at
         self.options = [str(option) for option in options]
         self.config = config
         self.threads = threads
@@ -72,8 +74,8 @@ class Server:
         """Starts the process and does not wait for it."""
         self.dir = self.folder or tempfile.mkdtemp(prefix="cinnabar-test-")
         self.socket = os.path.join(self.dir, "server.sock")
-        self.port = free_port() if self.tcp else 0
-        arguments = ["--port", str(self.port), "--bind", HOST, "--unixsocket", self.socket, "--dir", self.dir,
+        self.host, self.port = self.at or (HOST, free_port() if self.tcp else 0)
+        arguments = ["--port", str(self.port), "--bind", self.host, "--unixsocket", self.socket, "--dir", self.dir,
                      "--enable-debug-command", "yes", *self.options]
         if is_ours(self.path):
             arguments += ["--threads", str(self.threads)]
@@ -126,7 +128,7 @@ class Server:
 
     @property
     def address(self):
-        return (HOST, self.port)
+        return (self.host, self.port)
 
     def client(self, resp=2, unix=False, timeout=30):
         return Client(self.socket if unix else self.address, resp, timeout)
