@@ -307,6 +307,8 @@ class Cluster {
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   Node* myself_ = nullptr;
   std::array<Node*, kSlots> owners_{};
+  // Slots whose owner has said, by not claiming them, that they are not its own any more.
+  SlotSet unclaimed_;
   std::map<int, NodeId> migrating_;
   std::map<int, NodeId> importing_;
   Epoch current_epoch_ = 0;

@@ -215,6 +215,42 @@ TEST(Cluster, ASlotMoves) {
       world.Until([&] { return world.Settled() && world[1].machine().Owner(5)->id.str() == world[2].id(); }));
 }
 
+// Its old owner has a later epoch, which it took for another slot, and that is heard first.
+TEST(Cluster, ASlotThatWasGivenAwayIsWhosesoeverClaimsIt) {
+  World world(3);
+  world.Create(3);
+  Cluster& hears = world[2].machine();
+  const auto tell = [&](int from, Epoch epoch, const SlotSet& slots) {
+    const Node* node = Seen(world[2], world[from]);
+    const Packet packet{.type = PacketType::kPing,
+                        .sender = node->id,
+                        .flags = kPrimaryFlag,
+                        .port = 6379,
+                        .bus_port = 16379,
+                        .current_epoch = epoch,
+                        .config_epoch = epoch,
+                        .slots = slots};
+    hears.Received(node->in.id, Encode(packet), "10.0.0.3");
+  };
+  SlotSet fewer = world[0].machine().myself().slots, more = world[1].machine().myself().slots;
+  fewer.Remove(0);
+  more.Add(0);
+  tell(0, 9, fewer);
+  EXPECT_EQ(hears.Owner(0)->id.str(), world[0].id());  // until somebody claims it
+  tell(1, 2, more);
+  EXPECT_EQ(hears.Owner(0)->id.str(), world[1].id());
+  EXPECT_EQ(hears.counts().sent[static_cast<size_t>(PacketType::kUpdate)], 0U);
+}
+
+TEST(Cluster, TheEpochOfAPrimaryIsNotThatOfItsReplica) {
+  World world(4);
+  world.Create(3);
+  ASSERT_TRUE(world[0].machine().BumpEpoch());
+  world.Run(5000);
+  EXPECT_EQ(Seen(world[1], world[0])->config_epoch, 4U);
+  EXPECT_EQ(Seen(world[1], world[3])->config_epoch, 0U);
+}
+
 TEST(Cluster, SlotsThatAreElsewhereLoseTheirKeys) {
   World world(3);
   world.Create(3);

@@ -40,6 +40,7 @@ void Cluster::FreeSlot(int slot) {
   Node*& owner = owners_[static_cast<size_t>(slot)];
   if (owner == nullptr) return;
   owner->slots.Remove(slot);
+  unclaimed_.Remove(slot);
   --owner->slot_count;
   // What we do not have cannot go elsewhere.
   if (owner == myself_) migrating_.erase(slot);
@@ -58,17 +59,25 @@ void Cluster::ClearTransfers() {
   importing_.clear();
 }
 
-// `claimant`, a primary, says that these slots are its own since `epoch`. The later epoch wins.
+// `claimant`, a primary, says that these slots are its own since `epoch`. The later epoch wins. A slot that
+// it had and does not claim stays with it until somebody else does, whatever the epoch: it was given away.
 void Cluster::TakeClaims(Node& claimant, Epoch epoch, const SlotSet& claims) {
   if (&claimant == myself_) return;
   Node* mine = myself_->is_primary() ? myself_ : myself_->primary;
   SlotSet lost;
   int taken_from_mine = 0;
+  claimant.slots.ForEach([&](int slot) {
+    if (claims.Has(slot)) {
+      unclaimed_.Remove(slot);
+    } else if (epoch >= claimant.config_epoch) {
+      unclaimed_.Add(slot);
+    }
+  });
   claims.ForEach([&](int slot) {
     Node* owner = owners_[static_cast<size_t>(slot)];
     // A slot on its way to us is ours when somebody says so here, not before.
     if (owner == &claimant || importing_.contains(slot)) return;
-    if (owner != nullptr && owner->config_epoch >= epoch) return;
+    if (owner != nullptr && owner->config_epoch >= epoch && !unclaimed_.Has(slot)) return;
     if (owner == mine && mine != nullptr) {
       ++taken_from_mine;
       if (mine == myself_) Changed(Change::kVital);

@@ -66,7 +66,8 @@ void Cluster::NoteEpochs(const Incoming& in) {
     current_epoch_ = in.packet.current_epoch;
     Changed(Change::kMinor);
   }
-  if (in.packet.config_epoch > sender.config_epoch) {
+  // A replica's packet has the epoch of its primary.
+  if (in.packet.primary.empty() && in.packet.config_epoch > sender.config_epoch) {
     sender.config_epoch = in.packet.config_epoch;
     Changed(Change::kMinor);
   }
@@ -229,7 +230,7 @@ void Cluster::NoteSlots(const Incoming& in) {
     const Node* newer = nullptr;
     in.packet.slots.ForEach([&](int slot) {
       const Node* now_with = owners_[static_cast<size_t>(slot)];
-      if (newer != nullptr || now_with == nullptr || now_with == &sender) return;
+      if (newer != nullptr || now_with == nullptr || now_with == &sender || unclaimed_.Has(slot)) return;
       if (now_with->config_epoch > in.packet.config_epoch) newer = now_with;
     });
     if (newer != nullptr && sender.out.connected) SendUpdate(sender.out.id, *newer);

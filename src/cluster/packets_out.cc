@@ -125,7 +125,9 @@ void Cluster::SendUpdate(LinkId link, const Node& about) {
   Packet packet = Header(PacketType::kUpdate);
   packet.about = about.id;
   packet.about_epoch = about.config_epoch;
-  packet.about_slots = about.slots;
+  about.slots.ForEach([&](int slot) {
+    if (!unclaimed_.Has(slot)) packet.about_slots.Add(slot);
+  });
   SendPacket(link, packet);
 }
 
