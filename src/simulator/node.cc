@@ -55,8 +55,12 @@ void Node::Write(const std::vector<std::vector<std::string>>& commands) {
   process_->Write(commands);
 }
 
-void Node::Quieten() {
+void Node::HoldPings() {
   process_->quiet_ = true;
+}
+
+void Node::GoOnPinging() {
+  process_->quiet_ = false;
 }
 
 NetworkUser& Node::network_user() {

@@ -52,6 +52,7 @@ struct NodeOptions {
   Millis diskless_delay = 0;
   bool loads_beside_old_data = false;  // else the old data set goes when a payload begins
   bool acknowledges_batches = true;    // else only once a second and when it is asked
+  int databases = 2;                   // 1: as in a cluster
   size_t acks_needed = 0;              // replicas that have a write before it is answered
   PlantedBug bug = PlantedBug::kNone;
 };
@@ -87,6 +88,7 @@ class Watch {
 
 class Process;
 
+// Size: a machine, and what one may see of it; most functions are one look inside.
 class Node {
  public:
   Node(int number, EventQueue& events, Network& network, Random& random, Watch& watch,
@@ -96,6 +98,7 @@ class Node {
   int number() const { return number_; }
   // Closed: its process is stopped. What the network brings it is passed through it by who stands between.
   Gate& gate() { return gate_; }
+  const Gate& gate() const { return gate_; }
   bool running() const { return process_ != nullptr; }
   // Changes when what the node had acknowledged may be gone: it was restarted, or threw its data set away.
   uint64_t life() const { return life_; }
@@ -116,8 +119,9 @@ class Node {
   void Write(const std::vector<std::vector<std::string>>& commands);
   // For somebody who stands between the network and the process.
   NetworkUser& network_user();
-  // No more pings, so that offsets can come to rest.
-  void Quieten();
+  // No more pings, so that offsets can come to rest; and again.
+  void HoldPings();
+  void GoOnPinging();
 
   bool is_primary() const;
   std::optional<int> followed() const;

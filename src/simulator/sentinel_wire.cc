@@ -6,19 +6,25 @@
 namespace cinnabar::simulator {
 namespace {
 
-constexpr std::string_view kNetworkPart = "10.0.0.";
+constexpr std::string_view kNetworkPart = "10.0.";
+constexpr int kPerNetwork = 250;
 
 }  // namespace
 
 std::string AddressOf(int node) {
-  return std::string(kNetworkPart) + Int64ToString(node + 1);
+  return std::string(kNetworkPart) + Int64ToString(node / kPerNetwork) + "." +
+         Int64ToString(node % kPerNetwork + 1);
 }
 
 std::optional<int> NodeAt(std::string_view address) {
   if (!address.starts_with(kNetworkPart)) return std::nullopt;
-  const auto number = ParseInt64(address.substr(kNetworkPart.size()));
-  if (!number || *number < 1 || *number > 254) return std::nullopt;
-  return static_cast<int>(*number) - 1;
+  address.remove_prefix(kNetworkPart.size());
+  const size_t dot = address.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto network = ParseInt64(address.substr(0, dot)), number = ParseInt64(address.substr(dot + 1));
+  if (!network || !number || *network < 0 || *network > 255 || *number < 1 || *number > kPerNetwork)
+    return std::nullopt;
+  return static_cast<int>(*network * kPerNetwork + *number) - 1;
 }
 
 std::string BulkReply(std::string_view text) {

@@ -294,7 +294,8 @@ void Process::Write(const std::vector<std::vector<std::string>>& commands) {
     return;
   }
   std::string text;
-  const int database = node_.random_.OneIn(6) ? 1 - data_.database() : data_.database();
+  const bool moves = node_.options_.databases > 1 && node_.random_.OneIn(6);
+  const int database = moves ? 1 - data_.database() : data_.database();
   if (database != data_.database() || std::exchange(select_anew_, false)) {
     text += Encoded({"SELECT", Int64ToString(database)});
   }

@@ -82,7 +82,7 @@ void Simulation::Conclude() {
   const Millis end = events_.now() + kQuietTime;
   while (events_.now() < end && report_.broken.empty()) {
     events_.RunUntil(events_.now() + 500);
-    for (auto& node : nodes_) node->Quieten();
+    for (auto& node : nodes_) node->HoldPings();
     if (Agree()) break;
   }
   if (!report_.broken.empty()) return;
