@@ -383,6 +383,20 @@ TEST(Cluster, MessagesReachEverybodyAndShardedOnesTheShard) {
   EXPECT_EQ(world[3].delivered, (std::vector<std::string>{"news=all", "s:news=some"}));
 }
 
+TEST(Cluster, AReplicaIsInTheShardOfItsPrimary) {
+  World world(2);
+  world.Create(1);
+  EXPECT_TRUE(
+      world.Until([&] { return world[1].machine().myself().shard == world[0].machine().myself().shard; }));
+  // It follows before it has heard of the shard.
+  World other(2);
+  ASSERT_TRUE(other[0].machine().Meet("10.0.0.2", 6379, 16379));
+  ASSERT_TRUE(other.Until([&] { return Seen(other[1], other[0]) != nullptr; }));
+  ASSERT_TRUE(other[1].machine().Replicate(other[0].id()));
+  EXPECT_TRUE(
+      other.Until([&] { return other[1].machine().myself().shard == other[0].machine().myself().shard; }));
+}
+
 TEST(Cluster, HostNamesAndShardsAreToldAround) {
   World world(4);
   world[1].machine().options().hostname = "one.example";

@@ -255,6 +255,7 @@ void Cluster::NoteExtensions(const Incoming& in) {
   set(sender.hostname, packet.hostname.value_or(""));
   if (packet.human_name) set(sender.human_name, *packet.human_name);
   if (packet.shard) set(sender.shard, *packet.shard);
+  if (&sender == myself_->primary && packet.shard) set(myself_->shard, *packet.shard);
   for (const Forgotten& one : packet.forgotten) {
     const auto found = nodes_.find(one.id);
     if (found == nodes_.end()) continue;
