@@ -47,13 +47,13 @@ class Files(TlsFiles):
         return context
 
 
-class TlsHost(Host):
-    """A server with a TLS port beside the plain one."""
+class TlsPort:
+    """For a kind of Server: a TLS port beside the plain one. `own_options` stand behind those that this adds."""
 
-    def __init__(self, files, make=OURS, options=(), **more):
+    def __init__(self, files, *arguments, own_options=(), **more):
         self.files = files
-        self.own_options = list(options)
-        super().__init__(make, [], **more)
+        self.own_options = list(own_options)
+        super().__init__(*arguments, **more)
         self.plain_options = list(self.options)
 
     def launch(self):
@@ -67,6 +67,13 @@ class TlsHost(Host):
 
     def tls(self, context=None, session=None):
         return TlsClient(self.tls_address, context or self.files.context(), session)
+
+
+class TlsHost(TlsPort, Host):
+    """A server that keeps data."""
+
+    def __init__(self, files, make=OURS, options=(), **more):
+        super().__init__(files, make, own_options=options, **more)
 
     def set(self, *words):
         return self.ask("CONFIG", "SET", *words)
