@@ -40,6 +40,7 @@ enum class PlantedBug : uint8_t {
   kSecondIdWithoutEnd,      // after a promotion the old id is continued at any offset
   kAcknowledgesWhatItRead,  // instead of what it has applied
   kKeepsIdWithoutStream,    // writes that no stream carries leave the id as it is
+  kCountsReplicasTwice,     // one that comes back counts on its dead link, too
 };
 
 // How the nodes of one run are set up.

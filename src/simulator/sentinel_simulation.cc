@@ -54,6 +54,7 @@ SentinelOptions SentinelSimulation::Choose(SentinelBug bug) {
   node.diskless = random.OneIn(2);
   node.loads_beside_old_data = random.OneIn(4) ? false : true;
   node.acknowledges_batches = random.OneIn(2);
+  if (bug == SentinelBug::kCountsReplicasTwice) node.bug = PlantedBug::kCountsReplicasTwice;
   node.acks_needed = random.OneIn(3) ? random.Uniform(2) : static_cast<size_t>(options.servers - 1);
   ChooseFaults(options);
   return options;
@@ -102,7 +103,6 @@ SentinelReport SentinelSimulation::Run() {
   report_.promotions = deployment_.watch().promotions();
   report_.answered = deployment_.watch().answered;
   report_.kept = deployment_.watch().KeepsAnsweredWrites() ? deployment_.watch().answered : 0;
-  report_.doubtful = deployment_.watch().doubtful();
   report_.trace = deployment_.watch().trace();
   return report_;
 }

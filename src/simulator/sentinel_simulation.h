@@ -40,7 +40,6 @@ struct SentinelReport {
   uint64_t promotions = 0;
   uint64_t answered = 0;
   uint64_t kept = 0;  // of these, promised to be kept
-  uint64_t doubtful = 0;
   uint64_t stranded = 0;
   uint64_t misled = 0;      // no agreement after a start from an old file
   Millis agreed_after = 0;  // the faults ended

@@ -62,13 +62,12 @@ void SentinelWatch::OnAnswered(const Node& node, AnsweredWrite write) {
   std::ranges::sort(write.holders);
   const auto repeated = std::ranges::unique(write.holders);
   write.holders.erase(repeated.begin(), repeated.end());
-  // Two links of one server, of which it has given up one, count twice.
   if (write.holders.size() < setup_.options.node.acks_needed) {
-    ++doubtful_;
-  } else {
-    ++answered;
-    answered_.push_back(write.position);
+    Broken(fmt::format("{} answers a write that {} servers have acknowledged, not {}", node.Description(),
+                       write.holders.size(), setup_.options.node.acks_needed));
   }
+  ++answered;
+  answered_.push_back(write.position);
   setup_.answer(node.number(), write.position);
 }
 

@@ -45,8 +45,6 @@ class SentinelWatch final : public Watch {
 
   const std::string& broken() const { return broken_; }
   const std::deque<std::string>& trace() const { return trace_; }
-  // Writes whose acknowledgements came from fewer servers than were needed.
-  uint64_t doubtful() const { return doubtful_; }
   uint64_t promotions() const { return promotions_; }
 
   // Watch
@@ -64,7 +62,6 @@ class SentinelWatch final : public Watch {
   const Setup setup_;
   Truth truth_;
   std::vector<Position> answered_;
-  uint64_t doubtful_ = 0;
   uint64_t promotions_ = 0;
   std::string broken_;
   std::deque<std::string> trace_;

@@ -29,6 +29,7 @@ enum class SentinelBug : uint8_t {
   kTellsOfEpochsToCome,       // its hello messages have the config epoch that comes next
   kHearsNoHello,              // what others tell of their configuration does not arrive
   kReplicasHideTheirOffsets,  // INFO says 0
+  kCountsReplicasTwice,       // see PlantedBug
 };
 
 // What one run is made of. Times in milliseconds.

@@ -89,6 +89,10 @@ void Process::Synchronise(Session& session, std::span<const std::string_view> wo
   const auto answer = session.link.OnPsync(asked, side, now());
   Trace("PSYNC " + copy[1].substr(0, 6) + " " + copy[2] + " of node " + Int64ToString(session.peer) +
         ": answer " + Int64ToString(static_cast<int64_t>(answer)));
+  for (const auto& [connection, other] : sessions_) {
+    if (node_.options_.bug == PlantedBug::kCountsReplicasTwice) break;
+    if (other.get() != &session && other->peer == session.peer) other->link.Doubt(now());
+  }
   if (answer == PrimaryLink::Answer::kNeedsSnapshot) schedule_.Add(session.link, now());
 }
 
