@@ -180,7 +180,9 @@ void Cluster::PingSomebody() {
 
 // Renews its link, pings it in time, and suspects it when it does not answer.
 void Cluster::WatchNode(Node& node) {
-  if (&node == myself_ || !node.has_address() || node.in_handshake()) return;
+  if (&node == myself_ || node.in_handshake()) return;
+  // Another node lives where it was, or nobody has said where it is: nobody can ask it.
+  if (!node.has_address() && node.ping_sent == 0) node.ping_sent = now();
   const Millis half = options_.node_timeout / 2;
   const Millis waiting = node.ping_sent == 0 ? 0 : now() - node.ping_sent;
   const Millis silent = now() - node.data_received;

@@ -67,6 +67,32 @@ TEST(Cluster, ReplicaTakesOverADeadPrimary) {
   EXPECT_TRUE(world.Until([&] { return Seen(world[2], world[0])->is_replica(); }));
 }
 
+TEST(Cluster, APrimaryThatLostItsNameIsReplaced) {
+  World world(6);
+  world.Create(3);
+  const std::string old = world[0].id();
+  world.Stop(0);
+  world[0].file.clear();
+  world[0].Make();
+  ASSERT_NE(world[0].id(), old);
+  ASSERT_TRUE(world.Until([&] { return world[3].machine().myself().is_primary(); }));
+  ASSERT_TRUE(world.Until([&] { return world[1].machine().healthy() && world[2].machine().healthy(); }));
+  EXPECT_TRUE(world[1].machine().Find(old)->failed());
+  EXPECT_EQ(world[1].machine().Owner(0)->id.str(), world[3].id());
+}
+
+TEST(Cluster, WhoHasNoAddressDoesNotMakeAMajority) {
+  World world(3);
+  world.Create(3);
+  world.Stop(0);
+  world[0].file.clear();
+  world[0].Make();
+  world.Stop(1);
+  EXPECT_TRUE(world.Until([&] { return !world[2].machine().healthy(); }));
+  world.Run(20'000);
+  EXPECT_FALSE(world[2].machine().healthy());
+}
+
 TEST(Cluster, TheReplicaWithMoreDataIsElected) {
   World world(9);
   world.Create(3);

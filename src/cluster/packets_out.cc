@@ -41,10 +41,10 @@ void Cluster::AppendGossip(Packet& packet, const Node* to) {
   std::vector<const Node*> candidates;
   std::vector<const Node*> chosen;
   for (const auto& [id, node] : nodes_) {
-    if (node.get() == myself_ || node.get() == to || node->in_handshake() || !node->has_address()) continue;
+    if (node.get() == myself_ || node.get() == to || node->in_handshake()) continue;
     if (node->Is(kMaybeFailedFlag)) {
       chosen.push_back(node.get());
-    } else if (node->out.connected || node->slot_count > 0) {
+    } else if (node->has_address() && (node->out.connected || node->slot_count > 0)) {
       candidates.push_back(node.get());
     }
   }

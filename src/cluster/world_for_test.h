@@ -86,6 +86,7 @@ class Host final : public ClusterPort {
 
   World& world_;
   int number_;
+  int starts_ = 0;
   std::unique_ptr<Cluster> machine_;
   std::map<LinkId, Wire> wires_;
 };
@@ -180,8 +181,11 @@ class World {
 inline void Host::Make() {
   Options options = world_.options;
   options.port = 6379;
-  machine_ = std::make_unique<Cluster>(Cluster::Setup{
-      .port = *this, .clock = world_.clock, .seed = static_cast<uint64_t>(number_) + 1, .options = options});
+  machine_ =
+      std::make_unique<Cluster>(Cluster::Setup{.port = *this,
+                                               .clock = world_.clock,
+                                               .seed = static_cast<uint64_t>(number_ + 1 + 100 * starts_++),
+                                               .options = options});
   if (!file.empty()) {
     EXPECT_TRUE(machine_->Load(file));
   }
