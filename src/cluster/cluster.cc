@@ -121,7 +121,7 @@ void Cluster::Connected(LinkId link) {
   if (found == links_.end() || found->second.node == nullptr) return;
   Node& node = *found->second.node;
   node.out.connected = true;
-  Ping(node, node.Is(kMeetFlag) ? PacketType::kMeet : PacketType::kPing);
+  Ping(node);
   Finish();
 }
 
@@ -156,6 +156,7 @@ void Cluster::Listens(LinkId link, Node& node) {
   if (Node* before = found->second.node; before != nullptr) before->in = {};
   CloseIn(node);
   found->second.node = &node;
+  node.flags = static_cast<uint16_t>(node.flags & ~kMeetFlag);
   node.in = {.id = link, .connected = true, .created = found->second.created};
 }
 

@@ -239,7 +239,7 @@ class Cluster {
   Packet Greeting(PacketType type, const Node* to);
   void SendPacket(LinkId link, const Packet& packet);
   void SendGreeting(LinkId link, PacketType type, const Node* to);
-  void Ping(Node& node, PacketType type = PacketType::kPing);
+  void Ping(Node& node);
   enum class To : uint8_t { kAll, kShard };
   void BroadcastPong(To to);
   void Broadcast(const Packet& packet);

@@ -22,6 +22,20 @@ TEST(Cluster, NodesThatWereMetKnowEachOtherByGossip) {
   EXPECT_FALSE(world[0].machine().healthy());
 }
 
+TEST(Cluster, WhoWasMetIsAskedUntilItComes) {
+  World world(2);
+  world[1].deaf = true;
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
+  world.Run(10'000);
+  ASSERT_NE(Seen(world[0], world[1]), nullptr);
+  ASSERT_EQ(Seen(world[1], world[0]), nullptr);
+  world[1].deaf = false;
+  EXPECT_TRUE(world.Until([&] { return Seen(world[1], world[0]) != nullptr; }));
+  const uint64_t meets = world[0].machine().counts().sent[2];
+  world.Run(5000);
+  EXPECT_EQ(world[0].machine().counts().sent[2], meets);
+}
+
 TEST(Cluster, AStrangerThatOnlyPingsIsNotLetIn) {
   World world(2);
   // The second one believes that it knows the first one.

@@ -145,8 +145,7 @@ bool Cluster::TakeHandshake(const Incoming& in) {
     }
     port_.Log(LogLevel::kDebug, fmt::format("Handshake with node {} completed.", in.packet.sender.text()));
     constexpr uint16_t kRoles = kPrimaryFlag | kReplicaFlag;
-    target.flags =
-        static_cast<uint16_t>((target.flags & ~(kHandshakeFlag | kMeetFlag)) | (in.packet.flags & kRoles));
+    target.flags = static_cast<uint16_t>((target.flags & ~kHandshakeFlag) | (in.packet.flags & kRoles));
     Rename(target, in.packet.sender);
     state_due_ = true;
     return true;

@@ -94,10 +94,11 @@ void Cluster::SendGreeting(LinkId link, PacketType type, const Node* to) {
   SendPacket(link, Greeting(type, to));
 }
 
-void Cluster::Ping(Node& node, PacketType type) {
+// Whom we were told to meet may have missed it: it is asked until it has come to us.
+void Cluster::Ping(Node& node) {
   if (!node.out.connected) return;
   if (node.ping_sent == 0) node.ping_sent = now();
-  SendGreeting(node.out.id, type, &node);
+  SendGreeting(node.out.id, node.Is(kMeetFlag) ? PacketType::kMeet : PacketType::kPing, &node);
 }
 
 // Everybody (or our primary, its replicas, and our own) is told now how we see things.

@@ -66,6 +66,7 @@ class Host final : public ClusterPort {
   }
 
   bool alive = true;
+  bool deaf = false;  // nobody whom it calls answers
   bool disk_full = false;
   std::string file;
   int synced = 0;
@@ -202,7 +203,7 @@ inline void Host::Restart() {
 
 inline void Host::Connect(LinkId link, const std::string& to, int) {
   for (const auto& host : world_.hosts) {
-    if (host->ip() != to || !host->alive) continue;
+    if (host->ip() != to || !host->alive || deaf) continue;
     const LinkId there = host->machine().NewLinkId();
     wires_[link] = {.to = host->number_, .there = there};
     host->wires_[there] = {.to = number_, .there = link};
