@@ -169,6 +169,7 @@ class Cluster {
   static constexpr Millis kLongAgo = 1'000'000'000'000;
   static constexpr Millis kManualFailoverTimeout = 5000;
   static constexpr Millis kForgetPeriod = 60'000;
+  static constexpr Millis kMeetPeriod = 60'000;
 
   struct ManualFailover {
     Millis end = 0;                  // 0: none
@@ -251,6 +252,10 @@ class Cluster {
   void TakeOther(const Incoming& in);
   bool TakeHandshake(const Incoming& in);
   void NoteMyAddress(const Incoming& in);
+  static std::string AddressOf(const Incoming& in) {
+    return in.packet.ip.empty() ? std::string(in.peer_ip) : in.packet.ip;
+  }
+  bool MayComeIn(const Incoming& in);
   void MeetStranger(const Incoming& in);
   void TakePong(Node& node);
   void NoteEpochs(const Incoming& in);
@@ -320,6 +325,8 @@ class Cluster {
   Election election_;
   ManualFailover manual_;
   std::map<NodeId, Millis> banned_;  // until when
+  // Addresses and bus ports that people have named, and until when whoever is there may come in.
+  std::map<std::pair<std::string, int>, Millis> met_;
   std::map<LinkId, Peer> links_;
   std::pair<std::string, int> followed_;  // whom ClusterPort::Follow was told
   std::string last_refusal_;              // why no election began, as it was logged last

@@ -36,6 +36,18 @@ TEST(Cluster, WhoWasMetIsAskedUntilItComes) {
   EXPECT_EQ(world[0].machine().counts().sent[2], meets);
 }
 
+TEST(Cluster, WhoWasMetMayComeWhenOurHandshakeWasLost) {
+  World world(2);
+  ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
+  // The other one hears the MEET, asks back, and is answered.
+  world[0].hears_no_answers = true;
+  world.Run(5000);
+  EXPECT_EQ(Seen(world[0], world[1]), nullptr);
+  ASSERT_NE(Seen(world[1], world[0]), nullptr);
+  world[0].hears_no_answers = false;
+  EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1]) != nullptr; }));
+}
+
 TEST(Cluster, AStrangerThatOnlyPingsIsNotLetIn) {
   World world(2);
   // The second one believes that it knows the first one.

@@ -66,7 +66,8 @@ class Host final : public ClusterPort {
   }
 
   bool alive = true;
-  bool deaf = false;  // nobody whom it calls answers
+  bool deaf = false;              // nobody whom it calls answers
+  bool hears_no_answers = false;  // what comes on connections of its own is lost
   bool disk_full = false;
   std::string file;
   int synced = 0;
@@ -83,6 +84,7 @@ class Host final : public ClusterPort {
   struct Wire {
     int to = 0;
     LinkId there = 0;
+    bool own = false;
   };
 
   World& world_;
@@ -205,7 +207,7 @@ inline void Host::Connect(LinkId link, const std::string& to, int) {
   for (const auto& host : world_.hosts) {
     if (host->ip() != to || !host->alive || deaf) continue;
     const LinkId there = host->machine().NewLinkId();
-    wires_[link] = {.to = host->number_, .there = there};
+    wires_[link] = {.to = host->number_, .there = there, .own = true};
     host->wires_[there] = {.to = number_, .there = link};
     host->machine().Accepted(there, ip());
     world_.events.emplace_back([this, link] {
@@ -223,8 +225,9 @@ inline void Host::Send(LinkId link, std::shared_ptr<const std::string> packet) {
     const auto wire = wires_.find(link);
     if (wire == wires_.end()) return;
     Host& to = world_[wire->second.to];
-    if (to.alive && to.wires_.contains(wire->second.there))
-      to.machine().Received(wire->second.there, *packet, to.ip());
+    const auto end = to.wires_.find(wire->second.there);
+    if (!to.alive || end == to.wires_.end() || (end->second.own && to.hears_no_answers)) return;
+    to.machine().Received(end->first, *packet, to.ip());
   });
 }
 

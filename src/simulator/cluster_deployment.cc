@@ -109,6 +109,19 @@ std::string ClusterDeployment::Disagreement() const {
   return {};
 }
 
+void ClusterDeployment::BreakWithViews(const std::string& what) {
+  watch().Broken(what);
+  if (!watch().tracing()) return;
+  for (const auto& host : hosts_) {
+    if (!host->awake()) continue;
+    const cluster::Cluster& machine = *host->machine();
+    watch().Trace(
+        fmt::format("host {} has current epoch {} and sees", host->number(), machine.current_epoch()));
+    for (const auto& [id, node] : machine.nodes())
+      watch().Trace("  " + NodeLine(machine.Record(*node), cluster::NodesForm::kOld));
+  }
+}
+
 std::string ClusterDeployment::WrongWith(const ClusterHost& host) const {
   const cluster::Cluster& machine = *host.machine();
   if (machine.save_problem()) return "cannot write its file";

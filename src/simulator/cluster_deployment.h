@@ -42,6 +42,8 @@ class ClusterDeployment {
   // is a primary, with which slots and since which epoch, all of which differ, and who follows whom. All
   // slots are covered, none is on its way, and replicas are online. Else what is wrong.
   std::string Disagreement() const;
+  // Breaks the run, and shows how each host sees the cluster.
+  void BreakWithViews(const std::string& what);
   // Reports promised writes that the owners of their slots do not have.
   void CheckPromises();
   uint64_t CountLost() const;

@@ -132,7 +132,7 @@ void ClusterSimulation::MakeCluster() {
       helped_at = events.now();
       operator_->PutRight();
     }
-    if (events.now() > end) deployment_.watch().Broken("the cluster is not made: " + wrong);
+    if (events.now() > end) deployment_.BreakWithViews("the cluster is not made: " + wrong);
   }
   operator_->StopCreating();
 }
@@ -146,7 +146,7 @@ void ClusterSimulation::MoveSomeSlots() {
     const Millis end = events.now() + kCreation;
     do {
       RunUntil(events.now() + kStep);
-      if (events.now() > end) deployment_.watch().Broken("slots do not move: " + deployment_.Disagreement());
+      if (events.now() > end) deployment_.BreakWithViews("slots do not move: " + deployment_.Disagreement());
     } while (!broken() && operator_->moving());
   }
   Agree("after slots were moved");
@@ -175,7 +175,7 @@ void ClusterSimulation::Agree(const std::string& when) {
       report_.misled = 1;
       return;
     }
-    deployment_.watch().Broken(fmt::format("{} they do not agree: {}", when, wrong));
+    deployment_.BreakWithViews(fmt::format("{} they do not agree: {}", when, wrong));
   }
   if (broken()) return;
   report_.agreed_after = std::max(report_.agreed_after, agreed_at - begin);
