@@ -187,9 +187,9 @@ void Cluster::WatchNode(Node& node) {
   const Millis half = options_.node_timeout / 2;
   const Millis waiting = node.ping_sent == 0 ? 0 : now() - node.ping_sent;
   const Millis silent = now() - node.data_received;
-  // The connection may be broken though nobody has said so.
-  if (node.out.id != 0 && now() - node.out.created > options_.node_timeout && waiting > half && silent > half)
-    CloseOut(node);
+  // The connection may be broken though nobody has said so, and though we hear the node on its own.
+  const bool broken = waiting > half && (silent > half || waiting > options_.node_timeout);
+  if (node.out.id != 0 && now() - node.out.created > options_.node_timeout && broken) CloseOut(node);
   if (node.out.connected) {
     const bool voters = myself_->votes() && node.votes();
     const Millis often = std::max(kVoterPeriodMin, kVoterPeriodEach * size_);

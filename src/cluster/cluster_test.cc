@@ -48,6 +48,15 @@ TEST(Cluster, WhoWasMetMayComeWhenOurHandshakeWasLost) {
   EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1]) != nullptr; }));
 }
 
+TEST(Cluster, AConnectionThatIsNotAnsweredIsMadeAnew) {
+  World world(2);
+  world.Create(1);
+  const LinkId before = Seen(world[0], world[1])->out.id;
+  world[0].hears_no_answers = true;
+  EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1])->out.id > before; }));
+  EXPECT_FALSE(Seen(world[0], world[1])->Is(kMaybeFailedFlag));
+}
+
 TEST(Cluster, AStrangerThatOnlyPingsIsNotLetIn) {
   World world(2);
   // The second one believes that it knows the first one.
