@@ -171,6 +171,21 @@ TEST(Cluster, AMinorityStopsAndComesBackAfterADelay) {
   EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
 }
 
+TEST(Cluster, WhoStartsAloneTakesNoWrites) {
+  World world(3, {.node_timeout = 15'000});
+  world.Create(3);
+  world.Stop(1);
+  world.Stop(2);
+  world[0].Restart();
+  for (int second = 0; second < 20; ++second) {
+    world.Run(1000);
+    EXPECT_FALSE(world[0].machine().healthy()) << second;
+  }
+  world[1].Make();
+  world[2].Make();
+  EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
+}
+
 TEST(Cluster, WhoSleptStopsBeforeItAsks) {
   World world(3);
   world.Create(3);

@@ -128,25 +128,23 @@ void Cluster::ResolveEpochCollision(Node& other) {
                         myself_->config_epoch));
 }
 
-// Counts the primaries with slots, and notes when most of them are out of reach.
+// Counts the primaries with slots, and notes when most of them are out of reach. After a start nobody is
+// suspected yet: most of them must have been heard.
 bool Cluster::LooksHealthy() {
   int reachable = 0;
+  int heard = 0;
   size_ = 0;
   for (const auto& [id, node] : nodes_) {
     if (!node->votes()) continue;
     ++size_;
-    if (!node->Is(kFailedFlag | kMaybeFailedFlag)) ++reachable;
+    if (node->Is(kFailedFlag | kMaybeFailedFlag)) continue;
+    ++reachable;
+    if (node.get() == myself_ || node->data_received != 0) ++heard;
   }
-  bool healthy = true;
-  if (options_.require_full_coverage) {
-    healthy =
-        std::ranges::all_of(owners_, [](const Node* owner) { return owner != nullptr && !owner->failed(); });
-  }
-  if (reachable < Majority()) {
-    healthy = false;
-    in_minority_at_ = now();
-  }
-  return healthy && !(vital_ && save_problem_);
+  if (reachable < Majority()) in_minority_at_ = now();
+  if (heard < Majority() || (vital_ && save_problem_)) return false;
+  return !options_.require_full_coverage ||
+         std::ranges::all_of(owners_, [](const Node* owner) { return owner != nullptr && !owner->failed(); });
 }
 
 void Cluster::UpdateState() {
