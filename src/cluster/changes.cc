@@ -27,7 +27,7 @@ Status Cluster::Meet(const std::string& ip, int port, int bus_port) {
   const auto good = [](int number) { return number > 0 && number <= 65535; };
   if (!address || !good(port) || !good(bus_port))
     return Fail(fmt::format("ERR Invalid node address specified: {}:{}", ip, port));
-  met_[{*address, bus_port}] = now() + kMeetPeriod;
+  meetings_[{*address, bus_port}] = {.port = port, .until = now() + kMeetPeriod};
   if (StartHandshake(*address, port, bus_port)) {
     for (const auto& [id, node] : nodes_) {
       if (node->in_handshake() && node->ip == *address && node->bus_port == bus_port)
@@ -182,7 +182,7 @@ Status Cluster::Reset(bool hard) {
   ClearTransfers();
   ResetManualFailover();
   election_ = {};
-  met_.clear();
+  meetings_.clear();
   std::vector<Node*> others;
   for (const auto& [id, node] : nodes_) {
     if (node.get() != myself_) others.push_back(node.get());

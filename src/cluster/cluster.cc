@@ -67,6 +67,7 @@ void Cluster::OnTick() {
   ++ticks_;
   NoteSleep();
   ForgetOldHandshakes();
+  KeepMeeting();
   for (const auto& [id, node] : nodes_) KeepConnected(*node);
   if (ticks_ % kTicksPerPing == 0) PingSomebody();
   for (const auto& [id, node] : nodes_) WatchNode(*node);
@@ -156,7 +157,6 @@ void Cluster::Listens(LinkId link, Node& node) {
   if (Node* before = found->second.node; before != nullptr) before->in = {};
   CloseIn(node);
   found->second.node = &node;
-  node.flags = static_cast<uint16_t>(node.flags & ~kMeetFlag);
   node.in = {.id = link, .connected = true, .created = found->second.created};
 }
 
@@ -220,7 +220,28 @@ void Cluster::ForgetOldHandshakes() {
   for (Node* node : old) RemoveNode(*node);
 }
 
-// False: there is no such address, or somebody is asked there already.
+Node* Cluster::NodeAt(const std::string& ip, int bus_port) const {
+  for (const auto& [id, node] : nodes_) {
+    if (node->ip == ip && node->bus_port == bus_port) return node.get();
+  }
+  return nullptr;
+}
+
+// A handshake that was cut short, or was not heard, is begun anew.
+void Cluster::KeepMeeting() {
+  for (auto each = meetings_.begin(); each != meetings_.end();) {
+    const auto& [address, meeting] = *each;
+    const Node* node = NodeAt(address.first, address.second);
+    if (node == nullptr && meeting.until > now()) {
+      StartHandshake(address.first, meeting.port, address.second);
+      NodeAt(address.first, address.second)->flags |= kMeetFlag;
+    }
+    const bool over = meeting.until <= now() || (node != nullptr && !node->in_handshake());
+    each = over ? meetings_.erase(each) : std::next(each);
+  }
+}
+
+// False: somebody is asked there already.
 bool Cluster::StartHandshake(const std::string& ip, int port, int bus_port) {
   for (const auto& [id, node] : nodes_) {
     if (node->in_handshake() && node->ip == ip && node->bus_port == bus_port) return false;

@@ -221,6 +221,8 @@ class Cluster {
   void WatchNode(Node& node);
   void KeepFollowing();
   void UpdateMyself();
+  Node* NodeAt(const std::string& ip, int bus_port) const;
+  void KeepMeeting();
   bool StartHandshake(const std::string& ip, int port, int bus_port);
   bool IsBanned(const NodeId& id);
   enum class Change : uint8_t { kMinor, kVital };
@@ -255,7 +257,6 @@ class Cluster {
   static std::string AddressOf(const Incoming& in) {
     return in.packet.ip.empty() ? std::string(in.peer_ip) : in.packet.ip;
   }
-  bool MayComeIn(const Incoming& in);
   void MeetStranger(const Incoming& in);
   void TakePong(Node& node);
   void NoteEpochs(const Incoming& in);
@@ -325,8 +326,12 @@ class Cluster {
   Election election_;
   ManualFailover manual_;
   std::map<NodeId, Millis> banned_;  // until when
-  // Addresses and bus ports that people have named, and until when whoever is there may come in.
-  std::map<std::pair<std::string, int>, Millis> met_;
+  // Whom people have named, by address and bus port, and until when a handshake that fails is begun anew.
+  struct Meeting {
+    int port = 0;
+    Millis until = 0;
+  };
+  std::map<std::pair<std::string, int>, Meeting> meetings_;
   std::map<LinkId, Peer> links_;
   std::pair<std::string, int> followed_;  // whom ClusterPort::Follow was told
   std::string last_refusal_;              // why no election began, as it was logged last

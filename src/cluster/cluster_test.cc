@@ -36,7 +36,7 @@ TEST(Cluster, WhoWasMetIsAskedUntilItComes) {
   EXPECT_EQ(world[0].machine().counts().sent[2], meets);
 }
 
-TEST(Cluster, WhoWasMetMayComeWhenOurHandshakeWasLost) {
+TEST(Cluster, AHandshakeThatIsNotHeardIsBegunAnew) {
   World world(2);
   ASSERT_TRUE(world[0].machine().Meet("10.0.0.2", 6379, 16379));
   // The other one hears the MEET, asks back, and is answered.
@@ -79,7 +79,7 @@ TEST(Cluster, BadAddressesAreRefusedAndOneHandshakeIsEnough) {
   EXPECT_TRUE(machine.Meet("10.0.0.2", 6379, 16379));
   EXPECT_TRUE(machine.Meet("10.0.0.2", 6379, 16379));
   EXPECT_EQ(machine.nodes().size(), 2U);
-  world.Run(5000);
+  world.Run(70'000);
   EXPECT_EQ(machine.nodes().size(), 1U);  // nobody answered
 }
 

@@ -42,9 +42,9 @@ enum NodeFlag : uint16_t {
   kMyselfFlag = 16,
   kHandshakeFlag = 32,
   kNoAddressFlag = 64,
-  kMeetFlag = 128,         // is sent MEET, not PING, until it has connected to us; never leaves this node
-  kMigrateToFlag = 256,    // has or had replicas: others may move to it
-  kNoFailoverFlag = 512,   // a replica that does not want to be a primary
+  kMeetFlag = 128,        // was met; is sent MEET, not PING, while it is not connected to us. Never leaves us
+  kMigrateToFlag = 256,   // has or had replicas: others may move to it
+  kNoFailoverFlag = 512,  // a replica that does not want to be a primary
   kExtensionsFlag = 1024,  // knows extensions of 7.2; never leaves this node
 };
 

@@ -87,7 +87,8 @@ void Cluster::TakeGreeting(const Incoming& in) {
   const bool asks = in.packet.type != PacketType::kPong;
   if (asks) {
     NoteMyAddress(in);
-    if (in.sender == nullptr && MayComeIn(in)) MeetStranger(in);
+    if (in.sender == nullptr && in.packet.type == PacketType::kMeet && in.packet.sender != myself_->id)
+      MeetStranger(in);
     SendGreeting(in.link, PacketType::kPong, in.sender);
   }
   if (in.target != nullptr && !TakeHandshake(in)) return;
@@ -119,15 +120,7 @@ void Cluster::NoteMyAddress(const Incoming& in) {
   Changed(Change::kMinor);
 }
 
-// Somebody has told it to meet us, or us to meet it: then it knows us, and our handshake was cut short.
-bool Cluster::MayComeIn(const Incoming& in) {
-  if (in.packet.sender == myself_->id) return false;
-  if (in.packet.type == PacketType::kMeet) return true;
-  std::erase_if(met_, [&](const auto& one) { return one.second <= now(); });
-  return met_.contains({AddressOf(in), in.packet.bus_port});
-}
-
-// A node that we do not know: we ask it who it is.
+// A node that does not know us asks us in: somebody has told it to. We ask it who it is.
 void Cluster::MeetStranger(const Incoming& in) {
   const std::string ip = AddressOf(in);
   if (!StartHandshake(ip, in.packet.port, in.packet.bus_port)) return;

@@ -94,11 +94,14 @@ void Cluster::SendGreeting(LinkId link, PacketType type, const Node* to) {
   SendPacket(link, Greeting(type, to));
 }
 
-// Whom we were told to meet may have missed it: it is asked until it has come to us.
+// Whom we were told to meet may have missed it: for a time, it is asked in whenever it is not connected to
+// us.
 void Cluster::Ping(Node& node) {
   if (!node.out.connected) return;
   if (node.ping_sent == 0) node.ping_sent = now();
-  SendGreeting(node.out.id, node.Is(kMeetFlag) ? PacketType::kMeet : PacketType::kPing, &node);
+  if (now() - node.created > kMeetPeriod) node.flags = static_cast<uint16_t>(node.flags & ~kMeetFlag);
+  const bool asks_in = node.Is(kMeetFlag) && node.in.id == 0;
+  SendGreeting(node.out.id, asks_in ? PacketType::kMeet : PacketType::kPing, &node);
 }
 
 // Everybody (or our primary, its replicas, and our own) is told now how we see things.
