@@ -61,6 +61,15 @@ ClusterOptions ClusterSimulation::Choose(ClusterBug bug) {
   node.loads_beside_old_data = true;
   node.databases = 1;
   ChooseFaults(options);
+  if (bug == ClusterBug::kAnswersTooEarly) {
+    // What is lost is seen only where much is promised.
+    options.acks = options.durable = true;
+    options.old_files = options.operator_forces = options.operator_moves = false;
+    options.machine.allow_replica_migration = false;
+    options.machine.replica_validity_factor = 10;
+    options.clients = 3;
+    options.fault_period = 1000;
+  }
   return options;
 }
 

@@ -19,7 +19,7 @@ namespace cinnabar::simulator {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kRuns = 5;
+constexpr uint64_t kRuns = 3;
 constexpr uint64_t kRepeated = 1;
 constexpr uint64_t kTrials = 2;
 constexpr uint64_t kNewsNodes = 20;
@@ -117,7 +117,7 @@ TEST(ClusterSimulation, FindsPlantedBugs) {
                                     {ClusterBug::kTellsOfEpochsToCome, 1},
                                     {ClusterBug::kHearsOfNoNewOwners, 1},
                                     {ClusterBug::kWritesWhileDown, 1},
-                                    {ClusterBug::kAnswersTooEarly, 23}}) {
+                                    {ClusterBug::kAnswersTooEarly, 3}}) {
     EXPECT_NE(SeedThatFinds(planted), 0u) << static_cast<int>(planted.bug);
   }
 }
