@@ -44,6 +44,7 @@ Status Cluster::Forget(std::string_view id) {
   if (node == myself_->primary) return Fail("ERR Can't forget my master!");
   banned_[node->id] = now() + kForgetPeriod;
   RemoveNode(*node);
+  Changed(Change::kVital);
   routing_changed_ = true;
   return Done();
 }

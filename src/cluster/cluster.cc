@@ -291,7 +291,7 @@ void Cluster::Rename(Node& node, const NodeId& id) {
   handle.key() = id;
   node.id = id;
   nodes_.insert(std::move(handle));
-  Changed(Change::kMinor);
+  Changed(Change::kVital);
 }
 
 void Cluster::SetPrimary(Node& replica, Node* primary) {

@@ -15,8 +15,9 @@
 //   manual.cc       failovers that somebody asked for; replicas that move to primaries without any
 //   changes.cc      what CLUSTER MEET, ADDSLOTS, SETSLOT … change
 //
-// What a node must never forget (epochs, votes, slots, role) is saved and synced before a packet leaves that
-// depends on it (DESIGN §15). While that fails the node is mute, and says that the cluster is down.
+// What a node must never forget (epochs, votes, slots, role, who is there) is saved and synced before a
+// packet leaves that depends on it (DESIGN §15). While that fails the node is mute, and says that the cluster
+// is down.
 //
 // Threads: one, the owner's. Time comes from the Clock.
 //

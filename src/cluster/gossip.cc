@@ -70,7 +70,7 @@ void Cluster::AddFromGossip(const Gossip& gossip) {
   node.port = gossip.port;
   node.bus_port = gossip.bus_port;
   node.plain_port = gossip.plain_port;
-  Changed(Change::kMinor);
+  Changed(Change::kVital);  // who knows nobody is a cluster of its own
 }
 
 size_t Cluster::FailureReports(Node& node) {
