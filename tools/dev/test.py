@@ -178,7 +178,7 @@ def run_unit_tests(preset, folder=None):
     summary = tree / "ctest.xml"
     summary.unlink(missing_ok=True)
     command = low_addresses(preset) + ["ctest", "--test-dir", str(tree), "-j", JOBS, "--output-on-failure",
-                                       "--timeout", "600", "--output-junit", str(summary)]
+                                       "--timeout", "900", "--output-junit", str(summary)]
     if folder:
         command += ["-R", f"^{re.escape(folder)}$"]
     result = subprocess.run(command, cwd=ROOT, env=dict(environment(preset), GTEST_OUTPUT=f"json:{reports}/"),
