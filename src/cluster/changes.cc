@@ -28,12 +28,7 @@ Status Cluster::Meet(const std::string& ip, int port, int bus_port) {
   if (!address || !good(port) || !good(bus_port))
     return Fail(fmt::format("ERR Invalid node address specified: {}:{}", ip, port));
   meetings_[{*address, bus_port}] = {.port = port, .until = now() + kMeetPeriod};
-  if (StartHandshake(*address, port, bus_port)) {
-    for (const auto& [id, node] : nodes_) {
-      if (node->in_handshake() && node->ip == *address && node->bus_port == bus_port)
-        node->flags |= kMeetFlag;
-    }
-  }
+  if (Node* node = StartHandshake(*address, port, bus_port)) node->flags |= kMeetFlag;
   return Done();
 }
 

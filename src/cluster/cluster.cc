@@ -1,6 +1,5 @@
 #include "cluster/cluster.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -233,24 +232,23 @@ void Cluster::KeepMeeting() {
     const auto& [address, meeting] = *each;
     const Node* node = NodeAt(address.first, address.second);
     if (node == nullptr && meeting.until > now()) {
-      StartHandshake(address.first, meeting.port, address.second);
-      NodeAt(address.first, address.second)->flags |= kMeetFlag;
+      StartHandshake(address.first, meeting.port, address.second)->flags |= kMeetFlag;
     }
     const bool over = meeting.until <= now() || (node != nullptr && !node->in_handshake());
     each = over ? meetings_.erase(each) : std::next(each);
   }
 }
 
-// False: somebody is asked there already.
-bool Cluster::StartHandshake(const std::string& ip, int port, int bus_port) {
+// Null: somebody is asked there already.
+Node* Cluster::StartHandshake(const std::string& ip, int port, int bus_port) {
   for (const auto& [id, node] : nodes_) {
-    if (node->in_handshake() && node->ip == ip && node->bus_port == bus_port) return false;
+    if (node->in_handshake() && node->ip == ip && node->bus_port == bus_port) return nullptr;
   }
   Node& node = AddNode(NodeId::Make(random_), kHandshakeFlag);
   node.ip = ip;
   node.port = port;
   node.bus_port = bus_port;
-  return true;
+  return &node;
 }
 
 // ---- nodes ----

@@ -224,7 +224,7 @@ class Cluster {
   void UpdateMyself();
   Node* NodeAt(const std::string& ip, int bus_port) const;
   void KeepMeeting();
-  bool StartHandshake(const std::string& ip, int port, int bus_port);
+  Node* StartHandshake(const std::string& ip, int port, int bus_port);
   bool IsBanned(const NodeId& id);
   enum class Change : uint8_t { kMinor, kVital };
   // Something that the file holds has changed. kVital: nothing may leave before it is synced.

@@ -122,12 +122,8 @@ void Cluster::NoteMyAddress(const Incoming& in) {
 
 // A node that does not know us asks us in: somebody has told it to. We ask it who it is.
 void Cluster::MeetStranger(const Incoming& in) {
-  const std::string ip = AddressOf(in);
-  if (!StartHandshake(ip, in.packet.port, in.packet.bus_port)) return;
-  for (const auto& [id, node] : nodes_) {
-    if (node->in_handshake() && node->ip == ip && node->bus_port == in.packet.bus_port)
-      node->plain_port = in.packet.plain_port;
-  }
+  if (Node* node = StartHandshake(AddressOf(in), in.packet.port, in.packet.bus_port))
+    node->plain_port = in.packet.plain_port;
 }
 
 // False: the packet is done with, and the node that we had connected to may be gone.
@@ -165,7 +161,6 @@ bool Cluster::TakeHandshake(const Incoming& in) {
   return false;
 }
 
-// A link that has ended by now answers nothing.
 void Cluster::TakePong(Node& node) {
   node.pong_received = now();
   node.ping_sent = 0;

@@ -56,7 +56,8 @@ class ClusterPort {
   // Be a replica of the server at this address, or of nobody. Follow for whom we follow already is harmless.
   virtual void Follow(const std::string& ip, int port) = 0;
   virtual void FollowNobody() = 0;
-  // A manual failover: clients may not write for as long, from now. Again: the later end wins.
+  // A manual failover: clients may not write for as long, from now, and the stream stands still (no pings to
+  // replicas either): the replica waits until it has exactly as much. Again: the later end wins.
   virtual void PauseWrites(Millis period) = 0;
   virtual void ResumeWrites() = 0;
 
