@@ -143,6 +143,7 @@ class Cluster {
     LinkId id = 0;
   };
   std::vector<LinkView> Links() const;
+  ClusterPort::SendBuffer SendBufferOf(LinkId link) const { return port_.SendBufferOf(link); }
 
   // ---- what people ask for (CLUSTER …). Errors are complete error replies without the "-".
   Status Meet(const std::string& ip, int port, int bus_port);

@@ -44,6 +44,12 @@ class ClusterPort {
   virtual void Send(LinkId link, std::shared_ptr<const std::string> packet) = 0;
   // Close it, without reporting it with Closed.
   virtual void Close(LinkId link) = 0;
+  // Memory of what waits to be sent on a link, and how much of it is used.
+  struct SendBuffer {
+    size_t allocated = 0;
+    size_t used = 0;
+  };
+  virtual SendBuffer SendBufferOf(LinkId link) const = 0;
 
   // ---- the nodes file
   enum class Durability : uint8_t { kWritten, kSynced };

@@ -19,6 +19,9 @@
 #include "dispatch/server_control.h"
 #include "dispatch/server_state.h"
 
+namespace cinnabar::cluster {
+class Cluster;
+}
 namespace cinnabar::config {
 class Config;
 struct Settings;
@@ -46,6 +49,7 @@ class AccessControl;
 class Registry;
 class Dispatcher;
 class Tracking;
+struct Routing;
 
 struct Services {
   config::Config& config;
@@ -71,6 +75,8 @@ struct Services {
   Replication* replication = nullptr;      // always there in a server
   Scripts* scripts = nullptr;              // always there in a server
   sentinel::Sentinel* sentinel = nullptr;  // null unless this process is a sentinel
+  cluster::Cluster* cluster = nullptr;     // null unless this server is a node of a cluster
+  const Routing* routing = nullptr;        // likewise
   RunningScripts running_scripts{};
   std::atomic<uint64_t> script_writes{0};  // scripts that were busy and had written, by their number
   std::atomic<bool> ending{false};  // SHUTDOWN NOSAVE has put an end to a script: nothing else runs any more
