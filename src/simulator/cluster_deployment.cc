@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <set>
 
 #include "simulator/cluster_keys.h"
@@ -38,7 +40,7 @@ void ClusterDeployment::Build(const ClusterOptions& options) {
   world_ = std::make_unique<ClusterWorld>(events_, *network_, random_, watch_, options_, *checks_);
   for (int i = 0; i < options.hosts; ++i) hosts_.push_back(std::make_unique<ClusterHost>(*world_, i));
   for (int i = 0; i < options.clients; ++i) clients_.push_back(std::make_unique<ClusterClient>(*world_, i));
-  minority_since_.resize(hosts_.size());
+  reached_at_.resize(hosts_.size());
 }
 
 void ClusterDeployment::Start() {
@@ -62,29 +64,34 @@ std::optional<int> ClusterDeployment::OwnerOf(int slot) const {
   return owner;
 }
 
-bool ClusterDeployment::ReachesMajority(const ClusterHost& host) const {
-  const cluster::Cluster& machine = *host.machine();
-  int reached = 0, all = 0;
-  for (const auto& [id, node] : machine.nodes()) {
+bool ClusterDeployment::Reaches(const ClusterHost& from, const NodeId& id) const {
+  const auto other = world_->HostOf(id);
+  if (!other || !host(*other).awake()) return false;
+  const int here = world_->BusNode(from.number()), there = world_->BusNode(*other);
+  return here == there || !network_->Blocked(here, there) || !network_->Blocked(there, here);
+}
+
+// Of a majority, each need not have been reached at the same moment: since when the last of them has not
+// been. None: it reaches one now.
+std::optional<Millis> ClusterDeployment::MinoritySince(const ClusterHost& host) {
+  std::map<NodeId, Millis>& reached_at = reached_at_[static_cast<size_t>(host.number())];
+  std::vector<Millis> times;
+  for (const auto& [id, node] : host.machine()->nodes()) {
     if (!node->votes()) continue;
-    ++all;
-    const auto other = world_->HostOf(id);
-    if (!other || !this->host(*other).awake()) continue;
-    const int here = world_->BusNode(host.number()), there = world_->BusNode(*other);
-    if (here == there || !network_->Blocked(here, there) || !network_->Blocked(there, here)) ++reached;
+    if (Reaches(host, id)) reached_at[id] = events_.now();
+    times.push_back(reached_at[id]);
   }
-  return reached >= all / 2 + 1;
+  const size_t majority = times.size() / 2 + 1;
+  if (times.size() < majority) return std::nullopt;  // nobody votes
+  std::ranges::sort(times, std::greater<>());
+  const Millis since = times[majority - 1];
+  if (since == events_.now()) return std::nullopt;
+  return since + kLook;  // it may have been reached until shortly before the next look
 }
 
 void ClusterDeployment::WatchReach() {
   for (const auto& host : hosts_) {
-    std::optional<Millis>& since = minority_since_[static_cast<size_t>(host->number())];
-    if (!host->awake() || ReachesMajority(*host)) {
-      since.reset();
-    } else if (!since) {
-      since = events_.now();
-    }
-    checks_->NoteMinority(host->number(), since);
+    checks_->NoteMinority(host->number(), host->awake() ? MinoritySince(*host) : std::nullopt);
   }
   events_.After(kLook, [this] { WatchReach(); });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,7 +53,8 @@ class ClusterDeployment {
   std::string WrongWith(const ClusterHost& host) const;
   std::string WrongWithView(const ClusterHost& host, const cluster::Node& node) const;
   void WatchReach();
-  bool ReachesMajority(const ClusterHost& host) const;
+  bool Reaches(const ClusterHost& from, const NodeId& id) const;
+  std::optional<Millis> MinoritySince(const ClusterHost& host);
 
   EventQueue events_;
   cinnabar::Random random_;
@@ -63,7 +65,8 @@ class ClusterDeployment {
   std::unique_ptr<ClusterWorld> world_;
   std::vector<std::unique_ptr<ClusterHost>> hosts_;
   std::vector<std::unique_ptr<ClusterClient>> clients_;
-  std::vector<std::optional<Millis>> minority_since_;
+  // When each host could reach each other one last.
+  std::vector<std::map<NodeId, Millis>> reached_at_;
 };
 
 // How long a primary that is cut off may go on: what it has heard last may be from just before; it pings each
