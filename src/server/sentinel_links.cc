@@ -10,6 +10,7 @@
 #include "net/transport.h"
 #include "protocol/encode_command.h"
 #include "protocol/reply_parser.h"
+#include "server/link_connecting.h"
 
 namespace cinnabar::server {
 
@@ -23,19 +24,6 @@ constexpr size_t kTroublesMax = 1024;
 // The longest reply is that of INFO, with some kilobytes.
 constexpr protocol::ReplyParser::Limits kReplyLimits{
     .bulk_bytes = 8 << 20, .elements = 64 * 1024, .depth = 8, .total_bytes = 16 << 20};
-
-// "10.0.0.1:6379", "[fe80::1]:6379"
-std::string_view WithoutPort(std::string_view name) {
-  name = name.substr(0, name.rfind(':'));
-  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
-  return name;
-}
-
-std::string WhyEnded(const net::Transport& transport, const net::Transfer& transfer) {
-  if (!transport.problem().empty()) return std::string(transport.problem());
-  return transfer.outcome == net::Transfer::Outcome::kFailed ? strerror(transfer.error)
-                                                             : "the peer has closed it";
-}
 
 }  // namespace
 
@@ -160,20 +148,10 @@ bool SentinelLinks::FinishConnecting(Link& link) {
     net::SetNoDelay(transport.fd());
     net::SetKeepAlive(transport.fd(), static_cast<int>(parts_.settings.network.tcp_keepalive_seconds));
   }
-  net::Transfer step{.outcome = net::Transfer::Outcome::kLater};
-  if (transport.unsent()) step = transport.Write({});
-  char none = 0;
-  if (step.outcome == net::Transfer::Outcome::kLater && transport.awaits_peer())
-    step = transport.Read({&none, 1});
-  if (step.outcome != net::Transfer::Outcome::kLater) {
-    // A server says nothing before it is asked.
-    Fail(link, WhyEnded(transport, step));
-    return false;
-  }
-  if (transport.awaits_peer() || transport.unsent()) {
-    Watch(link);
-    return false;
-  }
+  const HandshakeStep step = StepHandshake(transport);
+  if (step.state == Handshake::kFailed) Fail(link, step.reason);
+  if (step.state == Handshake::kMore) Watch(link);
+  if (step.state != Handshake::kDone) return false;
   link.state = Link::State::kOpen;
   const std::string local = net::LocalName(transport.fd());
   parts_.listener.LinkConnected(link.id, WithoutPort(local));

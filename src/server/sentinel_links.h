@@ -22,25 +22,11 @@
 #include "config/settings.h"
 #include "protocol/reply.h"
 #include "sentinel/port.h"
-#include "server/core.h"
+#include "server/link_loop.h"
 #include "server/name_lookup.h"
 #include "server/tls_contexts.h"
 
 namespace cinnabar::server {
-
-// The loop that waits for descriptors. Events are bits of net::Interest.
-class LinkLoop {
- public:
-  virtual ~LinkLoop() = default;
-  // For kReadable. The handler must outlive its place here.
-  virtual Status Add(int fd, ReadyHandler& handler) = 0;
-  virtual void Change(int fd, ReadyHandler& handler, uint32_t events) = 0;
-  virtual void Remove(int fd, ReadyHandler& handler) = 0;
-  // Work for when whoever calls has returned.
-  virtual void Soon(std::function<void()> work) = 0;
-  // Whether a command is in the middle and has let others go first: what comes has to wait.
-  virtual bool Interrupted() const = 0;
-};
 
 // Who wants the connections. May call Connect, Send and Close in these.
 class LinkListener {

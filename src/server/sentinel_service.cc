@@ -34,11 +34,11 @@ int64_t ListeningPort(const config::Settings& settings) {
 SentinelService::SentinelService(dispatch::Services& services, const Cores& cores, const TlsContexts& tls,
                                  uint64_t seed)
     : services_(services),
-      cores_(cores),
+      loop_(services, cores),
       random_(seed),
       names_(kNamePatience),
       scripts_(services.log),
-      links_({.loop = *this,
+      links_({.loop = loop_,
               .listener = *this,
               .tls = tls,
               .settings = services.settings,
@@ -103,26 +103,6 @@ void SentinelService::LinkReceived(ConnectionId id, const protocol::Reply& reply
 
 void SentinelService::LinkClosed(ConnectionId id) {
   machine_.Closed(id);
-}
-
-Status SentinelService::Add(int fd, ReadyHandler& handler) {
-  return cores_[0]->AddListener(fd, handler);
-}
-
-void SentinelService::Change(int fd, ReadyHandler& handler, uint32_t events) {
-  cores_[0]->WatchListener(fd, handler, events);
-}
-
-void SentinelService::Remove(int fd, ReadyHandler& handler) {
-  cores_[0]->RemoveListener(fd, handler);
-}
-
-void SentinelService::Soon(std::function<void()> work) {
-  cores_[0]->Post(std::move(work));
-}
-
-bool SentinelService::Interrupted() const {
-  return services_.dispatchers[0]->long_commands().yielding();
 }
 
 std::optional<std::string> SentinelService::Resolve(const std::string& name) {

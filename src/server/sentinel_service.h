@@ -28,7 +28,7 @@
 
 namespace cinnabar::server {
 
-class SentinelService final : public sentinel::SentinelPort, private LinkLoop, private LinkListener {
+class SentinelService final : public sentinel::SentinelPort, private LinkListener {
  public:
   // All must outlive this.
   SentinelService(dispatch::Services& services, const Cores& cores, const TlsContexts& tls, uint64_t seed);
@@ -55,13 +55,6 @@ class SentinelService final : public sentinel::SentinelPort, private LinkLoop, p
   void Crash() override;
 
  private:
-  // LinkLoop:
-  Status Add(int fd, ReadyHandler& handler) override;
-  void Change(int fd, ReadyHandler& handler, uint32_t events) override;
-  void Remove(int fd, ReadyHandler& handler) override;
-  void Soon(std::function<void()> work) override;
-  bool Interrupted() const override;
-
   // LinkListener:
   void LinkConnected(sentinel::ConnectionId id, std::string_view local_ip) override;
   void LinkReceived(sentinel::ConnectionId id, const protocol::Reply& reply) override;
@@ -71,7 +64,7 @@ class SentinelService final : public sentinel::SentinelPort, private LinkLoop, p
   void Tick();
 
   dispatch::Services& services_;
-  const Cores& cores_;
+  CoreLoop loop_;
   SystemClock clock_;
   Random random_;
   bool started_ = false;
