@@ -43,6 +43,7 @@ namespace {
 
 constexpr std::string_view kSignature = "RCmb";
 constexpr uint16_t kVersion = 1;
+constexpr size_t kTypePlace = 12;
 constexpr uint8_t kStateOk = 0;
 constexpr uint8_t kStateFail = 1;
 
@@ -400,6 +401,12 @@ Result<size_t> PacketLength(std::string_view start) {
   if (length < kHeaderBytes || length > kPacketBytesMax)
     return Fail(fmt::format("a packet of {} bytes", length));
   return length;
+}
+
+PacketType TypeOf(std::string_view packet) {
+  CHECK(packet.size() >= kHeaderBytes);
+  Reader reader(packet.substr(kTypePlace));
+  return static_cast<PacketType>(reader.Number<uint16_t>());
 }
 
 std::string Encode(const Packet& packet) {

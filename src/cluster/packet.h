@@ -126,6 +126,9 @@ inline constexpr size_t kPacketBytesMax = (size_t{1} << 30) + (64 << 10);
 // The whole length of the packet that begins with these bytes. REQUIRES: at least kLengthBytes. The error:
 // no packet begins so.
 Result<size_t> PacketLength(std::string_view start);
+// What the packet says that it is; whether that is true, Decode finds out. REQUIRES: at least kLengthBytes,
+// and not less than what PacketLength says.
+PacketType TypeOf(std::string_view packet);
 
 // One allocation. Extensions set kHasExtensionsFlag by themselves. What another type would have is not looked
 // at. REQUIRES: ids that are somebody's, but for `primary`; addresses and names as in names.h; at most 65,535
