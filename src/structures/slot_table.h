@@ -8,7 +8,8 @@
 // 2^L have been split and are addressed by L+1 bits of the hash, the others by L bits. An insert that makes
 // the table too full splits one bucket, an erase that makes it too empty merges one: no step ever touches
 // more than a few entries, and the load, so the memory per entry, is the same at every size. Buckets live in
-// segments of 16, found through a small directory.
+// segments of 16, found through a small directory. The first segment is as large as it needs to be, in steps
+// that allocators have sizes for: the many tables of a cluster's slots are small.
 //
 // The tag holds bits of the hash, so that a look-up reads an entry only when it is almost surely the right
 // one: two cache misses for a hit, one for a miss.
@@ -22,6 +23,7 @@
 
 #include <smmintrin.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -114,6 +116,11 @@ class SlotTable {
   void Reserve(size_t count) {
     DCHECK(size_ == 0);
     if (bucket_count_ == 0) AddFirstBucket();
+    const size_t first_segment = std::min(kSegmentBuckets, (count * 2 + kLoadTwice - 1) / kLoadTwice);
+    if (bucket_count_ < first_segment) {
+      ResizeFirstSegment(bucket_count_, first_segment);
+      SetBucketCount(first_segment);
+    }
     while (bucket_count_ * kLoadTwice < count * 2) AddBucket();
   }
 
@@ -253,17 +260,25 @@ class SlotTable {
     SetBucketCount(1);
   }
 
-  // Makes room for bucket number bucket_count_. The first segment grows by doubling, so that small tables are
-  // small.
+  // How many buckets the first segment has room for when so many are in use.
+  static constexpr size_t FirstSegmentRoom(size_t used) {
+    constexpr size_t kExact = 8;
+    return used <= kExact ? used : used + used % 2;
+  }
+  // REQUIRES: `from` buckets are in use, and where there shall be fewer, the others are empty.
+  void ResizeFirstSegment(size_t from, size_t to) {
+    if (FirstSegmentRoom(from) == FirstSegmentRoom(to)) return;
+    Bucket* resized = AllocateBuckets(FirstSegmentRoom(to));
+    std::memcpy(static_cast<void*>(resized), directory_[0], std::min(from, to) * sizeof(Bucket));
+    std::free(directory_[0]);
+    directory_[0] = resized;
+  }
+
+  // Makes room for bucket number bucket_count_.
   void AddBucket() {
     const size_t count = bucket_count_;
     if (count < kSegmentBuckets) {
-      if (std::has_single_bit(count)) {
-        Bucket* larger = AllocateBuckets(count * 2);
-        std::memcpy(static_cast<void*>(larger), directory_[0], count * sizeof(Bucket));
-        std::free(directory_[0]);
-        directory_[0] = larger;
-      }
+      ResizeFirstSegment(count, count + 1);
     } else if (count % kSegmentBuckets == 0) {
       const size_t segments = count / kSegmentBuckets;
       if (std::has_single_bit(segments)) {
@@ -378,12 +393,7 @@ class SlotTable {
     if (bucket_count_ >= kSegmentBuckets && bucket_count_ % kSegmentBuckets == 0) {
       std::free(directory_[bucket_count_ / kSegmentBuckets]);
     }
-    if (bucket_count_ < kSegmentBuckets && std::has_single_bit(bucket_count_)) {
-      Bucket* smaller = AllocateBuckets(bucket_count_);
-      std::memcpy(static_cast<void*>(smaller), directory_[0], bucket_count_ * sizeof(Bucket));
-      std::free(directory_[0]);
-      directory_[0] = smaller;
-    }
+    if (bucket_count_ < kSegmentBuckets) ResizeFirstSegment(bucket_count_ + 1, bucket_count_);
   }
 
   void FreeBuckets() {
