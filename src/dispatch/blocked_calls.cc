@@ -47,11 +47,12 @@ void BlockedCalls::OnAwaited(int database, const Key& key) {
 }
 
 void BlockedCalls::SignalAll(int database) {
-  if (context_.core.keyspace.tables_if_any(database) == nullptr) return;
-  for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
-    const auto& waits = context_.core.keyspace.table(database, shard).waits;
+  Keyspace& keyspace = context_.core.keyspace;
+  if (keyspace.tables_if_any(database) == nullptr) return;
+  for (size_t table = 0; table < keyspace.tables(); ++table) {
+    const auto& waits = keyspace.table(database, table).waits;
     if (waits == nullptr) continue;
-    for (const auto& [name, queue] : *waits) OnAwaited(database, context_.core.keyspace.KeyOf(name));
+    for (const auto& [name, queue] : *waits) OnAwaited(database, keyspace.KeyOf(name));
   }
 }
 

@@ -23,7 +23,7 @@ constexpr int kRoundsPerShard = 64;
 
 // Removes expired fields of the hashes in one shard, and lowers its bound to the next. REQUIRES: the shard is
 // held.
-uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace::ShardTable& shard) {
+uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace::ShardTable& first) {
   Keyspace& keyspace = database.keyspace();
   keyspace::TimedHashes* timed = keyspace.timed_hashes(database.index(), shard_index);
   if (timed == nullptr || timed->empty()) return 0;
@@ -39,46 +39,77 @@ uint64_t ExpireFields(keyspace::Database& database, size_t shard_index, keyspace
     left -= database.RemoveExpiredFields(key, entry, left);
     if (entry) database.NoteFieldExpiry(key, *entry);
   }
-  shard.next_expiry = std::min(shard.next_expiry, timed->Next());
+  first.next_expiry = std::min(first.next_expiry, timed->Next());
   return kFieldsAtOnce - left;
 }
 
-// Erases what has expired in one shard from bucket `bucket` on, until enough has gone, and leaves there where
-// to go on: 0 at the end. REQUIRES: the shard is held.
-uint64_t ExpireShard(keyspace::Database& database, keyspace::ShardTable& shard, size_t& bucket) {
-  const Millis now = database.now();
-  const bool from_start = bucket == 0;
-  std::vector<Entry*> expired;
-  size_t effort = 0;
-  bool cut = false;
-  Millis next = keyspace::kNever;
-  for (; bucket < shard.entries.bucket_count() && effort < kKeysAtOnce; ++bucket) {
-    shard.entries.VisitBucket(bucket, [&](TableSlot& slot) {
-      if (!slot.marked()) return;
-      Entry* entry = slot.entry<Entry>();
-      if (entry->expired(now)) {
-        cut = cut || effort >= kKeysAtOnce;
-        if (cut) return;
-        expired.push_back(entry);
-        // What may be freed here and now is enough for once.
-        effort += entry->slow_to_free() && !database.core().hands_over_expired ? kKeysAtOnce : 1;
-      } else {
-        next = std::min(next, entry->expiry());
-      }
-    });
+// What one hold of a shard finds: entries that have expired, as many as go at once, and when the next will.
+class Finds {
+ public:
+  explicit Finds(const keyspace::Database& database)
+      : now_(database.now()), hands_over_(database.core().hands_over_expired) {}
+
+  // Looks through a table from bucket `bucket` on, and leaves there where to go on: behind the last one,
+  // unless there is enough.
+  void Look(const Table<Entry>& entries, size_t& bucket) {
+    bool cut = false;
+    for (; bucket < entries.bucket_count() && effort_ < kKeysAtOnce; ++bucket) {
+      entries.VisitBucket(bucket, [&](TableSlot& slot) {
+        if (!slot.marked()) return;
+        Entry* entry = slot.entry<Entry>();
+        if (entry->expired(now_)) {
+          cut = cut || effort_ >= kKeysAtOnce;
+          if (cut) return;
+          expired_.push_back(entry);
+          // What may be freed here and now is enough for once.
+          effort_ += entry->slow_to_free() && !hands_over_ ? kKeysAtOnce : 1;
+        } else {
+          next_ = std::min(next_, entry->expiry());
+        }
+      });
+    }
+    if (cut) --bucket;  // not all of the last one
   }
-  if (cut) {
-    --bucket;  // not all of the last one
-  } else if (bucket >= shard.entries.bucket_count()) {
-    bucket = 0;
-    if (from_start) shard.next_expiry = next;
+
+  const std::vector<Entry*>& expired() const { return expired_; }
+  Millis next() const { return next_; }
+
+ private:
+  const Millis now_;
+  const bool hands_over_;
+  std::vector<Entry*> expired_;
+  size_t effort_ = 0;
+  Millis next_ = keyspace::kNever;
+};
+
+// Where a pass over the tables of a shard stands.
+struct PassPlace {
+  size_t table;
+  size_t bucket = 0;
+};
+
+// Erases what has expired in one shard from `place` on, until enough has gone, and leaves there where to go
+// on: where it began, at the end. REQUIRES: the shard is held.
+uint64_t ExpireShard(keyspace::Database& database, size_t shard, PassPlace& place) {
+  Keyspace& keyspace = database.keyspace();
+  const bool from_start = place.table == shard && place.bucket == 0;
+  Finds finds(database);
+  for (; place.table < keyspace.tables(); place = {place.table + Keyspace::kShards}) {
+    const Table<Entry>& entries = keyspace.table(database.index(), place.table).entries;
+    if (entries.marked() == 0) continue;
+    finds.Look(entries, place.bucket);
+    if (place.bucket < entries.bucket_count()) break;
+  }
+  if (place.table >= keyspace.tables()) {
+    place = {shard};
+    if (from_start) keyspace.table(database.index(), shard).next_expiry = finds.next();
   }
   // A look-up removes what has expired, with all that follows from it.
-  for (Entry* entry : expired) {
+  for (Entry* entry : finds.expired()) {
     const std::string name(entry->key());
-    database.Peek(database.keyspace().KeyOf(name));
+    database.Peek(keyspace.KeyOf(name));
   }
-  return expired.size();
+  return finds.expired().size();
 }
 
 }  // namespace
@@ -163,21 +194,21 @@ uint64_t ExpirySweep::SweepShards(Ticks deadline) {
     progress_.shard += static_cast<size_t>(keyspace.gate().cores());
     Millis next = keyspace::kNever;
     const uint64_t removed_before = removed;
-    size_t bucket = 0;
+    PassPlace place{shard};
     for (int round = 0; round < kRoundsPerShard; ++round) {
       if (!keyspace.LockUnlessLong(shard)) {
         next = context_.core.now;  // the next sweep comes back to it
         break;
       }
-      keyspace::ShardTable& table = keyspace.table(progress_.database, shard);
-      const bool due = context_.core.may_expire && table.next_expiry <= context_.core.now;
+      keyspace::ShardTable& first = keyspace.table(progress_.database, shard);
+      const bool due = context_.core.may_expire && first.next_expiry <= context_.core.now;
       if (due) {
         keyspace::Database database(context_.core, progress_.database);
-        removed += ExpireShard(database, table, bucket);
-        removed += ExpireFields(database, shard, table);
+        removed += ExpireShard(database, shard, place);
+        removed += ExpireFields(database, shard, first);
         blocked_.EndChanges(shard);
       }
-      next = table.next_expiry;
+      next = first.next_expiry;
       keyspace.Unlock(shard);
       blocked_.ServeDeferred();
       if (!due || next > context_.core.now || context_.clock.Now() > deadline) break;

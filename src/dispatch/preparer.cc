@@ -35,7 +35,7 @@ const Command* Preparer::Lookup(std::span<const std::string_view> argv) {
   const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
   // Other cores may be changing the table: only its holder can tell where a bucket is.
   if (!keyspace_.TryLock(shard)) return;
-  keyspace_.table(session.database, shard).entries.PrefetchBucket(key.hash);
+  keyspace_.table(session.database, keyspace_.TableOf(key.hash)).entries.PrefetchBucket(key.hash);
   keyspace_.Unlock(shard);
 }
 
@@ -72,7 +72,7 @@ void Preparer::PrefetchEntries(const Batch& batch, const Session& session, size_
     const uint64_t hash = batch.keys[i].key.hash;
     const size_t shard = keyspace::Keyspace::ShardOf(hash);
     if (!keyspace_.TryLock(shard)) continue;
-    keyspace_.table(session.database, shard).entries.PrefetchEntry(hash);
+    keyspace_.table(session.database, keyspace_.TableOf(hash)).entries.PrefetchEntry(hash);
     keyspace_.Unlock(shard);
   }
 }

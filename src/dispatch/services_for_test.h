@@ -66,7 +66,9 @@ class Events final : public KeyspaceNotifier {
 // Runs commands of the given tables on one core.
 class DispatchTest : public testing::Test {
  protected:
-  explicit DispatchTest(std::span<const CommandSpec> commands) : tables_{commands}, registry_(tables_) {
+  explicit DispatchTest(std::span<const CommandSpec> commands,
+                        keyspace::Layout layout = keyspace::Layout::kByHash)
+      : keyspace_(4, HashKey(1), 1, layout), tables_{commands}, registry_(tables_) {
     log_.SetLevel(LogLevel::kNothing);
     journal_.AddSink(written_);
     config_.Mutable().observation.notify_keyspace_events = ~uint32_t{0};
@@ -109,7 +111,7 @@ class DispatchTest : public testing::Test {
 
   std::unique_ptr<config::ConfigFiles> files_ = config::MakeSystemConfigFiles();
   config::Config config_{*files_};
-  keyspace::Keyspace keyspace_{4, HashKey(1), 1};
+  keyspace::Keyspace keyspace_;
   journal::Journal journal_;
   JournalText written_;
   std::vector<std::span<const CommandSpec>> tables_;

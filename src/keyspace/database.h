@@ -190,9 +190,8 @@ class Database {
   }
 
   ShardTable& ShardTableOf(const Key& key) const {
-    const size_t shard = Keyspace::ShardOf(key.hash);
-    core_->keyspace.CheckHeld(shard);
-    return core_->keyspace.table(index_, shard);
+    core_->keyspace.CheckHeld(Keyspace::ShardOf(key.hash));
+    return core_->keyspace.table(index_, core_->keyspace.TableOf(key.hash));
   }
 
  private:

@@ -41,8 +41,8 @@ class RecordedEvents final : public KeyspaceEvents {
 
 class DatabaseModel {
  public:
-  explicit DatabaseModel(uint64_t seed)
-      : random_(seed), keyspace_(2, HashKey(seed), 1), core_{.keyspace = keyspace_} {
+  DatabaseModel(uint64_t seed, Layout layout)
+      : random_(seed), keyspace_(2, HashKey(seed), 1, layout), core_{.keyspace = keyspace_} {
     core_.events = &events_;
     core_.now = now_ = 1000;
   }
@@ -228,17 +228,20 @@ class DatabaseModel {
   std::multiset<std::pair<int, std::string>> expired_;
 };
 
-TEST(Database, BehavesLikeAMap) {
+class BothLayouts : public testing::TestWithParam<Layout> {};
+INSTANTIATE_TEST_SUITE_P(Layouts, BothLayouts, testing::Values(Layout::kByHash, Layout::kBySlot));
+
+TEST_P(BothLayouts, BehaveLikeAMap) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  DatabaseModel model(seed);
+  DatabaseModel model(seed, GetParam());
   for (int step = 0; step < 6000 && !testing::Test::HasFailure(); ++step) model.Step();
   model.CheckAll();
 }
 
-class OneCore : public testing::Test {
+class OneCore : public testing::TestWithParam<Layout> {
  protected:
-  Keyspace keyspace_{2, HashKey(7), 1};
+  Keyspace keyspace_{2, HashKey(7), 1, GetParam()};
   CoreState core_{.keyspace = keyspace_};
   Database database_{core_, 0};
 
@@ -250,7 +253,9 @@ class OneCore : public testing::Test {
   }
 };
 
-TEST_F(OneCore, ChangesAreToldIfWanted) {
+INSTANTIATE_TEST_SUITE_P(Layouts, OneCore, testing::Values(Layout::kByHash, Layout::kBySlot));
+
+TEST_P(OneCore, ChangesAreToldIfWanted) {
   RecordedEvents events;
   core_.events = &events;
   core_.now = core_.expiry_clock = 1000;
@@ -263,7 +268,7 @@ TEST_F(OneCore, ChangesAreToldIfWanted) {
   EXPECT_EQ(events.changed, (std::vector<std::string>{"5 a", "0 b", "0 b"}));
 }
 
-TEST_F(OneCore, WatchersSeeChangesOfTheirKeyOnly) {
+TEST_P(OneCore, WatchersSeeChangesOfTheirKeyOnly) {
   Watcher watcher;
   const Key key = keyspace_.KeyOf("a");
   keyspace_.Watch(0, key, watcher);
@@ -277,7 +282,7 @@ TEST_F(OneCore, WatchersSeeChangesOfTheirKeyOnly) {
   EXPECT_FALSE(watcher.dirty);
 }
 
-TEST_F(OneCore, WatchersSeeExpirySwapAndDrop) {
+TEST_P(OneCore, WatchersSeeExpirySwapAndDrop) {
   Watcher expiring, swapped, dropped, absent;
   Put("e", "1", 10);
   keyspace_.Watch(0, keyspace_.KeyOf("e"), expiring);
@@ -296,7 +301,7 @@ TEST_F(OneCore, WatchersSeeExpirySwapAndDrop) {
   EXPECT_FALSE(absent.dirty);
 }
 
-TEST_F(OneCore, ExpiredKeysAreOnlyHiddenFromWhoMayNotChange) {
+TEST_P(OneCore, ExpiredKeysAreOnlyHiddenFromWhoMayNotChange) {
   Put("k", "1", 10);
   core_.SetNow(10);
   core_.may_expire = false;
@@ -308,7 +313,7 @@ TEST_F(OneCore, ExpiredKeysAreOnlyHiddenFromWhoMayNotChange) {
   EXPECT_EQ(core_.expired, 1u);
 }
 
-TEST_F(OneCore, LargeValuesAreHandedOverWhenThatIsAskedFor) {
+TEST_P(OneCore, LargeValuesAreHandedOverWhenThatIsAskedFor) {
   RecordedEvents events;
   core_.events = &events;
   const std::string large(1'000'000, 'x');
@@ -350,7 +355,7 @@ TEST_F(OneCore, LargeValuesAreHandedOverWhenThatIsAskedFor) {
   EXPECT_EQ(events.expired.size(), 4u);
 }
 
-TEST_F(OneCore, CountsHitsAndMisses) {
+TEST_P(OneCore, CountsHitsAndMisses) {
   Put("k", "1");
   database_.FindRead(keyspace_.KeyOf("k"));
   database_.FindRead(keyspace_.KeyOf("x"));

@@ -6,15 +6,16 @@ namespace cinnabar::keyspace {
 
 DefragmentationSweep::Progress DefragmentationSweep::Run(Relocation& relocation, size_t elements_at_once,
                                                          const TickClock& clock, Ticks deadline) {
-  for (; database_ < keyspace_.databases(); ++database_, shard_ = first_) {
+  for (; database_ < keyspace_.databases(); ++database_, table_ = first_) {
     // The tables of a database that was never used are not made for this.
     if (keyspace_.tables_if_any(database_) == nullptr) continue;
-    while (shard_ < Keyspace::kShards) {
-      if (!keyspace_.LockUnlessLong(shard_)) return Progress::kMore;
-      const Progress progress = SweepShard(relocation, elements_at_once, clock, deadline);
-      keyspace_.Unlock(shard_);
+    while (table_ < keyspace_.tables()) {
+      const size_t shard = Keyspace::ShardOfTable(table_);
+      if (!keyspace_.LockUnlessLong(shard)) return Progress::kMore;
+      const Progress progress = SweepTable(relocation, elements_at_once, clock, deadline);
+      keyspace_.Unlock(shard);
       if (progress == Progress::kMore) return progress;
-      shard_ += stride_;
+      table_ += stride_;
       bucket_ = 0;
       cursor_ = {};
       if (clock.Now() >= deadline) return Progress::kMore;
@@ -24,10 +25,10 @@ DefragmentationSweep::Progress DefragmentationSweep::Run(Relocation& relocation,
   return Progress::kThrough;
 }
 
-DefragmentationSweep::Progress DefragmentationSweep::SweepShard(Relocation& relocation,
+DefragmentationSweep::Progress DefragmentationSweep::SweepTable(Relocation& relocation,
                                                                 size_t elements_at_once,
                                                                 const TickClock& clock, Ticks deadline) {
-  Table<Entry>& entries = keyspace_.table(database_, shard_).entries;
+  Table<Entry>& entries = keyspace_.table(database_, table_).entries;
   while (bucket_ < entries.bucket_count() || !large_.empty()) {
     if (clock.Now() >= deadline) return Progress::kMore;
     if (bucket_ < entries.bucket_count()) {

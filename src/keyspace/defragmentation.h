@@ -1,7 +1,7 @@
-// DefragmentationSweep: offers every block of memory of some shards to a Relocation, in slices.
+// DefragmentationSweep: offers every block of memory of some tables to a Relocation, in slices.
 //
-// It walks through the buckets of one shard after the other, in all databases. A value with many elements is
-// noted by its name and comes after the rest of its shard, step by step. Between two slices anything may
+// It walks through the buckets of one table after the other, in all databases. A value with many elements is
+// noted by its name and comes after the rest of its table, step by step. Between two slices anything may
 // change: the sweep keeps no address, only numbers and names, and may then leave a block out or offer it
 // twice.
 //
@@ -21,9 +21,9 @@ namespace cinnabar::keyspace {
 
 class DefragmentationSweep {
  public:
-  // Sweeps the shards first, first + stride, first + 2 * stride ...
+  // Sweeps the tables first, first + stride, first + 2 * stride ...
   DefragmentationSweep(Keyspace& keyspace, size_t first, size_t stride)
-      : keyspace_(keyspace), first_(first), stride_(stride), shard_(first) {}
+      : keyspace_(keyspace), first_(first), stride_(stride), table_(first) {}
 
   enum class Progress : uint8_t {
     kMore,
@@ -38,7 +38,7 @@ class DefragmentationSweep {
   uint64_t keys_left() const { return keys_left_; }
 
  private:
-  Progress SweepShard(Relocation& relocation, size_t elements_at_once, const TickClock& clock,
+  Progress SweepTable(Relocation& relocation, size_t elements_at_once, const TickClock& clock,
                       Ticks deadline);
   void SweepBucket(Table<Entry>& entries, Relocation& relocation, size_t elements_at_once);
   bool StepLargeValue(Table<Entry>& entries, Relocation& relocation);
@@ -47,9 +47,9 @@ class DefragmentationSweep {
   const size_t first_;
   const size_t stride_;
   int database_ = 0;
-  size_t shard_;
+  size_t table_;
   uint64_t bucket_ = 0;
-  std::vector<std::string> large_;  // names of values in this shard that come later, the next one last
+  std::vector<std::string> large_;  // names of values in this table that come later, the next one last
   RelocationCursor cursor_;         // in that one
   uint64_t keys_moved_ = 0;
   uint64_t keys_left_ = 0;

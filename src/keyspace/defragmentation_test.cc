@@ -19,7 +19,7 @@
 namespace cinnabar::keyspace {
 namespace {
 
-class DefragmentationTest : public ::testing::Test {
+class DefragmentationTest : public ::testing::TestWithParam<Layout> {
  protected:
   DefragmentationTest() {
     const char* given = std::getenv("CINNABAR_TEST_SEED");
@@ -104,13 +104,15 @@ class DefragmentationTest : public ::testing::Test {
 
   uint64_t seed_;
   Random random_{1};
-  Keyspace keyspace_{2, HashKey(17), 1};
+  Keyspace keyspace_{2, HashKey(17), 1, GetParam()};
   CoreState core_{.keyspace = keyspace_};
   std::map<std::pair<int, std::string>, std::pair<std::string, Millis>> strings_;
   std::map<int, std::set<std::string>> members_;
 };
 
-TEST_F(DefragmentationTest, NothingIsLostBetweenSlices) {
+INSTANTIATE_TEST_SUITE_P(Layouts, DefragmentationTest, testing::Values(Layout::kByHash, Layout::kBySlot));
+
+TEST_P(DefragmentationTest, NothingIsLostBetweenSlices) {
   const TickClock clock;
   RandomRelocation relocation(random_, 80);
   DefragmentationSweep sweep(keyspace_, 0, 1);
@@ -136,7 +138,7 @@ TEST_F(DefragmentationTest, NothingIsLostBetweenSlices) {
   EXPECT_GT(sweep.keys_moved(), 1000u);
 }
 
-TEST_F(DefragmentationTest, AStringThatAReplyStillHoldsStays) {
+TEST_P(DefragmentationTest, AStringThatAReplyStillHoldsStays) {
   Database database(core_, 0);
   const Key key = keyspace_.KeyOf("k");
   EntryRef entry = database.Create(key, StringPayload(std::string(5000, 'v')));
@@ -151,7 +153,7 @@ TEST_F(DefragmentationTest, AStringThatAReplyStillHoldsStays) {
   EXPECT_EQ(database.FindRead(key)->block()->data, reply.view().data());
 }
 
-TEST_F(DefragmentationTest, SweepsOfAllCoresTogetherMeetEveryKeyOnce) {
+TEST_P(DefragmentationTest, SweepsOfAllCoresTogetherMeetEveryKeyOnce) {
   for (int i = 0; i < 3000; ++i) {
     const std::string name = std::to_string(i);
     Database(core_, 1).Create(keyspace_.KeyOf(name), StringPayload(name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,11 @@ bool OnlyVolatile(EvictionPolicy policy) {
     default:
       return false;
   }
+}
+
+// How many entries of a table may go.
+size_t Eligible(const Table<Entry>& table, EvictionPolicy policy) {
+  return OnlyVolatile(policy) ? table.marked() : table.size();
 }
 
 bool IsRandom(EvictionPolicy policy) {
@@ -98,13 +104,13 @@ void EvictionPool::Offer(const CoreState& core, int database, const Entry& entry
   pool_.insert(place, {score, database, std::string(entry.key()), hash});
 }
 
-// How many entries were drawn, of all databases.
-int64_t EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy policy, int64_t samples) {
+// How many entries were drawn, of all databases. REQUIRES: the shard is held.
+int64_t EvictionPool::DrawFrom(CoreState& core, size_t number, EvictionPolicy policy, int64_t samples) {
   int64_t drawn = 0;
   for (int database = 0; database < core.keyspace.databases(); ++database) {
     if (core.keyspace.tables_if_any(database) == nullptr) continue;
-    Table<Entry>& table = core.keyspace.table(database, shard).entries;
-    const size_t eligible = OnlyVolatile(policy) ? table.marked() : table.size();
+    Table<Entry>& table = core.keyspace.table(database, number).entries;
+    const size_t eligible = Eligible(table, policy);
     if (eligible == 0) continue;
     const int64_t count = IsRandom(policy) ? 1 : std::min(samples, static_cast<int64_t>(eligible));
     drawn += count;
@@ -120,8 +126,7 @@ int64_t EvictionPool::DrawFrom(CoreState& core, size_t shard, EvictionPolicy pol
 }
 
 // Draws from one shard, or from several where they hold few keys. False when no key may go.
-bool EvictionPool::Draw(CoreState& core, EvictionPolicy policy, int64_t samples) {
-  const int64_t wanted = IsRandom(policy) ? 1 : samples;
+bool EvictionPool::DrawFromShards(CoreState& core, EvictionPolicy policy, int64_t wanted) {
   int64_t drawn = 0;
   const size_t first = core.random.Uniform(Keyspace::kShards);
   for (size_t i = 0; i < Keyspace::kShards && drawn < wanted; ++i) {
@@ -133,6 +138,48 @@ bool EvictionPool::Draw(CoreState& core, EvictionPolicy policy, int64_t samples)
   return drawn > 0;
 }
 
+// Draws from tables with chances in proportion to what they hold. False when no key may go.
+bool EvictionPool::DrawFromSlots(CoreState& core, EvictionPolicy policy, int64_t wanted) {
+  constexpr int kTriesMost = 64;  // of tables that have become empty since they were weighed
+  int64_t drawn = 0;
+  for (int tries = 0; tries < kTriesMost && drawn < wanted; ++tries) {
+    if (draws_left_ <= 0 || (drawn == 0 && tries == kTriesMost / 2)) Weigh(core, policy);
+    --draws_left_;
+    if (reach_.back() == 0) break;
+    const uint64_t ticket = core.random.Uniform(reach_.back());
+    const auto number = static_cast<size_t>(std::ranges::upper_bound(reach_, ticket) - reach_.begin());
+    const size_t shard = Keyspace::ShardOfTable(number);
+    if (!core.keyspace.LockUnlessLong(shard)) continue;
+    drawn += DrawFrom(core, number, policy, wanted - drawn);
+    core.keyspace.Unlock(shard);
+  }
+  return drawn > 0;
+}
+
+void EvictionPool::Weigh(CoreState& core, EvictionPolicy policy) {
+  constexpr int kDrawsBetween = 1024;
+  draws_left_ = kDrawsBetween;
+  Keyspace& keyspace = core.keyspace;
+  reach_.assign(keyspace.tables(), 0);
+  for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
+    if (!keyspace.LockUnlessLong(shard)) continue;
+    for (size_t number = shard; number < keyspace.tables(); number += Keyspace::kShards) {
+      for (int database = 0; database < keyspace.databases(); ++database) {
+        if (const ShardTable* first = keyspace.tables_if_any(database))
+          reach_[number] += Eligible(first[number].entries, policy);
+      }
+    }
+    keyspace.Unlock(shard);
+  }
+  std::partial_sum(reach_.begin(), reach_.end(), reach_.begin());
+}
+
+bool EvictionPool::Draw(CoreState& core, EvictionPolicy policy, int64_t samples) {
+  const int64_t wanted = IsRandom(policy) ? 1 : samples;
+  return core.keyspace.layout() == Layout::kBySlot ? DrawFromSlots(core, policy, wanted)
+                                                   : DrawFromShards(core, policy, wanted);
+}
+
 bool EvictionPool::StillDue(const CoreState& core, const Entry& entry, const EvictionCandidate& candidate,
                             EvictionPolicy policy) {
   if (OnlyVolatile(policy) && !entry.has_expiry()) return false;
@@ -142,6 +189,7 @@ bool EvictionPool::StillDue(const CoreState& core, const Entry& entry, const Evi
 std::optional<EvictionCandidate> EvictionPool::Next(CoreState& core, EvictionPolicy policy, int64_t samples) {
   if (policy == EvictionPolicy::kNoEviction) return std::nullopt;
   if (policy != policy_ || IsRandom(policy)) pool_.clear();
+  if (policy != policy_) draws_left_ = 0;
   policy_ = policy;
   if (!Draw(core, policy, samples) || pool_.empty()) return std::nullopt;
   EvictionCandidate best = std::move(pool_.back());

@@ -43,9 +43,11 @@ TEST(AccessClockTest, LfuLosesOneForEachMinute) {
   EXPECT_EQ(LfuIdleTicks(clock, kStart + 60'000), uint64_t{1} << kClockFineBits);
 }
 
-class EvictionTest : public testing::Test {
+class EvictionTest : public testing::TestWithParam<Layout> {
  protected:
-  EvictionTest() : keyspace_(2, HashKey(1), 1), core_{.keyspace = keyspace_} { core_.SetNow(kStart); }
+  EvictionTest() : keyspace_(2, HashKey(1), 1, GetParam()), core_{.keyspace = keyspace_} {
+    core_.SetNow(kStart);
+  }
 
   void Put(std::string_view name, Millis expiry = kNever) {
     Database database(core_, 0);
@@ -74,7 +76,9 @@ class EvictionTest : public testing::Test {
   EvictionPool pool_;
 };
 
-TEST_F(EvictionTest, LruTakesWhatHasRestedLongest) {
+INSTANTIATE_TEST_SUITE_P(Layouts, EvictionTest, testing::Values(Layout::kByHash, Layout::kBySlot));
+
+TEST_P(EvictionTest, LruTakesWhatHasRestedLongest) {
   for (const char* name : {"a", "b", "c", "d"}) {
     Put(name);
     core_.SetNow(core_.now + 50);
@@ -83,7 +87,7 @@ TEST_F(EvictionTest, LruTakesWhatHasRestedLongest) {
   EXPECT_EQ(EvictAll(EvictionPolicy::kAllKeysLru), (std::vector<std::string>{"a", "c", "d", "b"}));
 }
 
-TEST_F(EvictionTest, WhatWasUsedSinceItWasDrawnIsSpared) {
+TEST_P(EvictionTest, WhatWasUsedSinceItWasDrawnIsSpared) {
   for (const char* name : {"a", "b", "c"}) {
     Put(name);
     core_.SetNow(core_.now + 1000);
@@ -96,7 +100,7 @@ TEST_F(EvictionTest, WhatWasUsedSinceItWasDrawnIsSpared) {
   EXPECT_EQ(EvictAll(EvictionPolicy::kAllKeysLru)[0], "c");
 }
 
-TEST_F(EvictionTest, LfuTakesTheRarestAndOfEqualsTheOneThatHasRested) {
+TEST_P(EvictionTest, LfuTakesTheRarestAndOfEqualsTheOneThatHasRested) {
   core_.access.SetLfu(true);
   for (const char* name : {"often", "old", "young"}) {
     Put(name);
@@ -106,7 +110,7 @@ TEST_F(EvictionTest, LfuTakesTheRarestAndOfEqualsTheOneThatHasRested) {
   EXPECT_EQ(EvictAll(EvictionPolicy::kAllKeysLfu), (std::vector<std::string>{"old", "young", "often"}));
 }
 
-TEST_F(EvictionTest, TtlTakesWhatEndsFirstAndVolatileSparesTheRest) {
+TEST_P(EvictionTest, TtlTakesWhatEndsFirstAndVolatileSparesTheRest) {
   Put("stays");
   Put("late", kStart + 90'000);
   Put("early", kStart + 10'000);
@@ -116,7 +120,7 @@ TEST_F(EvictionTest, TtlTakesWhatEndsFirstAndVolatileSparesTheRest) {
   EXPECT_EQ(EvictAll(EvictionPolicy::kAllKeysRandom).size(), 1u);
 }
 
-TEST_F(EvictionTest, WhatExpiresNoMoreIsSpared) {
+TEST_P(EvictionTest, WhatExpiresNoMoreIsSpared) {
   Put("a", kStart + 10'000);
   Put("b", kStart + 20'000);
   ASSERT_TRUE(pool_.Next(core_, EvictionPolicy::kVolatileLru, 100));
@@ -129,7 +133,7 @@ TEST_F(EvictionTest, WhatExpiresNoMoreIsSpared) {
   EXPECT_TRUE(EvictAll(EvictionPolicy::kVolatileLru).empty());
 }
 
-TEST_F(EvictionTest, EveryKeyIsFoundByEveryPolicy) {
+TEST_P(EvictionTest, EveryKeyIsFoundByEveryPolicy) {
   for (EvictionPolicy policy :
        {EvictionPolicy::kAllKeysLru, EvictionPolicy::kAllKeysLfu, EvictionPolicy::kAllKeysRandom,
         EvictionPolicy::kVolatileLru, EvictionPolicy::kVolatileLfu, EvictionPolicy::kVolatileRandom,
@@ -138,6 +142,26 @@ TEST_F(EvictionTest, EveryKeyIsFoundByEveryPolicy) {
     const std::vector<std::string> gone = EvictAll(policy, 5);
     EXPECT_EQ(std::set<std::string>(gone.begin(), gone.end()).size(), 300u);
   }
+}
+
+// A node has a part of the slots, and one of them has most of its keys.
+TEST_P(EvictionTest, KeysOfFullSlotsGoAsOftenAsOthers) {
+  constexpr int kTagged = 9000, kOthers = 1000, kRounds = 2000;
+  int others = 0;
+  for (int i = 0; i < kTagged; ++i) Put("{tag}" + std::to_string(i));
+  for (int i = 0; others < kOthers; ++i) {
+    const std::string name = "key" + std::to_string(i);
+    if (KeySlot(name) >= kKeySlots / 3) continue;
+    Put(name);
+    ++others;
+  }
+  int tagged = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    const auto candidate = pool_.Next(core_, EvictionPolicy::kAllKeysRandom, 5);
+    ASSERT_TRUE(candidate);
+    tagged += candidate->name.starts_with("{tag}");
+  }
+  EXPECT_NEAR(static_cast<double>(tagged) / kRounds, 0.9, 0.05);
 }
 
 }  // namespace

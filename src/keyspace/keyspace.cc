@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace cinnabar::keyspace {
 namespace {
 
@@ -27,8 +29,10 @@ void TouchWatchers(Keyspace& keyspace, ShardTable& watched, ShardTable& table) {
 
 }  // namespace
 
-Keyspace::Keyspace(int databases, const HashKey& hash_key, int cores)
+Keyspace::Keyspace(int databases, const HashKey& hash_key, int cores, Layout layout)
     : hash_key_(hash_key),
+      layout_(layout),
+      table_mask_((layout == Layout::kBySlot ? size_t{kKeySlots} : kShards) - 1),
       gate_(cores),
       databases_(databases),
       timed_(static_cast<size_t>(databases)),
@@ -40,14 +44,19 @@ Keyspace::~Keyspace() {
   for (auto& database : databases_) {
     ShardTable* tables = database.load();
     if (tables == nullptr) continue;
-    for (size_t shard = 0; shard < kShards; ++shard) FreeEntries(tables[shard].entries);
+    for (size_t table = 0; table < this->tables(); ++table) FreeEntries(tables[table].entries);
     delete[] tables;
   }
   for (auto& hashes : timed_) delete[] hashes.load();
 }
 
+uint64_t Keyspace::WithSlot(uint64_t hash, std::string_view key) {
+  constexpr uint64_t kTableBits = (uint64_t{1} << Table<Entry>::kHashSkip) - 1;
+  return (hash & ~kTableBits) | TableOfSlot(KeySlot(key));
+}
+
 ShardTable* Keyspace::MakeTables(int database) {
-  auto* fresh = new ShardTable[kShards];
+  auto* fresh = new ShardTable[tables()];
   ShardTable* expected = nullptr;
   if (databases_[database].compare_exchange_strong(expected, fresh, std::memory_order_acq_rel)) return fresh;
   delete[] fresh;
@@ -82,13 +91,13 @@ void Keyspace::UnlockAll() {
 }
 
 void Keyspace::Watch(int database, const Key& key, Watcher& watcher) {
-  ShardTable& shard = table(database, ShardOf(key.hash));
+  ShardTable& shard = table(database, TableOf(key.hash));
   if (shard.watches == nullptr) shard.watches = std::make_unique<WatchList>();
   (*shard.watches)[std::string(key.bytes)].push_back(&watcher);
 }
 
 void Keyspace::Unwatch(int database, const Key& key, Watcher& watcher) {
-  ShardTable& shard = table(database, ShardOf(key.hash));
+  ShardTable& shard = table(database, TableOf(key.hash));
   if (shard.watches == nullptr) return;
   auto found = shard.watches->find(std::string(key.bytes));
   if (found == shard.watches->end()) return;
@@ -98,13 +107,13 @@ void Keyspace::Unwatch(int database, const Key& key, Watcher& watcher) {
 }
 
 void Keyspace::Await(int database, const Key& key, std::shared_ptr<Waiter> waiter) {
-  ShardTable& shard = table(database, ShardOf(key.hash));
+  ShardTable& shard = table(database, TableOf(key.hash));
   if (shard.waits == nullptr) shard.waits = std::make_unique<WaitQueues>();
   (*shard.waits)[std::string(key.bytes)].push_back(std::move(waiter));
 }
 
 void Keyspace::StopAwaiting(int database, const Key& key, const Waiter& waiter) {
-  ShardTable& shard = table(database, ShardOf(key.hash));
+  ShardTable& shard = table(database, TableOf(key.hash));
   if (shard.waits == nullptr) return;
   auto found = shard.waits->find(std::string(key.bytes));
   if (found == shard.waits->end()) return;
@@ -114,39 +123,39 @@ void Keyspace::StopAwaiting(int database, const Key& key, const Waiter& waiter) 
 }
 
 WaitQueue* Keyspace::FindQueue(int database, const Key& key) {
-  ShardTable& shard = table(database, ShardOf(key.hash));
+  ShardTable& shard = table(database, TableOf(key.hash));
   if (shard.waits == nullptr) return nullptr;
   auto found = shard.waits->find(std::string(key.bytes));
   return found == shard.waits->end() ? nullptr : &found->second;
 }
 
 size_t Keyspace::Size(int database) const {
-  const ShardTable* tables = tables_if_any(database);
+  const ShardTable* first = tables_if_any(database);
   size_t sum = 0;
-  for (size_t shard = 0; tables != nullptr && shard < kShards; ++shard) sum += tables[shard].entries.size();
+  for (size_t table = 0; first != nullptr && table < tables(); ++table) sum += first[table].entries.size();
   return sum;
 }
 
 size_t Keyspace::VolatileSize(int database) const {
-  const ShardTable* tables = tables_if_any(database);
+  const ShardTable* first = tables_if_any(database);
   size_t sum = 0;
-  for (size_t shard = 0; tables != nullptr && shard < kShards; ++shard) sum += tables[shard].entries.marked();
+  for (size_t table = 0; first != nullptr && table < tables(); ++table) sum += first[table].entries.marked();
   return sum;
 }
 
 size_t Keyspace::TableMemory(int database) const {
-  const ShardTable* tables = tables_if_any(database);
-  if (tables == nullptr) return 0;
-  size_t sum = kShards * sizeof(ShardTable);
-  for (size_t shard = 0; shard < kShards; ++shard) sum += tables[shard].entries.memory();
+  const ShardTable* first = tables_if_any(database);
+  if (first == nullptr) return 0;
+  size_t sum = tables() * sizeof(ShardTable);
+  for (size_t table = 0; table < tables(); ++table) sum += first[table].entries.memory();
   return sum;
 }
 
 void Keyspace::Swap(int first, int second) {
   if (first == second) return;
-  for (size_t shard = 0; shard < kShards; ++shard) {
-    ShardTable& a = table(first, shard);
-    ShardTable& b = table(second, shard);
+  for (size_t number = 0; number < tables(); ++number) {
+    ShardTable& a = table(first, number);
+    ShardTable& b = table(second, number);
     // A watched name changes if it exists on either side of the exchange.
     TouchWatchers(*this, a, a);
     TouchWatchers(*this, a, b);
@@ -166,10 +175,11 @@ void Keyspace::Swap(int first, int second) {
 }
 
 void Keyspace::TakeFrom(Keyspace& other, int database) {
+  CHECK(other.layout_ == layout_);
   if (other.tables_if_any(database) == nullptr) return;
-  for (size_t shard = 0; shard < kShards; ++shard) {
-    ShardTable& to = table(database, shard);
-    ShardTable& from = other.table(database, shard);
+  for (size_t number = 0; number < tables(); ++number) {
+    ShardTable& to = table(database, number);
+    ShardTable& from = other.table(database, number);
     std::swap(to.entries, from.entries);
     std::swap(to.next_expiry, from.next_expiry);
     TouchWatchers(*this, to, to);
@@ -182,17 +192,17 @@ void Keyspace::TakeFrom(Keyspace& other, int database) {
 
 Keyspace::Dropped Keyspace::Detach(int database) {
   Dropped dropped;
-  ShardTable* tables = tables_if_any(database);
-  if (tables == nullptr) return dropped;
-  dropped.tables_.reserve(kShards);
-  for (size_t shard = 0; shard < kShards; ++shard) {
-    ShardTable& table = tables[shard];
+  ShardTable* first = tables_if_any(database);
+  if (first == nullptr) return dropped;
+  dropped.tables_.reserve(tables());
+  for (size_t number = 0; number < tables(); ++number) {
+    ShardTable& table = first[number];
+    table.next_expiry = kNever;
     if (table.entries.size() == 0) continue;
     TouchWatchers(*this, table, table);
     dropped.keys_ += table.entries.size();
     dropped.tables_.push_back(std::move(table.entries));
     table.entries = Table<Entry>();
-    table.next_expiry = kNever;
   }
   delete[] timed_[database].exchange(nullptr);
   return dropped;

@@ -1,8 +1,17 @@
-// Keyspace: every key of the server, split into shards, in one table per shard and database.
+// Keyspace: every key of the server, split into shards, in one table per shard and database; in a node of a
+// cluster, in one table per hash slot, a shard being 16 slots.
 //
-// A key's hash chooses its shard. Code that touches a shard's tables holds the shard's lock, or the world
-// gate, or runs where there is one core only. `Database` (database.h) is what commands use; the functions
-// here are for dispatch (locks), sweeps (expiry, eviction, scans) and whole-keyspace commands.
+//   low bits of a hash    kByHash: [         of the key's bytes         | shard:10]
+//                         kBySlot: [ of the key's bytes | slot & 15 : 4 | slot >> 4 : 10]
+//                                                       |---------- table ------------|
+//
+// So in both layouts the low bits name the table, and the lowest of these the shard. The tables of shard S
+// are S, S + kShards, S + 2 * kShards ...
+//
+// Code that touches a shard's tables holds the shard's lock, or the world gate, or runs where there is one
+// core only. `Database` (database.h) is what commands use; the functions here are for dispatch (locks),
+// sweeps (expiry, eviction, scans) and whole-keyspace commands.
+//
 // Size: it hands out the locks, tables, watches and counts of each shard, most of them with one line each.
 #pragma once
 
@@ -16,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/key_slot.h"
 #include "keyspace/entry.h"
 #include "keyspace/shard_lock.h"
 #include "keyspace/timed_hashes.h"
@@ -39,11 +49,11 @@ struct Watcher {
 
 using WatchList = std::unordered_map<std::string, std::vector<Watcher*>, HashOfName, std::equal_to<>>;
 
-// The part of one database that one shard guards. One cache line.
+// One table of one database: all that its shard guards there, or one slot of it. One cache line.
 struct alignas(64) ShardTable {
   Table<Entry> entries;
   std::unique_ptr<WatchList> watches;  // null while no key here is watched
-  Millis next_expiry = kNever;         // no entry here expires before this moment
+  Millis next_expiry = kNever;         // of a shard's first table: no entry of the shard expires before it
   std::unique_ptr<WaitQueues> waits;   // null while nobody waits for a key here
 };
 static_assert(sizeof(ShardTable) == 64);
@@ -56,17 +66,43 @@ struct alignas(64) GuardedShard {
 };
 static_assert(sizeof(GuardedShard) == 64);
 
+// What a table holds: all keys of a shard, or those of one hash slot.
+enum class Layout : uint8_t { kByHash, kBySlot };
+
 class Keyspace {
  public:
-  static constexpr size_t kShards = 1 << Table<Entry>::kHashSkip;
+  static constexpr int kShardBits = 10;
+  static constexpr size_t kShards = size_t{1} << kShardBits;
+  static constexpr size_t kSlotsPerShard = kKeySlots / kShards;
+  // Tables take their buckets from the bits above those that choose the table.
+  static_assert(kShards * kSlotsPerShard == size_t{1} << Table<Entry>::kHashSkip);
 
   // With one core nothing is ever locked.
-  Keyspace(int databases, const HashKey& hash_key, int cores);
+  Keyspace(int databases, const HashKey& hash_key, int cores, Layout layout = Layout::kByHash);
   ~Keyspace();
 
-  uint64_t HashOf(std::string_view key) const { return HashBytes(key, hash_key_); }
+  uint64_t HashOf(std::string_view key) const {
+    const uint64_t hash = HashBytes(key, hash_key_);
+    if (layout_ == Layout::kBySlot) [[unlikely]]
+      return WithSlot(hash, key);
+    return hash;
+  }
   Key KeyOf(std::string_view bytes) const { return {bytes, HashOf(bytes)}; }
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
+
+  Layout layout() const { return layout_; }
+  // How many tables a database has, and which of them a key is in.
+  size_t tables() const { return table_mask_ + 1; }
+  size_t TableOf(uint64_t hash) const { return hash & table_mask_; }
+  static size_t ShardOfTable(size_t table) { return table & (kShards - 1); }
+  // In the layout by slot: the table of a slot, and the slot of a key, whose hash this is, or of a table.
+  static size_t TableOfSlot(int slot) {
+    const auto number = static_cast<size_t>(slot);
+    return number / kSlotsPerShard | (number % kSlotsPerShard) << kShardBits;
+  }
+  static int SlotOf(uint64_t hash) {
+    return static_cast<int>(ShardOf(hash) * kSlotsPerShard + (hash >> kShardBits) % kSlotsPerShard);
+  }
 
   int databases() const { return static_cast<int>(databases_.size()); }
   WorldGate& gate() { return gate_; }
@@ -96,12 +132,12 @@ class Keyspace {
 #endif
   }
 
-  // Never null: the tables of a database are made when it is first used.
-  ShardTable& table(int database, size_t shard) {
+  // The tables of a database are made when it is first used.
+  ShardTable& table(int database, size_t number) {
     ShardTable* tables = databases_[database].load(std::memory_order_acquire);
     if (tables == nullptr) [[unlikely]]
       tables = MakeTables(database);
-    return tables[shard];
+    return tables[number];
   }
   // Null when the database was never used.
   ShardTable* tables_if_any(int database) const {
@@ -135,9 +171,9 @@ class Keyspace {
   // A lower bound of the expiry times in the shards that one sweeper (a core) looks after. REQUIRES: the
   // shard is held.
   void NoteExpiry(int database, size_t shard, Millis expiry) {
-    ShardTable& held = table(database, shard);
-    if (expiry >= held.next_expiry) return;
-    held.next_expiry = expiry;
+    ShardTable& first = table(database, shard);
+    if (expiry >= first.next_expiry) return;
+    first.next_expiry = expiry;
     LowerEarliest(database, shard % static_cast<size_t>(gate_.cores()), expiry);
   }
   // Says that no field of the hash at a key expires before this moment, and that some may then. REQUIRES: the
@@ -162,9 +198,9 @@ class Keyspace {
   size_t Size(int database) const;
   size_t VolatileSize(int database) const;
   void Swap(int first, int second);
-  // Moves the entries of a database of another keyspace here, which has the same hash key and as many
-  // databases, and which nobody else uses. Watchers of keys that come become dirty. REQUIRES: the database is
-  // empty here.
+  // Moves the entries of a database of another keyspace here, which has the same hash key and layout and as
+  // many databases, and which nobody else uses. Watchers of keys that come become dirty. REQUIRES: the
+  // database is empty here.
   void TakeFrom(Keyspace& other, int database);
   // Takes all entries of a database out: the caller frees them (DropTables), perhaps on another thread.
   // Watchers of keys that existed become dirty.
@@ -174,10 +210,13 @@ class Keyspace {
   size_t TableMemory(int database) const;
 
  private:
+  static uint64_t WithSlot(uint64_t hash, std::string_view key);
   ShardTable* MakeTables(int database);
   TimedHashes& MakeTimedHashes(int database, size_t shard);
 
   const HashKey hash_key_;
+  const Layout layout_;
+  const size_t table_mask_;  // of a hash
   WorldGate gate_;
   std::unique_ptr<GuardedShard[]> shards_ = std::make_unique<GuardedShard[]>(kShards);
   std::vector<std::atomic<ShardTable*>> databases_;
@@ -196,7 +235,7 @@ class Keyspace::Dropped {
     }
   }
   size_t keys() const { return keys_; }
-  // Frees the entries of one shard; false when nothing is left.
+  // Frees the entries of one table; false when nothing is left.
   bool FreeSome();
 
  private:

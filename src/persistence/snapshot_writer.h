@@ -42,9 +42,9 @@ struct SnapshotOptions {
 template <typename Visit>
 void ForEachEntry(keyspace::Keyspace& keyspace, Visit&& visit) {
   for (int database = 0; database < keyspace.databases(); ++database) {
-    keyspace::ShardTable* tables = keyspace.tables_if_any(database);
-    for (size_t shard = 0; tables != nullptr && shard < keyspace::Keyspace::kShards; ++shard) {
-      auto& entries = tables[shard].entries;
+    keyspace::ShardTable* first = keyspace.tables_if_any(database);
+    for (size_t table = 0; first != nullptr && table < keyspace.tables(); ++table) {
+      auto& entries = first[table].entries;
       for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) { Prefetch(slot.entry<keyspace::Entry>()); });
         entries.VisitBucket(bucket,

@@ -135,8 +135,9 @@ Status ServerDataFiles::LoadInPlace(const NewDataSet& incoming, std::function<vo
   from_append_only_ = false;
   load_began_ = SystemMonotonicNanos();
   if (incoming.apart) {
-    apart_ = std::make_unique<keyspace::Keyspace>(services_.keyspace.databases(), HashKey::OfProcess(),
-                                                  services_.keyspace.gate().cores());
+    apart_ =
+        std::make_unique<keyspace::Keyspace>(services_.keyspace.databases(), HashKey::OfProcess(),
+                                             services_.keyspace.gate().cores(), services_.keyspace.layout());
   } else {
     EmptyDataSet();
   }

@@ -132,7 +132,7 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
       }
       if (!InsertNew()) return Progress::kFailed;
       database_ = snapshot_->database();
-      shard_entries_ = 0;
+      table_entries_ = 0;
       return Progress::kMore;
     case Item::kSizes:
       TakeSizes();
@@ -210,7 +210,7 @@ DataLoader::Progress DataLoader::EndOfSnapshot() {
 
 void DataLoader::TakeSizes() {
   const uint64_t possible = (mapping_->bytes().size() - snapshot_->position()) / kEntryBytesLeast;
-  shard_entries_ = std::min(snapshot_->keys(), possible) / Keyspace::kShards;
+  table_entries_ = std::min(snapshot_->keys(), possible) / keyspace_.tables();
 }
 
 void DataLoader::TakeEntry() {
@@ -240,7 +240,7 @@ void DataLoader::TakeEntry() {
 bool DataLoader::InsertNew() {
   // Nobody else changes a table at the moment: where a bucket is can be looked up without its shard.
   for (const NewEntry& made : made_) {
-    keyspace_.table(database_, Keyspace::ShardOf(made.hash)).entries.PrefetchBucket(made.hash);
+    keyspace_.table(database_, keyspace_.TableOf(made.hash)).entries.PrefetchBucket(made.hash);
   }
   size_t done = 0;
   while (done < made_.size() && Insert(made_[done])) ++done;
@@ -254,8 +254,8 @@ bool DataLoader::Insert(const NewEntry& made) {
   const size_t shard = Keyspace::ShardOf(key.hash);
   keyspace::Database database(apart_ == nullptr ? dispatcher_.core() : *apart_, database_);
   keyspace_.Lock(shard);
-  auto& entries = keyspace_.table(database_, shard).entries;
-  if (entries.size() == 0 && shard_entries_ > 0) entries.Reserve(shard_entries_);
+  auto& entries = keyspace_.table(database_, keyspace_.TableOf(key.hash)).entries;
+  if (entries.size() == 0 && table_entries_ > 0) entries.Reserve(table_entries_);
   keyspace::EntryRef old = database.FindToChange(key, keyspace::Use::kSilent);
   if (old && parts_[part_].merging) {
     database.Erase(key, old);

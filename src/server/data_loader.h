@@ -111,7 +111,7 @@ class DataLoader {
   bool preamble_ = false;                                 // commands follow the snapshot
   std::vector<NewEntry> made_;                            // of database_, not in the table yet
   int database_ = 0;
-  size_t shard_entries_ = 0;  // how many the snapshot says that each shard of the database will have
+  size_t table_entries_ = 0;  // how many the snapshot says that each table of the database will have
   persistence::AofReader commands_;
   dispatch::Batch batch_;
   std::vector<size_t> record_ends_;  // parallel to the requests of the batch

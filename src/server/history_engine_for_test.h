@@ -75,9 +75,9 @@ inline std::string ValueText(const keyspace::Entry& entry) {
 inline DataSet DumpDataSet(keyspace::Keyspace& keyspace) {
   DataSet data;
   for (int database = 0; database < keyspace.databases(); ++database) {
-    keyspace::ShardTable* tables = keyspace.tables_if_any(database);
-    for (size_t shard = 0; tables != nullptr && shard < keyspace::Keyspace::kShards; ++shard) {
-      auto& entries = tables[shard].entries;
+    keyspace::ShardTable* first = keyspace.tables_if_any(database);
+    for (size_t table = 0; first != nullptr && table < keyspace.tables(); ++table) {
+      auto& entries = first[table].entries;
       for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
         entries.VisitBucket(bucket, [&](TableSlot& slot) {
           const auto& entry = *slot.entry<keyspace::Entry>();

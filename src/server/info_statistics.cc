@@ -19,11 +19,11 @@ constexpr size_t kTtlSamples = 128;
 constexpr size_t kTtlBuckets = 4096;
 
 Millis MeanTimeToLive(keyspace::Keyspace& keyspace, int database, Millis now) {
-  keyspace::ShardTable* tables = keyspace.tables_if_any(database);
+  keyspace::ShardTable* first = keyspace.tables_if_any(database);
   size_t samples = 0, buckets = 0;
   Millis sum = 0;
-  for (size_t shard = 0; shard < keyspace::Keyspace::kShards; ++shard) {
-    auto& entries = tables[shard].entries;
+  for (size_t table = 0; table < keyspace.tables(); ++table) {
+    auto& entries = first[table].entries;
     if (entries.marked() == 0) continue;
     for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
       entries.VisitBucket(bucket, [&](TableSlot& slot) {
@@ -51,8 +51,9 @@ size_t CountTimedHashes(keyspace::Keyspace& keyspace, int database) {
     hashes->ForEach([&](std::string_view name) {
       if (seen == kTimedHashesMost) return false;
       ++seen;
+      const uint64_t hash = keyspace.HashOf(name);
       const TableSlot* slot =
-          keyspace.table(database, shard).entries.Find(keyspace.KeyOf(name).hash, [&](const Entry& entry) {
+          keyspace.table(database, keyspace.TableOf(hash)).entries.Find(hash, [&](const Entry& entry) {
             return entry.key() == name;
           });
       if (slot == nullptr || slot->entry<Entry>()->type() != types::Type::kHash) return true;

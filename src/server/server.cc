@@ -30,6 +30,11 @@ int CoreCount(const config::Settings& settings) {
   return settings.general.threads > 0 ? static_cast<int>(settings.general.threads) : os::UsableCpus();
 }
 
+keyspace::Layout LayoutFor(const config::Settings& settings, const ServerOptions& options) {
+  return settings.cluster.enabled && !options.sentinel ? keyspace::Layout::kBySlot
+                                                       : keyspace::Layout::kByHash;
+}
+
 }  // namespace
 
 Server::Shared::Shared(const config::Settings& settings)
@@ -50,7 +55,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       registry_(commands::CommandTables(),
                 options_.sentinel ? dispatch::Personality::kSentinel : dispatch::Personality::kServer),
       keyspace_(std::make_unique<keyspace::Keyspace>(static_cast<int>(settings_.general.databases),
-                                                     HashKey::OfProcess(), CoreCount(settings_))),
+                                                     HashKey::OfProcess(), CoreCount(settings_),
+                                                     LayoutFor(settings_, options_))),
       shared_(settings_),
       client_memory_(CoreCount(settings_)),
       clients_(cores_, channels_, client_memory_, settings_, log_, tls_, options_.make_transport),

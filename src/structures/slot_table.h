@@ -46,8 +46,8 @@ template <typename Slot>
 class SlotTable {
  public:
   static constexpr int kSlots = 8;
-  // The low bits of a hash that choose the shard; the table takes its bucket from the bits above.
-  static constexpr int kHashSkip = 10;
+  // The low bits of a hash, which choose the table; it takes its bucket from the bits above.
+  static constexpr int kHashSkip = 14;
 
   SlotTable() = default;
   SlotTable(SlotTable&& other) noexcept { *this = std::move(other); }

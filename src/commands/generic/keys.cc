@@ -1,8 +1,8 @@
 // KEYS: every key name that matches a pattern.
 //
-// A large keyspace is read in slices between other commands: one shard at a time, its lock released every few
-// buckets, so that nobody waits for the sweep. A key that is there from the first slice to the last is
-// returned at least once; if its shard's table grows or shrinks meanwhile it may be returned twice. Inside a
+// A large keyspace is read in slices between other commands: one table at a time, its shard released every
+// few buckets, so that nobody waits for the sweep. A key that is there from the first slice to the last is
+// returned at least once; if its table grows or shrinks meanwhile it may be returned twice. Inside a
 // transaction the world is stopped anyway, and the answer is exact.
 #include <limits>
 #include <string>
@@ -41,16 +41,16 @@ class Sweep final : public dispatch::Continuation {
     return Progress::kMore;
   }
 
-  // Reads a few buckets of one shard. At the end writes the reply and returns false.
+  // Reads a few buckets of one table. At the end writes the reply and returns false.
   bool SweepSome(Call& call) {
-    const keyspace::ShardTable* tables = call.core().keyspace.tables_if_any(database_);
-    if (tables == nullptr || shard_ == Keyspace::kShards) {
+    Keyspace& keyspace = call.core().keyspace;
+    if (keyspace.tables_if_any(database_) == nullptr || table_ == keyspace.tables()) {
       call.reply().Array(count_);
       call.reply().Raw(std::move(names_));
       return false;
     }
-    HeldShard held(call, shard_);
-    Table<Entry>& table = call.core().keyspace.table(database_, shard_).entries;
+    HeldShard held(call, Keyspace::ShardOfTable(table_));
+    Table<Entry>& table = keyspace.table(database_, table_).entries;
     found_.clear();
     for (int bucket = 0; bucket < kBucketsPerHold; ++bucket) {
       cursor_ = table.Scan(cursor_, [&](TableSlot& slot) {
@@ -58,7 +58,7 @@ class Sweep final : public dispatch::Continuation {
         Prefetch(found_.back());
       });
       if (cursor_ != 0) continue;
-      ++shard_;
+      ++table_;
       break;
     }
     for (const Entry* entry : found_) Consider(*entry, call.now());
@@ -75,7 +75,7 @@ class Sweep final : public dispatch::Continuation {
   const int database_;
   const std::string pattern_;
   const bool everything_;
-  size_t shard_ = 0;
+  size_t table_ = 0;
   uint64_t cursor_ = 0;
   std::vector<const Entry*> found_;
   size_t count_ = 0;

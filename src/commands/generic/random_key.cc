@@ -1,6 +1,6 @@
-// RANDOMKEY and DBSIZE: commands that ask every shard for its size.
-#include <array>
+// RANDOMKEY and DBSIZE: commands that ask every table for its size.
 #include <string>
+#include <vector>
 
 #include "commands/generic/held_shard.h"
 
@@ -13,32 +13,34 @@ using keyspace::Entry;
 using keyspace::Keyspace;
 namespace Flag = dispatch::Flag;
 
-// The sizes of all shards of the session's database, each read under its lock.
-class ShardSizes {
+// The sizes of all tables of the session's database, each read with its shard held.
+class TableSizes {
  public:
-  explicit ShardSizes(Call& call) {
-    const keyspace::ShardTable* tables = call.core().keyspace.tables_if_any(call.db().index());
-    for (size_t shard = 0; tables != nullptr && shard < Keyspace::kShards; ++shard) {
+  explicit TableSizes(Call& call) : sizes_(call.core().keyspace.tables()) {
+    const keyspace::ShardTable* first = call.core().keyspace.tables_if_any(call.db().index());
+    for (size_t shard = 0; first != nullptr && shard < Keyspace::kShards; ++shard) {
       HeldShard held(call, shard);
-      sizes_[shard] = tables[shard].entries.size();
-      total_ += sizes_[shard];
+      for (size_t table = shard; table < sizes_.size(); table += Keyspace::kShards) {
+        sizes_[table] = first[table].entries.size();
+        total_ += sizes_[table];
+      }
     }
   }
 
   uint64_t total() const { return total_; }
-  // The shard of the key with this number below total().
-  size_t ShardOfNumber(uint64_t number) const {
-    size_t shard = 0;
-    while (number >= sizes_[shard]) number -= sizes_[shard++];
-    return shard;
+  // The table of the key with this number below total().
+  size_t TableOfNumber(uint64_t number) const {
+    size_t table = 0;
+    while (number >= sizes_[table]) number -= sizes_[table++];
+    return table;
   }
-  void Forget(size_t shard, uint64_t keys) {
-    sizes_[shard] -= keys;
+  void Forget(size_t table, uint64_t keys) {
+    sizes_[table] -= keys;
     total_ -= keys;
   }
 
  private:
-  std::array<uint64_t, Keyspace::kShards> sizes_{};
+  std::vector<uint64_t> sizes_;
   uint64_t total_ = 0;
 };
 
@@ -46,15 +48,15 @@ class ShardSizes {
 constexpr int kDrawsMax = 100;
 
 void RandomKey(Call& call) {
-  ShardSizes sizes(call);
+  TableSizes sizes(call);
   Random& random = call.core().random;
   int draws = 0;
   while (sizes.total() > 0) {
-    const size_t shard = sizes.ShardOfNumber(random.Uniform(sizes.total()));
-    HeldShard held(call, shard);
-    Table<Entry>& table = call.core().keyspace.table(call.db().index(), shard).entries;
+    const size_t number = sizes.TableOfNumber(random.Uniform(sizes.total()));
+    HeldShard held(call, Keyspace::ShardOfTable(number));
+    Table<Entry>& table = call.core().keyspace.table(call.db().index(), number).entries;
     if (table.size() == 0) {
-      sizes.Forget(shard, 1);
+      sizes.Forget(number, 1);
       continue;
     }
     const Entry* entry = table.Sample([&](uint64_t n) { return random.Uniform(n); })->entry<const Entry>();
@@ -63,13 +65,13 @@ void RandomKey(Call& call) {
     }
     if (!call.core().may_expire) continue;
     held.Expire(call.db(), std::string(entry->key()));
-    sizes.Forget(shard, 1);
+    sizes.Forget(number, 1);
   }
   call.reply().Null();
 }
 
 void DbSize(Call& call) {
-  call.reply().Integer(static_cast<int64_t>(ShardSizes(call).total()));
+  call.reply().Integer(static_cast<int64_t>(TableSizes(call).total()));
 }
 
 constexpr CommandSpec kTable[] = {

@@ -1,9 +1,9 @@
 // SCAN: all keys, a few per call.
 //
-//   cursor = [ cursor within the shard's table | shard:10 ]
+//   cursor = [ cursor within the table | table: 10 bits, or 14 where every hash slot has a table of its own ]
 //
-// Shards are visited in order, each through its table's own cursor, which keeps the guarantee within a shard:
-// what is there all the time is returned. A key never changes its shard.
+// Tables are visited in order, each through its own cursor, which keeps the guarantee within a table: what is
+// there all the time is returned. A key never changes its table.
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,26 +54,27 @@ class Scanner {
       : call_(call),
         options_(options),
         database_(call.db()),
-        shard_(cursor % Keyspace::kShards),
-        position_(cursor / Keyspace::kShards) {}
+        tables_(database_.keyspace().tables()),
+        table_(cursor % tables_),
+        position_(cursor / tables_) {}
 
   void Run() {
-    if (database_.keyspace().tables_if_any(database_.index()) == nullptr) shard_ = Keyspace::kShards;
-    while (shard_ < Keyspace::kShards && !Enough()) {
-      HeldShard held(call_, shard_);
-      ScanShard(held);
+    if (database_.keyspace().tables_if_any(database_.index()) == nullptr) table_ = tables_;
+    while (table_ < tables_ && !Enough()) {
+      HeldShard held(call_, Keyspace::ShardOfTable(table_));
+      ScanTable(held);
     }
   }
 
   // 0 when all keys were visited.
-  uint64_t cursor() const { return shard_ == Keyspace::kShards ? 0 : position_ * Keyspace::kShards + shard_; }
+  uint64_t cursor() const { return table_ == tables_ ? 0 : position_ * tables_ + table_; }
   const std::vector<std::string>& names() const { return names_; }
 
  private:
   bool Enough() const { return visited_ >= options_.count || buckets_ / kBucketsPerKey >= options_.count; }
 
-  void ScanShard(HeldShard& held) {
-    Table<Entry>& table = database_.keyspace().table(database_.index(), shard_).entries;
+  void ScanTable(HeldShard& held) {
+    Table<Entry>& table = database_.keyspace().table(database_.index(), table_).entries;
     const size_t size_before = table.size();
     do {
       expired_.clear();
@@ -81,7 +82,7 @@ class Scanner {
       for (const std::string& name : expired_) held.Expire(database_, name);
       if (size_before != 0) ++buckets_;
     } while (position_ != 0 && !Enough());
-    if (position_ == 0) ++shard_;
+    if (position_ == 0) ++table_;
   }
 
   void Consider(const Entry& entry) {
@@ -96,7 +97,8 @@ class Scanner {
   Call& call_;
   const KeyScanOptions& options_;
   Database& database_;
-  size_t shard_;
+  const size_t tables_;
+  size_t table_;
   uint64_t position_;
   uint64_t visited_ = 0;
   uint64_t buckets_ = 0;

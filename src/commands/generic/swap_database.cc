@@ -18,8 +18,8 @@ namespace Flag = dispatch::Flag;
 void ExpireWatched(Call& call, int first, int second) {
   Keyspace& keyspace = call.core().keyspace;
   for (int watched : {first, second}) {
-    for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
-      const auto& watches = keyspace.table(watched, shard).watches;
+    for (size_t table = 0; table < keyspace.tables(); ++table) {
+      const auto& watches = keyspace.table(watched, table).watches;
       if (watches == nullptr) continue;
       for (const auto& [name, watchers] : *watches) {
         const keyspace::Key key = keyspace.KeyOf(name);

@@ -24,10 +24,10 @@ constexpr std::string_view kNotHashTable =
 // Visits every entry of a database.
 template <typename Visit>
 void ForEachEntry(Keyspace& keyspace, int database, Visit&& visit) {
-  keyspace::ShardTable* tables = keyspace.tables_if_any(database);
-  if (tables == nullptr) return;
-  for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
-    auto& entries = tables[shard].entries;
+  keyspace::ShardTable* first = keyspace.tables_if_any(database);
+  if (first == nullptr) return;
+  for (size_t table = 0; table < keyspace.tables(); ++table) {
+    auto& entries = first[table].entries;
     for (size_t bucket = 0; bucket < entries.bucket_count(); ++bucket) {
       entries.VisitBucket(bucket, [&](TableSlot& slot) { visit(*slot.entry<Entry>()); });
     }
@@ -52,9 +52,9 @@ size_t SerializedLength(const Call& call, const Entry& entry) {
 
 // The entry even if its time is over, which a replica leaves to its primary.
 EntryRef FindAlsoExpired(Call& call, const keyspace::Key& key) {
-  keyspace::ShardTable& shard = call.core().keyspace.table(call.db().index(), Keyspace::ShardOf(key.hash));
+  auto& entries = call.db().ShardTableOf(key).entries;
   return EntryRef(
-      shard.entries.Find(key.hash, [&](const keyspace::Entry& entry) { return entry.key() == key.bytes; }));
+      entries.Find(key.hash, [&](const keyspace::Entry& entry) { return entry.key() == key.bytes; }));
 }
 
 void Object(Call& call) {
@@ -132,9 +132,9 @@ void TableStatistics(Call& call) {
   if (!index) return call.reply().Error(errors::kNotInteger);
   if (*index < 0 || *index >= keyspace.databases()) return call.reply().Error("ERR Out of range database");
   size_t buckets = 0, overflow = 0, elements = 0, marked = 0, bytes = 0;
-  if (keyspace::ShardTable* tables = keyspace.tables_if_any(static_cast<int>(*index))) {
-    for (size_t shard = 0; shard < Keyspace::kShards; ++shard) {
-      const auto& entries = tables[shard].entries;
+  if (keyspace::ShardTable* first = keyspace.tables_if_any(static_cast<int>(*index))) {
+    for (size_t table = 0; table < keyspace.tables(); ++table) {
+      const auto& entries = first[table].entries;
       buckets += entries.bucket_count();
       overflow += entries.overflow_count();
       elements += entries.size();

@@ -34,8 +34,8 @@ void Discard(Call& call) {
 // REQUIRES: the key's shard is held.
 bool HasExpired(Call& call, const WatchedKey& watched) {
   if (watched.expired_when_watched) return false;
-  const size_t shard = keyspace::Keyspace::ShardOf(watched.hash);
-  auto& table = call.core().keyspace.table(watched.database, shard).entries;
+  keyspace::Keyspace& keyspace = call.core().keyspace;
+  auto& table = keyspace.table(watched.database, keyspace.TableOf(watched.hash)).entries;
   const std::string_view name = watched.name;
   TableSlot* slot = table.Find(watched.hash, [&](const Entry& entry) { return entry.key() == name; });
   return slot != nullptr && slot->marked() && slot->entry<const Entry>()->expired(call.now());

@@ -1,0 +1,45 @@
+#include "keyspace/slot_keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace cinnabar::keyspace {
+namespace {
+
+// Null when the database was never used.
+ShardTable* TableOfSlot(const Keyspace& keyspace, int database, int slot) {
+  DCHECK(keyspace.layout() == Layout::kBySlot);
+  const size_t table = Keyspace::TableOfSlot(slot);
+  keyspace.CheckHeld(Keyspace::ShardOfTable(table));
+  ShardTable* first = keyspace.tables_if_any(database);
+  return first == nullptr ? nullptr : first + table;
+}
+
+}  // namespace
+
+size_t CountKeysInSlot(const Keyspace& keyspace, int database, int slot) {
+  const ShardTable* table = TableOfSlot(keyspace, database, slot);
+  return table == nullptr ? 0 : table->entries.size();
+}
+
+std::vector<std::string> KeysInSlot(const Keyspace& keyspace, int database, int slot, size_t most) {
+  std::vector<std::string> names;
+  const ShardTable* table = TableOfSlot(keyspace, database, slot);
+  if (table == nullptr) return names;
+  names.reserve(std::min(most, table->entries.size()));
+  for (size_t bucket = 0; bucket < table->entries.bucket_count() && names.size() < most; ++bucket) {
+    table->entries.VisitBucket(bucket, [&](const TableSlot& slot) {
+      if (names.size() < most) names.emplace_back(slot.entry<const Entry>()->key());
+    });
+  }
+  return names;
+}
+
+Table<Entry> TakeSlot(Keyspace& keyspace, int database, int slot) {
+  ShardTable* table = TableOfSlot(keyspace, database, slot);
+  return table == nullptr ? Table<Entry>() : std::move(table->entries);
+}
+
+}  // namespace cinnabar::keyspace
