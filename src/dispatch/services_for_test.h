@@ -20,15 +20,19 @@ namespace cinnabar::dispatch {
 
 class NoClients final : public Clients {
  public:
-  void ForEach(const std::function<void(Session&)>&) override {}
+  void ForEach(const std::function<void(Session&)>& visit) override {
+    for (Session* session : sessions) visit(*session);
+  }
   Session* Find(uint64_t) override { return nullptr; }
   void Close(Session&, const Session*) override {}
-  void Wake(Session&) override {}
+  void Wake(Session&) override { ++woken; }
   void Resume(std::shared_ptr<BlockedCall>) override {}
   size_t Count() const override { return 0; }
   std::string Describe(const Session&) const override { return ""; }
   void FeedMonitors(std::string line) override { monitored.push_back(std::move(line)); }
   std::vector<std::string> monitored;
+  std::vector<Session*> sessions;  // those that ForEach knows
+  int woken = 0;
 };
 
 class NoControl final : public ServerControl {
@@ -67,8 +71,8 @@ class Events final : public KeyspaceNotifier {
 class DispatchTest : public testing::Test {
  protected:
   explicit DispatchTest(std::span<const CommandSpec> commands,
-                        keyspace::Layout layout = keyspace::Layout::kByHash)
-      : keyspace_(4, HashKey(1), 1, layout), tables_{commands}, registry_(tables_) {
+                        keyspace::Layout layout = keyspace::Layout::kByHash, int cores = 1)
+      : keyspace_(4, HashKey(1), cores, layout), tables_{commands}, registry_(tables_) {
     log_.SetLevel(LogLevel::kNothing);
     journal_.AddSink(written_);
     config_.Mutable().observation.notify_keyspace_events = ~uint32_t{0};

@@ -104,6 +104,7 @@ struct ConnectionFacts {
   int core = 0;
   bool unix_socket = false;
   bool loopback = false;
+  bool tls = false;
   std::string peer;  // "127.0.0.1:50000", or the path of the Unix socket with ":0"
   std::string local;
   size_t query_bytes = 0;       // read and not consumed

@@ -52,6 +52,7 @@ void Core::Adopt(net::Accepted accepted, std::string_view farewell) {
   session.facts.core = index_;
   session.facts.unix_socket = accepted.unix_socket;
   session.facts.loopback = accepted.loopback;
+  session.facts.tls = accepted.tls;
   session.facts.peer = std::move(accepted.peer);
   session.facts.local = std::move(accepted.local);
   session.created = session.last_active = dispatcher_.core().now;

@@ -1,5 +1,4 @@
-// CLUSTER, ASKING, READONLY and READWRITE as clients meet them on a server that is no cluster node: they ask,
-// and learn that it is not.
+// CLUSTER as clients meet it on a server that is no cluster node: they ask, and learn that it is not.
 #include "dispatch/call.h"
 
 namespace cinnabar::commands {
@@ -31,12 +30,6 @@ constexpr CommandSpec OfNode(std::string_view name, std::string_view synopsis, s
   return spec;
 }
 
-constexpr CommandSpec OfConnection(std::string_view name, std::string_view summary, uint64_t flags) {
-  CommandSpec spec = OfNode(name, "", summary, 1, flags | Flag::kFast);
-  spec.categories = "=connection";
-  return spec;
-}
-
 constexpr CommandSpec Replaced(CommandSpec spec, std::string_view by, std::string_view since) {
   spec.replaced_by = by;
   spec.deprecated_since = since;
@@ -46,10 +39,6 @@ constexpr CommandSpec Replaced(CommandSpec spec, std::string_view by, std::strin
 constexpr std::string_view kVaries = "nondeterministic_output";
 
 constexpr CommandSpec kTable[] = {
-    OfConnection("asking", "Lets the next command reach a slot that this node is importing.", 0),
-    OfConnection("readonly", "Lets the client read from a replica of a cluster.",
-                 Flag::kLoading | Flag::kStale),
-    OfConnection("readwrite", "Ends READONLY.", Flag::kLoading | Flag::kStale),
     OfNode("cluster|addslots", "(slot:integer)...", "Gives hash slots to this node.", -3, kChanges),
     OfNode("cluster|addslotsrange", "(start-slot:integer end-slot:integer)...",
            "Gives ranges of hash slots to this node.", -4, kChanges, "7.0.0"),

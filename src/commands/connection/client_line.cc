@@ -34,6 +34,7 @@ std::string Flags(const Session& session) {
   add(session.closing == Closing::kAfterReply, 'c');
   add(session.closing == Closing::kNow, 'A');
   add(session.facts.unix_socket, 'U');
+  add(session.reads_replica, 'r');
   add(session.no_evict, 'e');
   add(session.no_touch, 'T');
   return flags.empty() ? "N" : flags;

@@ -28,6 +28,8 @@ void Select(Call& call) {
     return call.reply().Error(
         fmt::format("ERR value is out of range, value must between {} and {}", kLeast, kMost));
   }
+  if (*index != 0 && call.settings().cluster.enabled)
+    return call.reply().Error("ERR SELECT is not allowed in cluster mode");
   if (*index < 0 || *index >= call.settings().general.databases) {
     return call.reply().Error(errors::kDbIndexOutOfRange);
   }
@@ -51,6 +53,7 @@ void Reset(Call& call) {
   session.database = 0;
   session.name.clear();
   session.no_evict = session.no_touch = false;
+  session.asking = session.reads_replica = false;
   session.reply_mode = dispatch::ReplyMode::kOn;
   call.services().access->Connect(session);
   call.reply().Redirect(session.output);

@@ -40,6 +40,8 @@ CopyOptions ParseOptions(Args& args, Call& call) {
 void Copy(Call& call) {
   Args args(call, 3);
   const CopyOptions options = ParseOptions(args, call);
+  if (options.database != 0 && call.settings().cluster.enabled)
+    args.Fail("ERR Copying to another database is not allowed in cluster mode");
   const Key from = call.key(1);
   const Key to = call.key(2);
   if (options.database == call.db().index() && from.bytes == to.bytes) args.Fail(errors::kSameObject);
@@ -62,6 +64,7 @@ void Copy(Call& call) {
 }
 
 void Move(Call& call) {
+  if (call.settings().cluster.enabled) return call.reply().Error("ERR MOVE is not allowed in cluster mode");
   Args args(call, 2);
   const int index = TakeDatabaseIndex(args, call);
   if (index == call.db().index()) args.Fail(errors::kSameObject);

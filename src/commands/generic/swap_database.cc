@@ -30,6 +30,7 @@ void ExpireWatched(Call& call, int first, int second) {
 }
 
 void SwapDb(Call& call) {
+  if (call.settings().cluster.enabled) return call.reply().Error("ERR SWAPDB is not allowed in cluster mode");
   Args args(call);
   // Both must be numbers before either must name a database.
   const int first = TakeIndex(args, "ERR invalid first DB index");

@@ -60,6 +60,8 @@ std::string Caller(const Call& call) {
 }
 
 void ReplicaOf(Call& call) {
+  if (call.settings().cluster.enabled)
+    return call.reply().Error("ERR REPLICAOF not allowed in cluster mode.");
   dispatch::Replication& replication = *call.services().replication;
   Logger& log = call.services().log;
   if (replication.failing_over()) return call.reply().Error("ERR REPLICAOF not allowed while failing over.");
@@ -81,6 +83,7 @@ void ReplicaOf(Call& call) {
 }
 
 void Failover(Call& call) {
+  if (call.settings().cluster.enabled) return call.reply().Error("ERR FAILOVER not allowed in cluster mode.");
   dispatch::Replication::FailoverRequest request;
   bool abort = false;
   dispatch::Args args(call);
