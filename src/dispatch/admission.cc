@@ -53,6 +53,43 @@ bool Admission::Reject(Session& session, const Command* command, std::string_vie
   return false;
 }
 
+// The client is told where to go. A transaction that is sent away is forgotten: it begins anew elsewhere.
+bool Admission::Redirect(Session& session, const Command& command, const Route& route, Shards shards) {
+  if (command.Is(Flag::kRunsTransaction)) {
+    session.transaction.Reset();
+    context_.dispatcher.Unwatch(session,
+                                shards == Shards::kHeld ? Dispatcher::Held::kYes : Dispatcher::Held::kNo);
+  }
+  session.reply.Error(Router::ErrorOf(*context_.services.routing, route, session));
+  telemetry_.AccountRefusal(session, &command);
+  Tracking::ForgetCaching(session, &command);
+  if (session.in_transaction()) session.transaction.rejected = true;
+  return false;
+}
+
+bool Admission::CheckRoute(Session& session, const Command& command, std::span<const std::string_view> argv,
+                           std::span<const PlacedKey> keys) {
+  if (!router_.Routes(session) || router_.Serves(session, command, keys)) return true;
+  const Route route = router_.Find({.session = session,
+                                    .command = command,
+                                    .argv = argv,
+                                    .keys = keys,
+                                    .writes = Writes(session, command, argv)});
+  slot_on_its_way_ = route.course == Route::Course::kByKeys;
+  return slot_on_its_way_ || route.course == Route::Course::kHere ||
+         Redirect(session, command, route, Shards::kFree);
+}
+
+bool Admission::AdmitHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+                          std::span<const PlacedKey> keys) {
+  const Route route = router_.FindHeld({.session = session,
+                                        .command = command,
+                                        .argv = argv,
+                                        .keys = keys,
+                                        .writes = Writes(session, command, argv)});
+  return route.course == Route::Course::kHere || Redirect(session, command, route, Shards::kHeld);
+}
+
 // Why a command that may write cannot run now; empty if it can. EXEC stands for all that it would run.
 std::string Admission::WriteRefusal(const Session& session, const Command& command,
                                     std::span<const std::string_view> argv) {
@@ -149,6 +186,7 @@ bool Admission::CheckUser(Session& session, const Command& command, std::span<co
 
 bool Admission::Admit(Session& session, const Command* command, std::span<const std::string_view> argv,
                       std::span<const PlacedKey> keys) {
+  slot_on_its_way_ = false;
   // 1. Known, and with the right number of arguments.
   if (command == nullptr) [[unlikely]] {
     const Command* container = context_.services.registry.Find(argv[0]);
@@ -169,7 +207,10 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   // 4. What the user may do.
   if (!CheckUser(session, *command, argv, keys)) [[unlikely]]
     return false;
-  // 5. A data set that is not complete yet; memory, disk and replicas.
+  // 5. Whether it is for this node of the cluster.
+  if (context_.services.routing != nullptr && !CheckRoute(session, *command, argv, keys)) [[unlikely]]
+    return false;
+  // 6. A data set that is not complete yet; memory, disk and replicas.
   if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kLoading) != 0 &&
       !command->Is(Flag::kLoading)) [[unlikely]] {
     return Reject(session, command, "LOADING Redis is loading the dataset in memory");
@@ -181,12 +222,12 @@ bool Admission::Admit(Session& session, const Command* command, std::span<const 
   if (std::string refusal = WriteRefusal(session, *command, argv); !refusal.empty()) [[unlikely]] {
     return Reject(session, command, refusal);
   }
-  // 6. A script that keeps everybody waiting.
+  // 7. A script that keeps everybody waiting.
   if ((context_.services.alarms.load(std::memory_order_relaxed) & Alarm::kBusy) != 0 &&
       !command->Is(Flag::kAllowBusy) && !session.upstream) [[unlikely]] {
     return Reject(session, command, context_.services.running_scripts.BusyError());
   }
-  // 7. A client that only listens.
+  // 8. A client that only listens.
   if (session.only_listens() && !command->Is(Flag::kListening)) [[unlikely]] {
     return Reject(
         session, command,

@@ -14,6 +14,7 @@
 #include "dispatch/core_context.h"
 #include "dispatch/evictor.h"
 #include "dispatch/registry.h"
+#include "dispatch/router.h"
 #include "dispatch/session.h"
 
 namespace cinnabar::dispatch {
@@ -41,11 +42,23 @@ class Admission {
       return true;
     return session.authenticated && access_.Check(*session.user, command, argv, keys).allowed();
   }
+  // Whether no rule of a cluster keeps the keys from this node. False: ask Admit.
+  bool Serves(const Session& session, const Command& command, std::span<const PlacedKey> keys) const {
+    return router_.Serves(session, command, keys);
+  }
   // For who finds keys in other ways.
   AccessCheck& access() { return access_; }
+  Router& router() { return router_; }
   // Whether the request may run. If not, its reply says why. `command` is null when it is unknown.
   bool Admit(Session& session, const Command* command, std::span<const std::string_view> argv,
              std::span<const PlacedKey> keys);
+  // Whether the request that was admitted last is for a slot on its way to another node, or to this one: it
+  // may run if AdmitHeld says so.
+  bool slot_on_its_way() const { return slot_on_its_way_; }
+  // Whether those of its keys that are here let it run. If not, its reply says where to go. REQUIRES: it was
+  // admitted, and the shards of its keys are held.
+  bool AdmitHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+                 std::span<const PlacedKey> keys);
   // Whether the command may write; of EXEC, whether a command of its queue may.
   bool MayWrite(const Session& session, const Command& command, std::span<const std::string_view> argv) const;
   // The same for changes of the data set alone.
@@ -72,7 +85,12 @@ class Admission {
   bool MayRun(Session& session, const Command& command);
   bool CheckUser(Session& session, const Command& command, std::span<const std::string_view> argv,
                  std::span<const PlacedKey> keys);
+  // Whether it is this node's; else the reply says whose it is.
+  bool CheckRoute(Session& session, const Command& command, std::span<const std::string_view> argv,
+                  std::span<const PlacedKey> keys);
   bool Reject(Session& session, const Command* command, std::string_view error);
+  enum class Shards : uint8_t { kFree, kHeld };
+  bool Redirect(Session& session, const Command& command, const Route& route, Shards shards);
   std::string WriteRefusal(const Session& session, const Command& command,
                            std::span<const std::string_view> argv);
   bool Has(const Session& session, const Command& command, std::span<const std::string_view> argv,
@@ -83,6 +101,8 @@ class Admission {
   CommandTelemetry& telemetry_;
   Evictor& evictor_;
   AccessCheck access_;
+  Router router_{context_};
+  bool slot_on_its_way_ = false;
   bool writes_guarded_ = false;  // settings may refuse writes for want of memory or of replicas
 };
 

@@ -208,19 +208,28 @@ void BlockedCalls::TimeOut() {
 }
 
 bool BlockedCalls::Unblock(Session& session, UnblockWith with) {
+  if (with == UnblockWith::kError)
+    return UnblockWithError(session, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  if (with == UnblockWith::kRoleChange) {
+    return UnblockWithError(session,
+                            "UNBLOCKED force unblock from blocking operation, instance state changed (master "
+                            "-> replica?)");
+  }
+  const std::shared_ptr<BlockedCall> call = session.blocked;
+  if (call == nullptr || !call->Take()) return false;
+  call->waiting->TimeOut(call->caller.reply);
+  call->Finish();
+  context_.services.clients.Resume(call);
+  return true;
+}
+
+bool BlockedCalls::UnblockWithError(Session& session, std::string_view error) {
   const std::shared_ptr<BlockedCall> call = session.blocked;
   if (call == nullptr || !call->Take()) return false;
   protocol::ReplyWriter& writer = call->caller.reply;
-  if (with != UnblockWith::kTimeout) {
-    writer.Error(with == UnblockWith::kError
-                     ? "UNBLOCKED client unblocked via CLIENT UNBLOCK"
-                     : "UNBLOCKED force unblock from blocking operation, instance state changed (master -> "
-                       "replica?)");
-    telemetry_.command_stats().AddFailed(call->command->id);
-    telemetry_.error_stats().Add(telemetry::ErrorCodeOf(writer.last_error()));
-  } else {
-    call->waiting->TimeOut(writer);
-  }
+  writer.Error(error);
+  telemetry_.command_stats().AddFailed(call->command->id);
+  telemetry_.error_stats().Add(telemetry::ErrorCodeOf(writer.last_error()));
   call->Finish();
   context_.services.clients.Resume(call);
   return true;

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "dispatch/blocking.h"
@@ -42,6 +43,8 @@ class BlockedCalls {
   void Abandon(Session& session);
   // With the world stopped: false when the session is not blocked.
   bool Unblock(Session& session, UnblockWith with);
+  // The same, with an error of the caller's.
+  bool UnblockWithError(Session& session, std::string_view error);
   // Completes the calls that have the copies of the journal they waited for. The core's own thread, or with
   // the world stopped.
   void ServeCopyWaiters();

@@ -163,14 +163,16 @@ Dispatcher::Outcome Dispatcher::Execute(Session& session, const Batch& batch, co
   if (long_commands_.yielding()) [[unlikely]] {
     const LongCommands::Between what = long_commands_.WhatMayRun(session, command, argv, keys);
     if (what == LongCommands::Between::kNothing) return PutOff(session, *command);
-    if (what == LongCommands::Between::kReads && admission_.HasRight(session, *command, argv, keys)) {
+    const bool beside = what == LongCommands::Between::kReads;
+    if (beside && !admission_.Serves(session, *command, keys)) return PutOff(session, *command);
+    if (beside && admission_.HasRight(session, *command, argv, keys)) {
       RunBeside(session, *command, argv, keys);
       return Finish(session);
     }
   }
   if (command != nullptr && command->ungated && admission_.Open(session, *command) &&
-      command->AcceptsArgumentCount(argv.size()) && admission_.HasRight(session, *command, argv, keys))
-      [[likely]] {
+      command->AcceptsArgumentCount(argv.size()) && admission_.HasRight(session, *command, argv, keys) &&
+      admission_.Serves(session, *command, keys)) [[likely]] {
     if (!RunLocked(session, *command, argv, keys, request.text)) return PutOff(session, *command);
     return Finish(session);
   }
@@ -227,6 +229,7 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
   if (session.transaction.watches_due()) [[unlikely]]
     SettleWatches(session);
   if (admission_.Admit(session, command, argv, keys)) {
+    const Slot slot = admission_.slot_on_its_way() ? Slot::kOnItsWay : Slot::kStays;
     // What was evicted for it is told before its own reply.
     if (context_.services.tracking != nullptr) context_.services.tracking->WriteArrived(context_.index);
     const Ending ending = EndScripts(session, *command, argv);
@@ -242,20 +245,15 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
     OutrunPause(context_.follows ? admission_.Writes(session, *command, argv)
                                  : admission_.MayWrite(session, *command, argv));
     if (session.no_touch) SpareClocks(session, *command);
-    if (session.in_transaction() && !command->Is(Flag::kControlsTransaction)) {
-      Queue(session, *command, argv);
-    } else if (WatchesLater(session, *command)) {
-      WatchLater(session, argv);
-    } else if (!RunLocked(session, *command, argv, keys, nullptr)) {
+    if (!RunAdmitted(session, *command, argv, keys, slot)) {
       ReleaseClocks();
       OutrunPause(false);
       session.reply.Redirect(session.output);
       return PutOff(session, *command);
     }
     ReleaseClocks();
-  } else if (context_.services.history != nullptr) {
-    context_.services.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n",
-                                         HistoryObserver::Ran::kAtOnce);
+  } else {
+    NoteRefused(session, argv);
   }
   if (muted || session.reply_mode != ReplyMode::kOn) {
     session.reply.Redirect(session.output);
@@ -263,9 +261,27 @@ Dispatcher::Outcome Dispatcher::ExecuteGated(Session& session, const Command* co
       DropReplica(session, command == nullptr ? argv[0] : command->name);
     if (!session.suspended) AfterReply(session);
   }
+  if (session.asking && !session.in_transaction()) [[unlikely]]
+    session.asking = command != nullptr && command->spec->name == "asking";
   const Outcome outcome = Finish(session);
   OutrunPause(false);
   return outcome;
+}
+
+// A transaction keeps it for EXEC; else it runs. False, without a trace, when a long command is in the way.
+bool Dispatcher::RunAdmitted(Session& session, const Command& command, std::span<const std::string_view> argv,
+                             std::span<const PlacedKey> keys, Slot slot) {
+  if (session.in_transaction() && !command.Is(Flag::kControlsTransaction)) {
+    if (slot == Slot::kOnItsWay) return QueueIfHere(session, command, argv, keys);
+    Queue(session, command, argv);
+    return true;
+  }
+  if (WatchesLater(session, command)) {
+    WatchLater(session, argv);
+    return true;
+  }
+  if (slot == Slot::kOnItsWay) return RunWithPlan(session, command, argv, keys, slot);
+  return RunLocked(session, command, argv, keys, nullptr);
 }
 
 // Reads a key whose shard the command that has yielded holds, and which that one does not change. What has
@@ -312,12 +328,12 @@ void Dispatcher::Replay(Session& session, const Batch& batch, const Request& req
     keyspace.Unlock(shard);
     return true;
   }
-  return RunWithPlan(session, command, argv, keys);
+  return RunWithPlan(session, command, argv, keys, Slot::kStays);
 }
 
 // Commands without keys, with several, and those that need the world.
 bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
-                             std::span<const PlacedKey> keys) {
+                             std::span<const PlacedKey> keys, Slot slot) {
   if (keys.empty() && !command.planned) {
     RunHeld(session, command, argv, keys);
     if (std::exchange(context_.run.put_off, false)) [[unlikely]]
@@ -327,14 +343,35 @@ bool Dispatcher::RunWithPlan(Session& session, const Command& command, std::span
       session.hold_until = std::max(session.hold_until, context_.services.journal.offset());
     return true;
   }
-  if (command.Is(Flag::kRunsScript)) return RunScript(session, command, argv, keys);
+  if (command.Is(Flag::kRunsScript)) return RunScript(session, command, argv, keys, slot);
   context_.run.plan.world = command.NeedsWorld(argv, context_.services.settings);
   PlanKeys(keys);
   if (command.Is(Flag::kRunsTransaction)) PlanTransaction(session);
   if (!LockPlanned(session)) return false;
-  RunHeld(session, command, argv, keys);
-  EndPlanned(session, command);
+  RunPlanned(session, command, argv, keys, slot);
   return true;
+}
+
+void Dispatcher::RunPlanned(Session& session, const Command& command, std::span<const std::string_view> argv,
+                            std::span<const PlacedKey> keys, Slot slot) {
+  if (slot == Slot::kStays || AdmittedHeld(session, command, argv, keys))
+    RunHeld(session, command, argv, keys);
+  EndPlanned(session, command);
+}
+
+// Where a slot is on its way: whether the keys that are here let the request run. Nothing was appended.
+bool Dispatcher::AdmittedHeld(Session& session, const Command& command,
+                              std::span<const std::string_view> argv, std::span<const PlacedKey> keys) {
+  context_.run.appended = 0;
+  if (admission_.AdmitHeld(session, command, argv, keys)) return true;
+  NoteRefused(session, argv);
+  return false;
+}
+
+void Dispatcher::NoteRefused(Session& session, std::span<const std::string_view> argv) {
+  if (context_.services.history == nullptr) return;
+  context_.services.history->OnCommand(session, argv, "-" + session.reply.last_error() + "\r\n",
+                                       HistoryObserver::Ran::kAtOnce);
 }
 
 void Dispatcher::PlanKeys(std::span<const PlacedKey> keys) {
@@ -359,7 +396,7 @@ void Dispatcher::EndPlanned(Session& session, const Command& command) {
 }
 
 bool Dispatcher::RunScript(Session& session, const Command& command, std::span<const std::string_view> argv,
-                           std::span<const PlacedKey> keys) {
+                           std::span<const PlacedKey> keys, Slot slot) {
   bool alone = context_.services.scripts->PlaceOf(command, argv, context_.index) == Scripts::Place::kAlone;
   while (true) {
     context_.run.plan.world = alone;
@@ -368,8 +405,7 @@ bool Dispatcher::RunScript(Session& session, const Command& command, std::span<c
       context_.run.restarted = false;
       return false;
     }
-    RunHeld(session, command, argv, keys);
-    EndPlanned(session, command);
+    RunPlanned(session, command, argv, keys, slot);
     context_.run.restarted = false;
     if (!std::exchange(context_.run.start_over, false)) [[likely]]
       return true;

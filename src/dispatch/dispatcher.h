@@ -116,15 +116,29 @@ class Dispatcher {
   // What is left to do after a run, with no shard held.
   Outcome Finish(Session& session);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> argv);
+  // Where a slot is on its way. False when its shard cannot be had now.
+  bool QueueIfHere(Session& session, const Command& command, std::span<const std::string_view> argv,
+                   std::span<const PlacedKey> keys);
   // Takes the locks that the command needs, runs it, and lets go. False, without having run it, when a long
   // command is in the way. `text` as in Request.
   bool RunLocked(Session& session, const Command& command, std::span<const std::string_view> argv,
                  std::span<const PlacedKey> keys, const char* text);
+  // kOnItsWay: to another node of the cluster or to this one; which keys are here is asked under the locks,
+  // and the client may be sent away.
+  enum class Slot : uint8_t { kStays, kOnItsWay };
   bool RunWithPlan(Session& session, const Command& command, std::span<const std::string_view> argv,
-                   std::span<const PlacedKey> keys);
+                   std::span<const PlacedKey> keys, Slot slot);
+  bool RunAdmitted(Session& session, const Command& command, std::span<const std::string_view> argv,
+                   std::span<const PlacedKey> keys, Slot slot);
+  bool AdmittedHeld(Session& session, const Command& command, std::span<const std::string_view> argv,
+                    std::span<const PlacedKey> keys);
+  void NoteRefused(Session& session, std::span<const std::string_view> argv);
   // A script runs under its keys, if it may; if that turns out not to be enough, it starts again alone.
   bool RunScript(Session& session, const Command& command, std::span<const std::string_view> argv,
-                 std::span<const PlacedKey> keys);
+                 std::span<const PlacedKey> keys, Slot slot);
+  // With the locks that were planned: the run, if the slot lets it, and the end of both.
+  void RunPlanned(Session& session, const Command& command, std::span<const std::string_view> argv,
+                  std::span<const PlacedKey> keys, Slot slot);
   void PlanKeys(std::span<const PlacedKey> keys);
   void EndPlanned(Session& session, const Command& command);
   // Whether the request puts an end to the server, and waits until the scripts that keep it from that have

@@ -1,7 +1,7 @@
 // Routing: which keys this node of a cluster serves, and where the others are (DESIGN §15).
 //
 // Plain data, made by the server from what the cluster machine knows, whenever that changes. Handlers never
-// see it: one check in the gates asks it (routing.cc).
+// see it: one check in the gates asks it (router.h).
 //
 // Immutable once it is published. Published with the world stopped, read by every core inside a batch.
 #pragma once
@@ -13,6 +13,8 @@
 #include <vector>
 
 namespace cinnabar::dispatch {
+
+struct Services;
 
 struct Routing {
   static constexpr int kSlots = 16384;
@@ -38,6 +40,17 @@ struct Routing {
   // Slots whose keys this node serves without a further look: its own, which go nowhere, in a healthy
   // cluster. Follows from the rest.
   std::bitset<kSlots> served;
+
+  // Whether this node follows the owner of the slot.
+  bool follows_owner(int slot) const {
+    return primary != kNobody && owner[static_cast<size_t>(slot)] == primary;
+  }
 };
+
+// From now on the gates ask this table; null: there is no cluster. Clients that wait for keys of slots that
+// are not served any more are sent away, and subscriptions to shard channels end where neither this node nor
+// its primary owns the slot. The one before is not used any more. REQUIRES: the world is stopped; the table
+// outlives its use.
+void PublishRouting(Services& services, const Routing* fresh);
 
 }  // namespace cinnabar::dispatch

@@ -76,6 +76,8 @@ ScriptRun::~ScriptRun() {
 std::string ScriptRun::Refusal(bool by_writing_command) const {
   const uint32_t alarms = context_.services.alarms.load(std::memory_order_relaxed);
   const bool obeys = outer_.session().upstream || context_.core.replaying;
+  if ((nature_.flags & ScriptFlag::kNoCluster) != 0 && context_.services.settings.cluster.enabled)
+    return "ERR Can not run script on cluster, 'no-cluster' flag is set.";
   if ((nature_.flags & ScriptFlag::kSaysNothing) != 0 && (alarms & Alarm::kStale) == 0) return {};
   if ((alarms & Alarm::kStale) != 0 && (nature_.flags & ScriptFlag::kAllowStale) == 0)
     return "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
@@ -147,6 +149,52 @@ std::string ScriptRun::WriteObjection(const Command& command) const {
   return {};
 }
 
+// The script's client is who asks.
+Router::Request ScriptRun::Asked(const Command& command, std::span<const std::string_view> argv) const {
+  return {.session = outer_.session(),
+          .command = command,
+          .argv = argv,
+          .keys = keys_,
+          .writes = command.Is(Flag::kWrite)};
+}
+
+// A text without a first line may use the keys of all slots that are here; others keep to one slot, if they
+// do not say that they will not. A command of either may not mix slots.
+std::string ScriptRun::RouteObjection(const Command& command, const Route& route) {
+  using Course = Route::Course;
+  switch (route.course) {
+    case Course::kHere:
+    case Course::kByKeys:
+      break;
+    case Course::kDownForWrites:
+      return "ERR Script attempted to execute a write command while the cluster is down and readonly";
+    case Course::kDown:
+      return "ERR Script attempted to execute a command while the cluster is down";
+    case Course::kCrossSlot:
+      return fmt::format(
+          "ERR Command '{}' in script attempted to access keys that don't hash to the same slot",
+          command.name);
+    case Course::kMoved:
+    case Course::kAsk:
+    case Course::kTryAgain:
+    case Course::kUnserved:
+      return "ERR Script attempted to access a non local key in a cluster node";
+  }
+  if (route.slot < 0 || (nature_.flags & (ScriptFlag::kSaysNothing | ScriptFlag::kAllowCrossSlotKeys)) != 0)
+    return {};
+  if (slot_ < 0) slot_ = NamedSlot().value_or(route.slot);
+  if (slot_ == route.slot) return {};
+  return "ERR Script attempted to access keys that do not hash to the same slot";
+}
+
+// Of the keys that the request names.
+std::optional<int> ScriptRun::NamedSlot() {
+  positions_.clear();
+  FindKeys(outer_.command(), outer_.argv(), positions_);
+  if (positions_.empty()) return std::nullopt;
+  return Keyspace::SlotOf(context_.core.keyspace.HashOf(outer_.arg(positions_[0].index)));
+}
+
 ScriptRun::Ran ScriptRun::Refuse(const Command* command, std::string_view error) {
   inner_.reply.Error(error);
   dispatcher_.telemetry().AccountRefusal(inner_, command);
@@ -160,7 +208,18 @@ ScriptRun::Ran ScriptRun::Run(std::span<const std::string_view> argv) {
   if (const std::string objection = Objection(command, argv); !objection.empty())
     return Refuse(command, objection);
   PlaceKeys(*command, argv);
+  Route route;
+  if (dispatcher_.admission().router().Routes(outer_.session())) [[unlikely]] {
+    route = dispatcher_.admission().router().Find(Asked(*command, argv));
+    if (const std::string objection = RouteObjection(*command, route); !objection.empty())
+      return Refuse(command, objection);
+  }
   if (!Reach(*command, argv)) return Abandon();
+  if (route.course == Route::Course::kByKeys) [[unlikely]] {
+    route = dispatcher_.admission().router().FindHeld(Asked(*command, argv));
+    if (const std::string objection = RouteObjection(*command, route); !objection.empty())
+      return Refuse(command, objection);
+  }
   if (command->Is(Flag::kWrite)) {
     if (undoable_ && !KeepImages(*command, argv)) return Abandon();
     if (!wrote_ && !BeginWriting()) return Abandon();

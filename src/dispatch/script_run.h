@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@
 #include "dispatch/call.h"
 #include "dispatch/core_context.h"
 #include "dispatch/keys.h"
+#include "dispatch/router.h"
 #include "dispatch/scripts.h"
 
 namespace cinnabar::dispatch {
@@ -107,6 +109,10 @@ class ScriptRun {
   std::string Objection(const Command* command, std::span<const std::string_view> argv) const;
   std::string Denial(const Command& command, std::span<const std::string_view> argv) const;
   std::string WriteObjection(const Command& command) const;
+  // What a node of a cluster says against the command whose keys are in keys_.
+  Router::Request Asked(const Command& command, std::span<const std::string_view> argv) const;
+  std::string RouteObjection(const Command& command, const Route& route);
+  std::optional<int> NamedSlot();
   Ran Refuse(const Command* command, std::string_view error);
   void NoteReads(const Command& command, std::span<const std::string_view> argv);
   void PlaceKeys(const Command& command, std::span<const std::string_view> argv);
@@ -140,6 +146,7 @@ class ScriptRun {
   bool lent_ = false;
   bool noted_named_ = false;  // the keys of the request, for the client's cache
   uint32_t copies_ = ScriptCopies::kAll;
+  int slot_ = -1;                // of the keys that it has named or used; -1: none yet
   std::vector<uint32_t> asked_;  // shards of the keys that the request names
   std::vector<KeyPosition> positions_;
   std::vector<PlacedKey> keys_;  // of the command that is run

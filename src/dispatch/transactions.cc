@@ -25,6 +25,19 @@ void Dispatcher::Queue(Session& session, const Command& command, std::span<const
   }
 }
 
+// The keys of an admitted command are of one slot, and so of one shard. EXEC asks again.
+bool Dispatcher::QueueIfHere(Session& session, const Command& command, std::span<const std::string_view> argv,
+                             std::span<const PlacedKey> keys) {
+  const auto shard = static_cast<uint32_t>(keyspace::Keyspace::ShardOf(keys[0].key.hash));
+  const bool in_use = long_commands_.yielding() && long_commands_.Holds(shard);
+  if (in_use || !long_commands_.LockOrPostpone(session, shard)) return false;
+  const bool here = AdmittedHeld(session, command, argv, keys);
+  if (context_.holds_replies()) context_.NoteHold(session, {&shard, 1});
+  context_.core.keyspace.Unlock(shard);
+  if (here) Queue(session, command, argv);
+  return true;
+}
+
 void Dispatcher::Unwatch(Session& session, Held held) {
   Transaction& transaction = session.transaction;
   transaction.watch_due.clear();
