@@ -149,6 +149,11 @@ void Cluster::CloseIn(Node& node) {
   node.in = {};
 }
 
+void Cluster::KillLinks(Node& node, Direction direction) {
+  if (direction != Direction::kFrom) CloseOut(node);
+  if (direction != Direction::kTo) CloseIn(node);
+}
+
 // `link`, which comes from outside, is this node's. The newest one is kept.
 void Cluster::Listens(LinkId link, Node& node) {
   const auto found = links_.find(link);
@@ -377,6 +382,10 @@ std::vector<Cluster::LinkView> Cluster::Links() const {
                      .id = id});
   }
   return views;
+}
+
+uint64_t Cluster::OffsetOf(const Node& node) const {
+  return &node == myself_ ? port_.Replication().offset : node.offset;
 }
 
 // ---- the nodes file ----

@@ -75,6 +75,12 @@ struct Counts {
   uint64_t refused = 0;  // not a packet, or from a version that is not spoken
 };
 
+// What DEBUG breaks, for tests.
+struct Faults {
+  int64_t dropped_type = -1;  // packets of this PacketType are not heard; -1: all are
+  bool drop_closes = false;   // and their link is closed
+};
+
 class Cluster {
  public:
   struct Setup {
@@ -131,6 +137,8 @@ class Cluster {
   int size() const { return size_; }
   const std::optional<std::string>& save_problem() const { return save_problem_; }
   Millis now() const { return kLongAgo + clock_.MonotonicNanos() / kNanosPerMilli; }
+  // Of the stream of replication: what a node said last, or where this one stands.
+  uint64_t OffsetOf(const Node& node) const;
   // As CLUSTER NODES and the file show it.
   NodeRecord Record(const Node& node) const;
   // Primaries that say it is down; reports that are too old do not count.
@@ -144,6 +152,7 @@ class Cluster {
   };
   std::vector<LinkView> Links() const;
   ClusterPort::SendBuffer SendBufferOf(LinkId link) const { return port_.SendBufferOf(link); }
+  ClusterPort::LinkTotals TotalsOfLinks() const { return port_.TotalsOfLinks(); }
 
   // ---- what people ask for (CLUSTER …). Errors are complete error replies without the "-".
   Status Meet(const std::string& ip, int port, int bus_port);
@@ -163,6 +172,10 @@ class Cluster {
   Status SetConfigEpoch(Epoch epoch);
   Status Reset(bool hard);
   Status SaveNow() { return Save(ClusterPort::Durability::kSynced); }
+  // Closes links with a node: the one to it, the one from it, or both.
+  enum class Direction : uint8_t { kTo, kFrom, kBoth };
+  void KillLinks(Node& node, Direction direction);
+  Faults& faults() { return faults_; }
   // PUBLISH and SPUBLISH of clients of this node.
   void Publish(bool sharded, std::string_view channel, std::string_view message);
 
@@ -252,6 +265,7 @@ class Cluster {
   void SendFail(const Node& about);
 
   // ---- packets_in.cc
+  void DropPacket(LinkId link);
   void TakeGreeting(const Incoming& in);
   void TakeOther(const Incoming& in);
   bool TakeHandshake(const Incoming& in);
@@ -342,6 +356,7 @@ class Cluster {
   uint64_t ticks_ = 0;
   Millis last_tick_ = 0;
   Counts counts_;
+  Faults faults_;
   bool dirty_ = false;
   bool vital_ = false;
   bool routing_changed_ = false;

@@ -27,6 +27,7 @@ class Port final : public ClusterPort {
   }
   void Close(LinkId link) override { std::erase(open, link); }
   SendBuffer SendBufferOf(LinkId /*link*/) const override { return {}; }
+  LinkTotals TotalsOfLinks() const override { return {}; }
   Status Save(Durability) override {
     if (disk_full) return Fail("full");
     return {};

@@ -516,5 +516,72 @@ TEST(Cluster, ErrorsOfSlotsAreThoseOfRedis) {
   EXPECT_EQ(error(machine.DeleteSlots(free)), "ERR Slot 1 is already unassigned");
 }
 
+TEST(Cluster, LinksThatAreKilledAreMadeAnew) {
+  World world(2);
+  world.Create(2);
+  Cluster& machine = world[0].machine();
+  Node& other = *machine.Find(world[1].id());
+  const LinkId out = other.out.id;
+  const LinkId in = other.in.id;
+  machine.KillLinks(other, Cluster::Direction::kTo);
+  EXPECT_EQ(other.out.id, 0U);
+  EXPECT_EQ(other.in.id, in);
+  machine.KillLinks(other, Cluster::Direction::kBoth);
+  EXPECT_EQ(other.in.id, 0U);
+  EXPECT_EQ(machine.Links().size(), 0U);
+  ASSERT_TRUE(world.Until([&] { return other.out.connected && other.in.connected; }));
+  EXPECT_NE(other.out.id, out);
+  EXPECT_NE(other.in.id, in);
+}
+
+TEST(Cluster, PacketsThatAreDroppedAreNotHeard) {
+  World world(3);
+  world.Create(3);
+  Cluster& machine = world[0].machine();
+  machine.faults().dropped_type = static_cast<int64_t>(PacketType::kPong);
+  const uint64_t pongs = machine.counts().received[1];
+  const uint64_t pings = machine.counts().received[0];
+  world.Run(5000);
+  EXPECT_EQ(machine.counts().received[1], pongs);
+  EXPECT_GT(machine.counts().received[0], pings);
+  EXPECT_NE(Seen(world[0], world[1])->ping_sent, 0);
+  EXPECT_TRUE(world[0].Logged("debug drop filter"));
+  machine.faults() = {};
+  world.Run(5000);
+  EXPECT_GT(machine.counts().received[1], pongs);
+  EXPECT_TRUE(world.Settled());
+}
+
+TEST(Cluster, ADroppedPacketMayTakeItsLinkAlong) {
+  World world(2);
+  world.Create(2);
+  Cluster& machine = world[0].machine();
+  const LinkId out = Seen(world[0], world[1])->out.id;
+  machine.faults() = {.dropped_type = static_cast<int64_t>(PacketType::kPong), .drop_closes = true};
+  ASSERT_TRUE(world.Until([&] { return Seen(world[0], world[1])->out.id != out; }));
+  machine.faults() = {};
+  EXPECT_TRUE(world.Until([&] { return Seen(world[0], world[1])->out.connected; }));
+}
+
+TEST(Cluster, TheOffsetOfANodeIsWhatItSaidLast) {
+  World world(4);
+  world[2].view.offset = 12;
+  world.Create(2);
+  world.Run(3000);
+  EXPECT_EQ(world[2].machine().OffsetOf(world[2].machine().myself()), 12U);
+  EXPECT_EQ(world[0].machine().OffsetOf(*Seen(world[0], world[2])), 12U);
+}
+
+TEST(Cluster, WhoIsForgottenAlreadyMayBeForgottenAgainOnlyByTheNewForm) {
+  for (const NodesForm form : {NodesForm::kOld, NodesForm::kNew}) {
+    World world(2, {.node_timeout = 2000, .form = form});
+    world.Create(2);
+    Cluster& machine = world[0].machine();
+    ASSERT_TRUE(machine.Forget(world[1].id()));
+    EXPECT_EQ(machine.Forget(world[1].id()).has_value(), form == NodesForm::kNew);
+    EXPECT_FALSE(machine.Forget(std::string(40, 'a')));
+  }
+}
+
 }  // namespace
 }  // namespace cinnabar::cluster

@@ -16,6 +16,7 @@ void Cluster::Received(LinkId link, std::string_view bytes, std::string_view loc
     return;
   }
   const Packet& packet = *decoded;
+  if (static_cast<int64_t>(packet.type) == faults_.dropped_type) return DropPacket(link);
   ++counts_.received[static_cast<size_t>(packet.type)];
   const auto known = nodes_.find(packet.sender);
   Node* sender = known == nodes_.end() || known->second->in_handshake() ? nullptr : known->second.get();
@@ -38,6 +39,14 @@ void Cluster::Received(LinkId link, std::string_view bytes, std::string_view loc
     TakeOther(in);
   }
   Finish();
+}
+
+// Somebody wants to see what comes of a packet that is lost.
+void Cluster::DropPacket(LinkId link) {
+  port_.Log(LogLevel::kWarning, "Packet that matches debug drop filter dropped");
+  if (!faults_.drop_closes) return;
+  Closed(link);
+  port_.Close(link);
 }
 
 void Cluster::TakeOther(const Incoming& in) {

@@ -50,6 +50,12 @@ class ClusterPort {
     size_t used = 0;
   };
   virtual SendBuffer SendBufferOf(LinkId link) const = 0;
+  // All links together.
+  struct LinkTotals {
+    size_t memory = 0;        // with what waits on them
+    uint64_t over_limit = 0;  // were closed because more waited than the limit allows
+  };
+  virtual LinkTotals TotalsOfLinks() const = 0;
 
   // ---- the nodes file
   enum class Durability : uint8_t { kWritten, kSynced };

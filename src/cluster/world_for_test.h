@@ -36,6 +36,7 @@ class Host final : public ClusterPort {
   void Send(LinkId link, std::shared_ptr<const std::string> packet) override;
   void Close(LinkId link) override;
   SendBuffer SendBufferOf(LinkId /*link*/) const override { return {}; }
+  LinkTotals TotalsOfLinks() const override { return link_totals; }
   Status Save(Durability durability) override {
     if (disk_full) return Fail("No space left on device");
     file = machine_->FileText();
@@ -71,6 +72,7 @@ class Host final : public ClusterPort {
   bool hears_no_answers = false;  // what comes on connections of its own is lost
   bool disk_full = false;
   std::string file;
+  LinkTotals link_totals;
   int synced = 0;
   ReplicationView view{.link_up = true};
   std::string follows;

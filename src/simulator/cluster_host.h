@@ -62,6 +62,7 @@ class ClusterHost final : public cluster::ClusterPort, public BusUser {
   void Send(LinkId link, std::shared_ptr<const std::string> packet) override;
   void Close(LinkId link) override { bus_.Close(link); }
   SendBuffer SendBufferOf(LinkId /*link*/) const override { return {}; }
+  LinkTotals TotalsOfLinks() const override { return {}; }
   Status Save(Durability durability) override;
   cluster::ReplicationView Replication() override;
   void Follow(const std::string& ip, int port) override;
