@@ -1,7 +1,8 @@
-# Read by a unit's copy of the Sentinel suite, behind instances.tcl (see sentinel_units.py).
+# Read by a unit's copy of the Sentinel or Cluster suite, behind instances.tcl (see instances.py).
 #
-# That suite says `TIME> NAME: OK`. Here each test also leaves the line that ./runtest would print, so that one reader
-# of the output and one list of skips serve both. Addresses in names become ADDRESS: who is elected is chance.
+# These suites say `TIME> NAME: OK`. Here each test also leaves the line that ./runtest would print, so that one reader
+# of the output and one list of skips serve both. Addresses in names become ADDRESS, numbers of instances #N, epochs N:
+# who is elected is chance.
 
 fconfigure stdout -buffering line
 
@@ -13,6 +14,8 @@ rename test suite_test
 
 proc test {name code} {
     regsub -all {\d+\.\d+\.\d+\.\d+:\d+} $name ADDRESS label
+    regsub -all {#\d+} $label {#N} label
+    regsub -all {epoch \d+} $label {epoch N} label
     if {$label in $::skipped_tests} {
         puts "\[skip\]: $label"
         return

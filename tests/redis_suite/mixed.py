@@ -36,24 +36,28 @@ def units():
     return [unit for unit, names in run.read_expected().items() if sentinel_units.belongs(unit) and names]
 
 
+def options(servers, sentinels):
+    return ["--servers", servers, "--sentinels", sentinels]
+
+
 def drawn(seed):
-    """[(servers, sentinels, units)] of one run."""
+    """[(options that name the cast, units)] of one run."""
     source = random.Random(f"{seed} mixed")
     name, servers, sentinels = source.choice(CASTS)
     order = sentinels.split(",")
     source.shuffle(order)
     fit = [unit for unit in units() if (name, unit) not in UNFIT]
-    return [(servers, ",".join(order), sorted(source.sample(fit, UNITS_DRAWN)))]
+    return [(options(servers, ",".join(order)), sorted(source.sample(fit, UNITS_DRAWN)))]
 
 
 def everything():
-    return [(servers, sentinels, [unit for unit in units() if (name, unit) not in UNFIT])
+    return [(options(servers, sentinels), [unit for unit in units() if (name, unit) not in UNFIT])
             for name, servers, sentinels in CASTS]
 
 
-def play(servers, sentinels, chosen):
-    """The counts of one call of run.py."""
-    command = [sys.executable, HERE / "run.py", "--servers", servers, "--sentinels", sentinels, *chosen]
+def play(cast, chosen):
+    """The counts of one call of run.py with the options that name a cast."""
+    command = [sys.executable, HERE / "run.py", *cast, *chosen]
     print(" ".join(["tests/redis_suite/run.py", *command[2:]]), flush=True)
     last = ""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as process:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs units of the Redis 7.0 Tcl suite against our server and keeps score.
 
-    run.py                      every unit of expected_pass.txt, compared with the score files
+    run.py                      every unit of expected_pass.txt, compared with the score files; those of the Cluster
+                                suite only when they are named (cluster.py names them)
     run.py unit/expire ...      some units; failures are shown with the output around them
     run.py --update [UNIT ...]  also rewrites expected_pass.txt for the units that ran, from what passed
     --server PATH               the program to test (default build/release/cinnabar-server)
@@ -10,11 +11,12 @@
     --keep                      keep the units' copies of the tree, with the servers' logs
     --servers WHO               who plays the five servers of a `sentinel:` unit (default ours)
     --sentinels WHO             who plays its five sentinels (default ours)
+    --nodes WHO                 who plays the twenty nodes of a `cluster:` unit (default ours)
 
 A unit is named as the suite names it; `tls:UNIT` is the same unit over TLS, as the harness's --tls runs it, with
 certificates that are made once. What is skipped of UNIT is skipped of tls:UNIT as well. `sentinel:UNIT` is a unit of
-the Sentinel suite (sentinel:00-base). WHO is `ours` (the program of --server), `stock` (redis-server on the path) or a
-path; five of them, with commas between, are for one instance each: --sentinels ours,ours,ours,stock,stock.
+the Sentinel suite (sentinel:00-base), `cluster:UNIT` one of the Cluster suite (cluster:00-base). WHO is `ours` (the program of --server), `stock` (redis-server on the path) or a
+path; as many as there are instances, with commas between, are for one each: --sentinels ours,ours,ours,stock,stock.
 
 Each unit runs in its own copy of the tree, on its own ports, in its own process group, for at most 600 seconds (units
 of the Sentinel suite: 300).
@@ -47,6 +49,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import cluster_units  # noqa: E402
+import instances  # noqa: E402
 import sentinel_units  # noqa: E402
 from processes import PORTS_PER_RANGE, PortRange, comes_up, end_everything, end_group, start_group  # noqa: E402
 from tls_files import make_suite_files  # noqa: E402
@@ -61,6 +65,8 @@ COMPAT_VERSION = "7.0"
 ORDER_OF_ARRIVAL = {"unit/client-eviction", "unit/type/list", "unit/type/stream-cgroups", "unit/pubsub",
                     "unit/pubsubshard", "integration/shutdown"}
 OUR_NAMES = ("redis-server", "redis-sentinel", "redis-check-aof", "redis-check-rdb")
+# Suites of many instances.
+SUITES = (sentinel_units, cluster_units)
 DEBIAN_NAMES = ("redis-cli", "redis-benchmark")
 
 print_lock = threading.Lock()
@@ -138,9 +144,15 @@ def remove_commands(path, start):
     return found
 
 
+def suite_of(unit):
+    """The suite of many instances that the unit belongs to, or None."""
+    return next((suite for suite in SUITES if suite.belongs(unit)), None)
+
+
 def file_of(unit):
     """The unit as the harness knows it: without the mode that it runs in."""
-    return sentinel_units.file_of(unit) if sentinel_units.belongs(unit) else unit.removeprefix("tls:")
+    suite = suite_of(unit)
+    return suite.file_of(unit) if suite else unit.removeprefix("tls:")
 
 
 def skipped_of(unit, skipped):
@@ -260,13 +272,13 @@ def run_unit(unit, options, skipped):
             run.useless.append(f"without:{start}")
     log = BUILD / "logs" / f"{unit.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    sentinel = sentinel_units.belongs(unit)
-    seconds_max = sentinel_units.UNIT_SECONDS_MAX if sentinel else UNIT_SECONDS_MAX
+    suite = suite_of(unit)
+    seconds_max = suite.UNIT_SECONDS_MAX if suite else UNIT_SECONDS_MAX
     started = time.monotonic()
-    with (sentinel_units.ports() if sentinel else PortRange()) as base, open(log, "wb") as out:
-        if sentinel:
-            sentinel_units.prepare(tree, options.cast, base)
-            command = sentinel_units.command(unit, options.keep)
+    with (instances.ports() if suite else PortRange()) as base, open(log, "wb") as out:
+        if suite:
+            suite.prepare(tree, options.casts[suite], base)
+            command = suite.command(unit, options.keep)
         else:
             command = suite_command(run, options, skipped, base)
         process = start_group(command, tree, out)
@@ -278,12 +290,12 @@ def run_unit(unit, options, skipped):
     run.seconds = time.monotonic() - started
     text = ESCAPES.sub("", log.read_text(encoding="utf-8", errors="replace"))
     run.parse(text)
-    if sentinel:
-        run.failed += sentinel_units.failures_outside(run.lines, run.failed)
+    if suite:
+        run.failed += instances.failures_outside(run.lines, run.failed)
     if code is None:
         run.ended = f"not done after {seconds_max} seconds"
-    elif sentinel:
-        run.ended = sentinel_units.ended(unit, code, text, run.failed)
+    elif suite:
+        run.ended = instances.ended(suite.name(unit), code, text, run.failed)
     else:
         run.ended = suite_ended(run, code, text)
     if not options.keep:
@@ -341,19 +353,22 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--servers", default="ours")
     parser.add_argument("--sentinels", default="ours")
+    parser.add_argument("--nodes", default="ours")
     options = parser.parse_args()
     options.server = os.path.abspath(options.server)
     if not os.access(options.server, os.X_OK):
         sys.exit(f"no program at {options.server}")
-    ours = sentinel_units.Player(options.server, "" if options.no_compat else f"compat-version {COMPAT_VERSION}\n")
-    options.cast = sentinel_units.cast(options.servers, options.sentinels, ours)
+    ours = instances.Player(options.server, "" if options.no_compat else f"compat-version {COMPAT_VERSION}\n")
+    options.casts = {suite: suite.cast(options, ours) for suite in SUITES}
     return options
 
 
 def updated(expected, runs, skipped):
     """What the tests that passed make of the expectations. Order: as they ran."""
     for run in runs:
-        names = [name for name in run.order if name not in skipped_of(run.unit, skipped)]
+        often = cluster_units.OFTEN.get(run.unit, ())
+        names = [name for at, name in enumerate(run.order) if name not in skipped_of(run.unit, skipped) and
+                 not (name in often and name in run.order[:at])]
         expected[run.unit] = names
     return expected
 
@@ -367,15 +382,16 @@ def main():
         say("0 passed, 1 failed")
         return 1
     expected, skipped = read_expected(), read_skipped()
-    units = options.units or list(expected)
+    units = options.units or [unit for unit in expected if not cluster_units.belongs(unit)]
     units = [unit for unit in units if "*" not in skipped_of(unit, skipped) or unit in options.units]
     whole_units_skipped = [unit for unit in expected if "*" in skipped_of(unit, skipped) and unit not in units]
     if any(unit.startswith("tls:") for unit in units) and not (BUILD / "tls" / "redis.dh").exists():
         make_suite_files(BUILD / "tls")  # the last of them is redis.dh
     totals = [0, 0, len(whole_units_skipped)]
-    if any(map(sentinel_units.belongs, units)) and not sentinel_units.starts(options.cast, BUILD / "start"):
-        totals[1] += 1
-        units = [unit for unit in units if not sentinel_units.belongs(unit)]
+    for suite in SUITES:
+        if any(map(suite.belongs, units)) and not suite.starts(options.casts[suite], BUILD / "start"):
+            totals[1] += 1
+            units = [unit for unit in units if not suite.belongs(unit)]
     runs = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(run_unit, unit, options, skipped_of(unit, skipped)) for unit in units]

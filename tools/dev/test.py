@@ -31,6 +31,7 @@ INTEGRATION_PRESETS = ("release", "dev")  # `tsan` runs them in its own stage
 BUILD_SECONDS_MAX = 45 * 60
 STAGE_SECONDS_MAX = 25 * 60
 FILE_SECONDS_MAX = 15 * 60
+CLUSTER_SECONDS_MAX = 60 * 60  # all units, twice
 
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
@@ -322,6 +323,16 @@ def stage_mixed(seed=None):
     return run_counted([PYTHON, ROOT / "tests" / "redis_suite" / "mixed.py", *([seed] if seed else [])])
 
 
+def stage_cluster(seed=None):
+    """The Cluster suite, with our nodes and with both makes; CI draws some units of each."""
+    if not build("release", PROGRAM):
+        return fail("the release build")
+    if seed is None and "CI" in os.environ:
+        seed = ci_seed()
+    return run_counted([PYTHON, ROOT / "tests" / "redis_suite" / "cluster.py", *([seed] if seed else [])],
+                       seconds=CLUSTER_SECONDS_MAX)
+
+
 def stage_docs():
     if not (ROOT / "docs" / "reference").exists():
         return note("no docs/reference")
@@ -337,6 +348,7 @@ ALL = (
     ("stock clients", lambda: stage_script("clients")),
     ("Redis 7.0 suite", stage_suite),
     ("Sentinel suite, casts of both makes", stage_mixed),
+    ("Cluster suite", stage_cluster),
     ("container image", lambda: stage_script("container")),
     ("unit and integration tests, TSan", stage_tsan),
     ("generated pages", stage_docs),
@@ -352,7 +364,7 @@ def stage_named(name):
         "conformance": lambda: stage_script("conformance", *([tail] if tail else [])),
         "clients": lambda: stage_script("clients", *([tail] if tail else [])), "docs": stage_docs,
         "container": lambda: stage_script("container", *([tail] if tail else [])),
-        "mixed": lambda: stage_mixed(tail or None),
+        "mixed": lambda: stage_mixed(tail or None), "cluster-suite": lambda: stage_cluster(tail or None),
     }
     if head in stages:
         return name, stages[head]
