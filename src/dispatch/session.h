@@ -146,8 +146,8 @@ struct Session : Caller {
   bool no_touch = false;
   bool asking = false;         // ASKING: the next command may use a slot that is being imported
   bool reads_replica = false;  // READONLY: a replica may answer what reads its primary's slots
-  bool suspended = false;  // a Continuation runs, or it is blocked: no further requests are taken
-  bool postponed = false;  // waits for the end of a CLIENT PAUSE or of a long command, or for other cores
+  bool suspended = false;      // a Continuation runs, or it is blocked: no further requests are taken
+  bool postponed = false;      // waits for the end of a CLIENT PAUSE or of a long command, or for other cores
   bool waits_for_others = false;  // postponed until other cores have caught up: it is run even if its client
                                   // hangs up
   uint8_t postponements = 0;      // how often a long command was in the way of the request that is next

@@ -70,7 +70,7 @@ void InfoReport::MemorySection() {
   Field("mem_total_replication_buffers", figures.backlog + figures.slow_replicas);
   Field("mem_clients_slaves", figures.of_replicas());
   Field("mem_clients_normal", figures.clients);
-  Zeros({"mem_cluster_links"});
+  Field("mem_cluster_links", figures.cluster_links);
   Field("mem_aof_buffer", figures.aof_buffer);
   Field("mem_allocator", os::AllocatorName());
   Field("mem_overhead_db_hashtable_rehashing", 0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cluster/cluster.h"
 #include "config/config.h"
 #include "keyspace/access_clock.h"
 #include "os/memory_info.h"
@@ -42,8 +43,8 @@ void InfoReport::ServerSection() {
   Field("redis_git_sha1", "00000000");
   Field("redis_git_dirty", 0);
   Field("redis_build_id", "c1aabac1aabac1aa");
-  // Whatever cluster-enabled says: there is no cluster yet.
-  Field("redis_mode", sentinel() ? "sentinel" : "standalone");
+  const bool node = sources_.services.cluster != nullptr;
+  Field("redis_mode", sentinel() ? "sentinel" : node ? "cluster" : "standalone");
   Field("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   Field("arch_bits", sizeof(void*) * 8);
   Field("monotonic_clock",
@@ -105,7 +106,8 @@ void InfoReport::ClientsSection() {
     });
   }
   Field("connected_clients", sources_.services.clients.Count() - sources_.replicas.Facts().size());
-  Zeros({"cluster_connections"});
+  const cluster::Cluster* cluster = sources_.services.cluster;
+  Field("cluster_connections", cluster == nullptr ? 0 : cluster->Links().size());
   Field("maxclients", sources_.services.settings.clients.maxclients);
   Field("client_recent_max_input_buffer", input_max);
   Field("client_recent_max_output_buffer", output_max);
@@ -186,7 +188,7 @@ void InfoReport::CpuSection() {
 }
 
 void InfoReport::ClusterSection() {
-  Field("cluster_enabled", 0);  // As in ServerSection.
+  Field("cluster_enabled", sources_.services.cluster == nullptr ? 0 : 1);
 }
 
 }  // namespace cinnabar::server

@@ -96,8 +96,8 @@ void DescribeServer(Call& call) {
   reply.Bulk("id");
   reply.Integer(static_cast<int64_t>(call.session().id));
   reply.Bulk("mode");
-  // There is no cluster yet, whatever the configuration says.
-  reply.Bulk(sentinel ? "sentinel" : "standalone");
+  const bool node = call.services().cluster != nullptr;
+  reply.Bulk(sentinel ? "sentinel" : node ? "cluster" : "standalone");
   if (!sentinel) {
     reply.Bulk("role");
     const dispatch::Replication* replication = call.services().replication;

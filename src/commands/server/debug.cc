@@ -29,7 +29,7 @@ bool SameName(std::string_view word, std::string_view lower) {
 
 const DebugSubcommand* Find(std::string_view name, size_t arguments) {
   const std::span<const DebugSubcommand> tables[] = {kOwn, kDebugDataSubcommands, kDebugProcessSubcommands,
-                                                     kDebugListSubcommands};
+                                                     kDebugListSubcommands, kDebugClusterSubcommands};
   for (std::span<const DebugSubcommand> table : tables) {
     for (const DebugSubcommand& row : table) {
       if (!SameName(name, row.name)) continue;

@@ -18,6 +18,7 @@ struct DebugSubcommand {
 
 inline constexpr size_t kAnyNumber = ~size_t{0};
 
+extern const std::span<const DebugSubcommand> kDebugClusterSubcommands;
 extern const std::span<const DebugSubcommand> kDebugDataSubcommands;
 extern const std::span<const DebugSubcommand> kDebugProcessSubcommands;
 extern const std::span<const DebugSubcommand> kDebugListSubcommands;

@@ -210,7 +210,6 @@ constexpr DebugSubcommand kTable[] = {
     {"set-skip-checksum-validation", 1, 1, SkipChecksums},
     {"dict-resizing", 1, 1, Accept},
     {"aof-flush-sleep", 1, 1, Accept},
-    {"drop-cluster-packet-filter", 1, 1, Accept},
     {"pause-cron", 1, 1, PauseCron},
     {"set-disable-deny-scripts", 1, 1, SetDisableDenyScripts},
     {"replybuffer", 2, 2, ReplyBuffer},

@@ -103,7 +103,7 @@ void Stats(Call& call) {
   stats.Number("replication.backlog", figures.backlog);
   stats.Number("clients.slaves", figures.of_replicas());
   stats.Number("clients.normal", figures.clients);
-  stats.Number("cluster.links", int64_t{0});
+  stats.Number("cluster.links", figures.cluster_links);
   stats.Number("aof.buffer", figures.aof_buffer);
   stats.Number("lua.caches", int64_t{0});
   stats.Number("functions.caches", int64_t{0});

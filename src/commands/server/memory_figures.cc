@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/cluster.h"
 #include "dispatch/blocking.h"
 #include "dispatch/session.h"
 #include "dispatch/tracking.h"
@@ -61,9 +62,10 @@ MemoryFigures ReadMemoryFigures(const dispatch::Services& services) {
     figures.backlog = kept.backlog;
     figures.slow_replicas = kept.beyond;
   }
+  if (services.cluster != nullptr) figures.cluster_links = services.cluster->TotalsOfLinks().memory;
   figures.aof_buffer = services.control.UncountedMemory() - figures.slow_replicas;
   figures.overhead = figures.startup + figures.clients + figures.replicas + figures.backlog +
-                     figures.slow_replicas + figures.aof_buffer;
+                     figures.slow_replicas + figures.aof_buffer + figures.cluster_links;
   for (int i = 0; i < services.keyspace.databases(); ++i) {
     if (services.keyspace.tables_if_any(i) == nullptr) continue;
     const uint64_t keys = services.keyspace.Size(i);

@@ -25,6 +25,7 @@ struct MemoryFigures {
   uint64_t backlog = 0;        // of the stream that replicas may go on from
   uint64_t slow_replicas = 0;  // more of it, for replicas that have not got it yet
   uint64_t aof_buffer = 0;     // what is on its way to the append-only file
+  uint64_t cluster_links = 0;  // the connections of the cluster's bus, with what waits on them
   uint64_t overhead = 0;       // everything but keys and values: startup, tables, clients, buffers
   uint64_t keys = 0;
   std::vector<DatabaseMemory> databases;  // those that hold keys
