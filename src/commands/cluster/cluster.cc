@@ -1,82 +1,120 @@
-// CLUSTER as clients meet it on a server that is no cluster node: they ask, and learn that it is not.
-#include "dispatch/call.h"
+// CLUSTER itself, and its subcommands about the node alone: HELP, MYID, MYSHARDID, BUMPEPOCH,
+// SET-CONFIG-EPOCH, SAVECONFIG and RESET.
+#include <fmt/format.h>
+
+#include "base/numbers.h"
+#include "catalog/errors.h"
+#include "commands/cluster/machine.h"
+#include "commands/help_reply.h"
+#include "dispatch/args.h"
 
 namespace cinnabar::commands {
 namespace {
 
+using cluster::Cluster;
 using dispatch::Call;
 using dispatch::CommandSpec;
+using dispatch::SameWord;
 namespace Flag = dispatch::Flag;
 
-void Disabled(Call& call) {
-  call.reply().Error("ERR This instance has cluster support disabled");
+void MyId(Call& call, Cluster& machine) {
+  call.reply().Bulk(machine.myself().id.text());
 }
 
-// What only cluster nodes do.
-constexpr uint64_t kLooks = Flag::kStale;
-constexpr uint64_t kAdministers = Flag::kAdmin | Flag::kStale;
-constexpr uint64_t kChanges = kAdministers | Flag::kNoAsyncLoading;
-
-constexpr CommandSpec OfNode(std::string_view name, std::string_view synopsis, std::string_view summary,
-                             int arity, uint64_t flags, std::string_view since = "3.0.0",
-                             std::string_view tips = {}) {
-  CommandSpec spec{
-      .name = name, .synopsis = synopsis, .summary = summary, .since = since, .group = "cluster"};
-  spec.complexity = "O(1)";
-  spec.arity = arity;
-  spec.flags = flags;
-  spec.tips = tips;
-  spec.run = Disabled;
-  return spec;
+void MyShardId(Call& call, Cluster& machine) {
+  call.reply().Bulk(machine.myself().shard.text());
 }
 
-constexpr CommandSpec Replaced(CommandSpec spec, std::string_view by, std::string_view since) {
-  spec.replaced_by = by;
-  spec.deprecated_since = since;
-  return spec;
+void BumpEpoch(Call& call, Cluster& machine) {
+  const bool bumped = machine.BumpEpoch();
+  if (bumped && machine.save_problem()) {
+    return call.reply().Error(
+        fmt::format("ERR error saving the cluster node config: {}", *machine.save_problem()));
+  }
+  call.reply().Simple(fmt::format("{} {}", bumped ? "BUMPED" : "STILL", machine.myself().config_epoch));
 }
 
-constexpr std::string_view kVaries = "nondeterministic_output";
+void SetConfigEpoch(Call& call, Cluster& machine) {
+  const auto epoch = ParseInt64(call.arg(2));
+  if (!epoch) return call.reply().Error(errors::kNotInteger);
+  if (*epoch < 0) return call.reply().Error(fmt::format("ERR Invalid config epoch specified: {}", *epoch));
+  ReplyDone(call, machine.SetConfigEpoch(static_cast<cluster::Epoch>(*epoch)));
+}
+
+void SaveConfig(Call& call, Cluster& machine) {
+  const Status saved = machine.SaveNow();
+  if (saved) return call.reply().Ok();
+  call.reply().Error(fmt::format("ERR error saving the cluster node config: {}", saved.error().message));
+}
+
+void Reset(Call& call, Cluster& machine) {
+  if (call.argc() > 3) return ReplyWrongForm(call);
+  const bool hard = call.argc() == 3 && SameWord(call.arg(2), "HARD");
+  if (call.argc() == 3 && !hard && !SameWord(call.arg(2), "SOFT")) return call.reply().Error(errors::kSyntax);
+  ReplyDone(call, machine.Reset(hard));
+}
+
+constexpr std::string_view kHelp[] = {
+    "ADDSLOTS <slot> [<slot> ...]",
+    "    Give slots that nobody has to this node.",
+    "ADDSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    The same for ranges of slots; both ends belong to a range.",
+    "BUMPEPOCH",
+    "    Take a new config epoch, unless this node's is the greatest.",
+    "COUNT-FAILURE-REPORTS <node-id>",
+    "    How many masters report that they cannot reach the node.",
+    "COUNTKEYSINSLOT <slot>",
+    "    The number of keys of the slot here.",
+    "DELSLOTS <slot> [<slot> ...]",
+    "    Forget who has the slots.",
+    "DELSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    The same for ranges of slots.",
+    "FAILOVER [FORCE|TAKEOVER]",
+    "    Let this replica take the place of its master.",
+    "FLUSHSLOTS",
+    "    Take all slots from this node.",
+    "FORGET <node-id>",
+    "    Remove the node, and do not let it in again for a minute.",
+    "GETKEYSINSLOT <slot> <count>",
+    "    Names of at most so many keys of the slot here.",
+    "INFO",
+    "    The state of the cluster as this node sees it.",
+    "KEYSLOT <key>",
+    "    The slot of a key.",
+    "LINKS",
+    "    The connections of the bus between this node and the others.",
+    "MEET <ip> <port> [<bus-port>]",
+    "    Ask the node at this address to be in one cluster with this one.",
+    "MYID",
+    "    The id of this node.",
+    "MYSHARDID",
+    "    The id of the shard of this node.",
+    "NODES",
+    "    All nodes, one a line:",
+    "    <id> <ip:port@bus-port[,hostname]> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "REPLICAS <node-id>",
+    "    The replicas of a master, as NODES shows them.",
+    "REPLICATE <node-id>",
+    "    Make this node a replica of the master.",
+    "RESET [HARD|SOFT]",
+    "    Forget all other nodes (default: soft).",
+    "SAVECONFIG",
+    "    Write the nodes file now.",
+    "SET-CONFIG-EPOCH <epoch>",
+    "    Set the config epoch of a node that knows nobody yet.",
+    "SETSLOT <slot> (IMPORTING <node-id>|MIGRATING <node-id>|NODE <node-id>|STABLE)",
+    "    Say that a slot is on its way, or whose it is.",
+    "SHARDS",
+    "    Which groups of nodes serve which slots, and how they are.",
+    "SLOTS",
+    "    Which nodes serve which ranges of slots.",
+};
+
+void Help(Call& call) {
+  if (NodeMachine(call) != nullptr) ReplyHelp(call, kHelp);
+}
 
 constexpr CommandSpec kTable[] = {
-    OfNode("cluster|addslots", "(slot:integer)...", "Gives hash slots to this node.", -3, kChanges),
-    OfNode("cluster|addslotsrange", "(start-slot:integer end-slot:integer)...",
-           "Gives ranges of hash slots to this node.", -4, kChanges, "7.0.0"),
-    OfNode("cluster|bumpepoch", "", "Moves the configuration epoch of the cluster forward.", 2, kChanges,
-           "3.0.0", kVaries),
-    OfNode("cluster|count-failure-reports", "node-id", "Returns how many nodes report that a node fails.", 3,
-           kAdministers, "3.0.0", kVaries),
-    OfNode("cluster|countkeysinslot", "slot:integer", "Returns the number of keys in a hash slot.", 3,
-           kLooks),
-    OfNode("cluster|delslots", "(slot:integer)...", "Takes hash slots from this node.", -3, kChanges),
-    OfNode("cluster|delslotsrange", "(start-slot:integer end-slot:integer)...",
-           "Takes ranges of hash slots from this node.", -4, kChanges, "7.0.0"),
-    OfNode("cluster|failover", "options:[FORCE|TAKEOVER]", "Makes a replica take the place of its master.",
-           -2, kChanges),
-    OfNode("cluster|flushslots", "", "Takes all hash slots from this node.", 2, kChanges),
-    OfNode("cluster|forget", "node-id", "Removes a node from the table of nodes.", 3, kChanges),
-    OfNode("cluster|getkeysinslot", "slot:integer count:integer", "Returns names of keys in a hash slot.", 4,
-           kLooks, "3.0.0", kVaries),
-    OfNode("cluster|links", "", "Returns the links between this node and the others.", 2, kLooks, "7.0.0",
-           kVaries),
-    OfNode("cluster|meet", "ip port:integer [cluster_bus_port:integer]@4.0.0", "Joins another node.", -4,
-           kChanges),
-    OfNode("cluster|myshardid", "", "Returns the id of this node's shard.", 2, kLooks, "7.2.0", kVaries),
-    OfNode("cluster|replicas", "node-id", "Returns the replicas of a master.", 3, kAdministers, "5.0.0",
-           kVaries),
-    OfNode("cluster|replicate", "node-id", "Makes this node a replica of another.", 3, kChanges),
-    OfNode("cluster|reset", "hard_soft:[HARD|SOFT]", "Makes this node forget the cluster.", -2,
-           kAdministers | Flag::kNoScript),
-    OfNode("cluster|saveconfig", "", "Writes the state of the cluster to its file.", 2, kChanges),
-    OfNode("cluster|set-config-epoch", "config-epoch:integer", "Sets the configuration epoch of a new node.",
-           3, kChanges),
-    OfNode("cluster|setslot",
-           "slot:integer subcommand:(IMPORTING:string node-id|MIGRATING:string node-id|NODE:string "
-           "node-id|STABLE)",
-           "Says where a hash slot is, or is going.", -4, kChanges),
-    Replaced(OfNode("cluster|slaves", "node-id", "Returns the replicas of a master.", 3, kAdministers,
-                    "3.0.0", kVaries),
-             "`CLUSTER REPLICAS`", "5.0.0"),
     {
         .name = "cluster",
         .summary = "A container for the commands of cluster nodes.",
@@ -85,84 +123,23 @@ constexpr CommandSpec kTable[] = {
         .complexity = "Depends on subcommand.",
         .arity = -2,
     },
-    {
-        .name = "cluster|help",
-        .summary = "Lists the subcommands.",
-        .since = "5.0.0",
-        .group = "cluster",
-        .complexity = "O(1)",
-        .arity = 2,
-        .flags = Flag::kLoading | Flag::kStale,
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|info",
-        .summary = "Returns the state of the cluster as this node sees it.",
-        .since = "3.0.0",
-        .group = "cluster",
-        .complexity = "O(1)",
-        .arity = 2,
-        .flags = Flag::kStale,
-        .tips = "nondeterministic_output",
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|keyslot",
-        .synopsis = "key:string",
-        .summary = "Returns the hash slot of a key.",
-        .since = "3.0.0",
-        .group = "cluster",
-        .complexity = "O(N) where N is the number of bytes in the key",
-        .arity = 3,
-        .flags = Flag::kStale,
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|myid",
-        .summary = "Returns the id of this node.",
-        .since = "3.0.0",
-        .group = "cluster",
-        .complexity = "O(1)",
-        .arity = 2,
-        .flags = Flag::kStale,
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|nodes",
-        .summary = "Returns the nodes of the cluster, one on each line.",
-        .since = "3.0.0",
-        .group = "cluster",
-        .complexity = "O(N) where N is the total number of Cluster nodes",
-        .arity = 2,
-        .flags = Flag::kStale,
-        .tips = "nondeterministic_output",
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|shards",
-        .summary = "Returns which slots are served by which groups of nodes.",
-        .since = "7.0.0",
-        .group = "cluster",
-        .complexity = "O(N) where N is the total number of cluster nodes",
-        .arity = 2,
-        .flags = Flag::kStale,
-        .tips = "nondeterministic_output",
-        .run = Disabled,
-    },
-    {
-        .name = "cluster|slots",
-        .summary = "Returns which slots are served by which nodes.",
-        .since = "3.0.0",
-        .group = "cluster",
-        .complexity = "O(N) where N is the total number of Cluster nodes",
-        .arity = 2,
-        .flags = Flag::kStale,
-        .tips = "nondeterministic_output",
-        .history = "4.0.0: Added node IDs.|7.0.0: Added additional networking metadata field.",
-        .replaced_by = "`CLUSTER SHARDS`",
-        .deprecated_since = "7.0.0",
-        .run = Disabled,
-    },
+    Since(
+        ClusterCommand("cluster|help", "", "Lists the subcommands.", 2, Flag::kLoading | Flag::kStale, Help),
+        "5.0.0"),
+    ClusterCommand("cluster|myid", "", "Returns the id of this node.", 2, kClusterLooks, OnNode<MyId>),
+    Since(Varying(ClusterCommand("cluster|myshardid", "", "Returns the id of this node's shard.", 2,
+                                 kClusterLooks, OnNode<MyShardId>)),
+          "7.2.0"),
+    Varying(ClusterCommand("cluster|bumpepoch", "", "Moves the configuration epoch of the cluster forward.",
+                           2, kClusterChanges, OnNode<BumpEpoch>)),
+    ClusterCommand("cluster|set-config-epoch", "config-epoch:integer",
+                   "Sets the configuration epoch of a new node.", 3, kClusterChanges, OnNode<SetConfigEpoch>),
+    ClusterCommand("cluster|saveconfig", "", "Writes the state of the cluster to its file.", 2,
+                   kClusterChanges, OnNode<SaveConfig>),
+    Costing(
+        ClusterCommand("cluster|reset", "hard_soft:[HARD|SOFT]", "Makes this node forget the cluster.", -2,
+                       kClusterAdministers | Flag::kNoScript, OnNode<Reset>),
+        "O(N) where N is the number of known nodes. The command may execute a FLUSHALL as a side effect."),
 };
 static_assert(dispatch::Valid(kTable));
 
