@@ -35,9 +35,9 @@ Status Cluster::Meet(const std::string& ip, int port, int bus_port) {
 Status Cluster::Forget(std::string_view id) {
   Node* node = Find(id);
   if (node == nullptr) {
-    // With 7.2 others pass on whom they have forgotten: it may be gone before somebody asks us.
+    // Nodes tell each other whom they have forgotten: it may be gone before somebody asks us.
     const auto parsed = NodeId::Parse(id);
-    if (options_.form == NodesForm::kNew && parsed && IsBanned(*parsed)) return {};
+    if (parsed && IsBanned(*parsed)) return {};
     return Fail(fmt::format("ERR Unknown node {}", id));
   }
   if (node == myself_) return Fail("ERR I tried hard but I can't forget myself...");
