@@ -32,6 +32,8 @@ const Command* Preparer::Lookup(std::span<const std::string_view> argv) {
                                                     KeyPosition position, std::string_view bytes) {
   const keyspace::Key key = keyspace_.KeyOf(bytes);
   batch.keys.push_back({position.index, position.use, key});
+  // Of many small tables none is near: PrefetchEntries goes on when it has come.
+  if (by_slot_) return Prefetch(&keyspace_.table(session.database, keyspace_.TableOf(key.hash)));
   const size_t shard = keyspace::Keyspace::ShardOf(key.hash);
   // Other cores may be changing the table: only its holder can tell where a bucket is.
   if (!keyspace_.TryLock(shard)) return;
@@ -64,17 +66,30 @@ void Preparer::Prepare(Batch& batch, Session& session, uint32_t first_argument, 
                             .text = text});
 }
 
+// Without the tables whose shards others hold just now.
+template <typename Visit>
+[[gnu::always_inline]] inline void Preparer::ForEachTable(std::span<const PlacedKey> keys,
+                                                          const Session& session, Visit&& visit) {
+  for (const PlacedKey& placed : keys) {
+    const uint64_t hash = placed.key.hash;
+    const size_t shard = keyspace::Keyspace::ShardOf(hash);
+    if (!keyspace_.TryLock(shard)) continue;
+    visit(keyspace_.table(session.database, keyspace_.TableOf(hash)).entries, hash);
+    keyspace_.Unlock(shard);
+  }
+}
+
 void Preparer::PrefetchEntries(const Batch& batch, const Session& session, size_t first_request,
                                size_t end_request) {
   if (first_request == end_request) return;
+  const size_t begin = batch.requests[first_request].first_key;
   const size_t end = batch.requests[end_request - 1].first_key + batch.requests[end_request - 1].key_count;
-  for (size_t i = batch.requests[first_request].first_key; i < end; ++i) {
-    const uint64_t hash = batch.keys[i].key.hash;
-    const size_t shard = keyspace::Keyspace::ShardOf(hash);
-    if (!keyspace_.TryLock(shard)) continue;
-    keyspace_.table(session.database, keyspace_.TableOf(hash)).entries.PrefetchEntry(hash);
-    keyspace_.Unlock(shard);
+  const std::span<const PlacedKey> keys(batch.keys.data() + begin, end - begin);
+  if (by_slot_) {
+    ForEachTable(keys, session, [](const auto& entries, uint64_t) { entries.PrefetchDirectory(); });
+    ForEachTable(keys, session, [](const auto& entries, uint64_t hash) { entries.PrefetchBucket(hash); });
   }
+  ForEachTable(keys, session, [](const auto& entries, uint64_t hash) { entries.PrefetchEntry(hash); });
 }
 
 }  // namespace cinnabar::dispatch

@@ -22,7 +22,7 @@ class Preparer {
  public:
   // Both must outlive it.
   Preparer(const Registry& registry, keyspace::Keyspace& keyspace)
-      : registry_(registry), keyspace_(keyspace) {}
+      : registry_(registry), keyspace_(keyspace), by_slot_(keyspace.layout() == keyspace::Layout::kBySlot) {}
 
   // Looks up the command of a request whose arguments were just appended to the batch, finds its keys, and
   // starts fetching their buckets.
@@ -34,10 +34,13 @@ class Preparer {
 
  private:
   const Command* Find(std::span<const std::string_view> argv);
+  template <typename Visit>
+  void ForEachTable(std::span<const PlacedKey> keys, const Session& session, Visit&& visit);
   void AddKey(Batch& batch, const Session& session, KeyPosition position, std::string_view bytes);
 
   const Registry& registry_;
   keyspace::Keyspace& keyspace_;
+  const bool by_slot_;  // the keyspace has a table for each hash slot
   std::vector<KeyPosition> positions_;
   // The commands that were looked up last, by the exact bytes of their names.
   struct NamedCommand {

@@ -70,6 +70,9 @@ class SlotTable {
     return (bucket_count_ + overflow_count_) * sizeof(Bucket) + SegmentCount() * sizeof(Bucket*);
   }
 
+  // A table is found in three steps, each where the one before it has arrived: itself, its directory, a
+  // bucket.
+  void PrefetchDirectory() const { Prefetch(static_cast<const void*>(directory_)); }
   void PrefetchBucket(uint64_t hash) const {
     if (bucket_count_ != 0) Prefetch(BucketFor(hash));
   }
