@@ -256,11 +256,11 @@ bool Admission::Writes(const Session& session, const Command& command,
   return Has(session, command, argv, Flag::kWrite);
 }
 
-// CLIENT PAUSE holds back all commands, or those that may write.
+// CLIENT PAUSE holds back all commands, or those that may write; never what a replica says of itself.
 bool Admission::Paused(const Session& session, const Command& command,
                        std::span<const std::string_view> argv) const {
   const PauseState& pause = context_.services.pause;
-  if (context_.core.now >= pause.until) return false;
+  if (context_.core.now >= pause.until || session.replica()) return false;
   return pause.mode == PauseMode::kAll || MayWrite(session, command, argv);
 }
 

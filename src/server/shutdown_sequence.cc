@@ -45,7 +45,8 @@ bool ShutdownSequence::BeginWait(const dispatch::ShutdownRequest& request) {
   wait_ = Wait{request, SystemMonotonicNanos() / kNanosPerMilli + timeout, services_.pause};
   services_.log.Notice("Waiting for replicas before shutting down.");
   services_.stream_rests = true;
-  services_.pause = {dispatch::PauseMode::kWrites, std::numeric_limits<Millis>::max()};
+  services_.pause = {std::max(services_.pause.mode, dispatch::PauseMode::kWrites),
+                     std::numeric_limits<Millis>::max()};
   services_.control.PauseChanged();
   return true;
 }
