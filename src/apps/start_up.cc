@@ -207,7 +207,7 @@ int Serve(config::Config& config, Logger& log, server::ServerOptions options, Cr
     log.Warning("{}", listening.error().message);
     return 1;
   }
-  LogMode(settings, sentinel ? "sentinel" : "standalone", log);
+  LogMode(settings, sentinel ? "sentinel" : settings.cluster.enabled ? "cluster" : "standalone", log);
   if (!sentinel) log.Notice("Server initialized");
   crash.server = &server;
   const int code = server.Run();

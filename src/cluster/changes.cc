@@ -82,7 +82,7 @@ Status Cluster::FlushSlots() {
 }
 
 Status Cluster::Migrate(int slot, std::string_view id) {
-  if (myself_->is_replica()) return Fail("ERR You can use SETSLOT only with masters.");
+  if (myself_->is_replica()) return Fail("ERR Please use SETSLOT only with masters.");
   if (Owner(slot) != myself_) return Fail(fmt::format("ERR I'm not the owner of hash slot {}", slot));
   const Node* node = Find(id);
   if (node == nullptr) return Fail(fmt::format("ERR I don't know about node {}", id));
@@ -94,7 +94,7 @@ Status Cluster::Migrate(int slot, std::string_view id) {
 }
 
 Status Cluster::Import(int slot, std::string_view id) {
-  if (myself_->is_replica()) return Fail("ERR You can use SETSLOT only with masters.");
+  if (myself_->is_replica()) return Fail("ERR Please use SETSLOT only with masters.");
   if (Owner(slot) == myself_) return Fail(fmt::format("ERR I'm already the owner of hash slot {}", slot));
   const Node* node = Find(id);
   if (node == nullptr) return Fail(fmt::format("ERR I don't know about node {}", id));
@@ -106,7 +106,7 @@ Status Cluster::Import(int slot, std::string_view id) {
 }
 
 Status Cluster::MakeStable(int slot) {
-  if (myself_->is_replica()) return Fail("ERR You can use SETSLOT only with masters.");
+  if (myself_->is_replica()) return Fail("ERR Please use SETSLOT only with masters.");
   if (migrating_.erase(slot) + importing_.erase(slot) != 0) Changed(Change::kVital);
   routing_changed_ = true;
   return Done();
@@ -114,7 +114,7 @@ Status Cluster::MakeStable(int slot) {
 
 // SETSLOT NODE.
 Status Cluster::Assign(int slot, std::string_view id) {
-  if (myself_->is_replica()) return Fail("ERR You can use SETSLOT only with masters.");
+  if (myself_->is_replica()) return Fail("ERR Please use SETSLOT only with masters.");
   Node* node = Find(id);
   if (node == nullptr) return Fail(fmt::format("ERR Unknown node {}", id));
   if (node->is_replica()) return Fail("ERR Target node is not a master");

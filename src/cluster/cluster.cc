@@ -15,6 +15,8 @@ constexpr size_t kPingCandidates = 5;
 // twice at most. How soon the death of one is noticed depends on it.
 constexpr Millis kVoterPeriodMin = 500;
 constexpr Millis kVoterPeriodEach = 100;
+// Two ticks may be so far apart without a reason to doubt anything, however short the node timeout is.
+constexpr Millis kSleepMin = 1000;
 
 }  // namespace
 
@@ -93,7 +95,7 @@ void Cluster::OnTick() {
 
 // Whoever was stopped for so long may have been replaced: it asks before it takes writes again.
 void Cluster::NoteSleep() {
-  const bool slept = last_tick_ != 0 && now() - last_tick_ > options_.node_timeout;
+  const bool slept = last_tick_ != 0 && now() - last_tick_ > std::max(options_.node_timeout, kSleepMin);
   last_tick_ = now();
   if (!slept || !healthy_ || !myself_->is_primary()) return;
   in_minority_at_ = now();

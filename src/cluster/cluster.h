@@ -119,8 +119,10 @@ class Cluster {
 
   // ---- what is known; pointers are good until the next call of anything else
   Options& options() { return options_; }
+  bool started() const { return myself_ != nullptr; }
   const Options& options() const { return options_; }
   const std::map<NodeId, std::unique_ptr<Node>>& nodes() const { return nodes_; }
+  // REQUIRES: started().
   const Node& myself() const { return *myself_; }
   // Null: unknown.
   Node* Find(std::string_view id) const;

@@ -186,6 +186,19 @@ TEST(Cluster, WhoStartsAloneTakesNoWrites) {
   EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
 }
 
+TEST(Cluster, ATimeoutThatIsShorterThanATickIsNoSleep) {
+  World world(3, {.node_timeout = 1});
+  world.Create(3);
+  const auto well = [&] {
+    return std::ranges::all_of(world.hosts, [](const auto& host) { return host->machine().healthy(); });
+  };
+  EXPECT_TRUE(world.Until(well));
+  for (int second = 0; second < 10; ++second) {
+    world.Run(1000);
+    EXPECT_TRUE(well());
+  }
+}
+
 TEST(Cluster, WhoSleptStopsBeforeItAsks) {
   World world(3);
   world.Create(3);
@@ -503,7 +516,7 @@ TEST(Cluster, ErrorsOfSlotsAreThoseOfRedis) {
   EXPECT_EQ(error(machine.Migrate(1, world[2].id())), "ERR Target node is not a master");
   EXPECT_EQ(error(machine.Import(1, other)), "ERR I'm already the owner of hash slot 1");
   EXPECT_EQ(error(machine.Assign(1, "zz")), "ERR Unknown node zz");
-  EXPECT_EQ(error(world[2].machine().MakeStable(1)), "ERR You can use SETSLOT only with masters.");
+  EXPECT_EQ(error(world[2].machine().MakeStable(1)), "ERR Please use SETSLOT only with masters.");
   EXPECT_EQ(error(machine.Replicate(machine.myself().id.str())), "ERR Can't replicate myself");
   EXPECT_EQ(error(machine.Replicate(other)),
             "ERR To set a master the node must be empty and without assigned slots.");

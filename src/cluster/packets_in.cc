@@ -11,6 +11,8 @@ void Cluster::Received(LinkId link, std::string_view bytes, std::string_view loc
   const Result<Packet> decoded = Decode(bytes);
   if (!decoded) {
     ++counts_.refused;
+    if (bytes.size() >= kHeaderBytes && static_cast<size_t>(TypeOf(bytes)) < counts_.received.size())
+      ++counts_.received[static_cast<size_t>(TypeOf(bytes))];
     port_.Log(LogLevel::kDebug,
               fmt::format("A packet from {} is refused: {}", found->second.ip, decoded.error().message));
     return;

@@ -27,8 +27,7 @@ struct ReplicationView {
   uint64_t offset = 0;
   // A replica's connection to its primary is up.
   bool link_up = false;
-  // How long ago the primary was last heard of: since the last byte if the link is up, else since it went
-  // down. A replica that never had it: very long.
+  // How long ago the primary's stream was last heard of. A replica that never had one: very long.
   Millis silence = 0;
 };
 

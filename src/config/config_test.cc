@@ -121,8 +121,8 @@ TEST_F(ConfigTest, WhatRedisTakesStaysAValue) {
 TEST_F(ConfigTest, NotActedOnListsWhatIsGivenAndNotDefault) {
   ASSERT_TRUE(
       Load("appendonly yes\nappendfsync everysec\nslaveof h 1\nmaxmemory 1gb\nmod.x 1\nuser a on\nport 1\n",
-           {"--cluster-node-timeout", "5"}));
-  EXPECT_EQ(config_.NotActedOn(), (std::vector<std::string>{"mod.x", "cluster-node-timeout"}));
+           {"--cluster-compatibility-sample-ratio", "5"}));
+  EXPECT_EQ(config_.NotActedOn(), (std::vector<std::string>{"mod.x", "cluster-compatibility-sample-ratio"}));
   EXPECT_TRUE(Config(files_).NotActedOn().empty());
 }
 

@@ -51,7 +51,8 @@ bool Router::ServesAll(const Routing& routing, const Session& session, const Com
   if (!one_slot || !routing.healthy) return false;
   const auto index = static_cast<size_t>(slot);
   return routing.served.test(index) ||
-         (!routing.importing.test(index) && ReadsAsReplica(routing, session, slot, command.Is(Flag::kWrite)));
+         (!routing.importing.test(index) &&
+          ReadsAsReplica(routing, session, slot, command.Is(Flag::kWrite | Flag::kRunsScript)));
 }
 
 template <typename Visit>

@@ -46,6 +46,7 @@ class LatencyMonitor;
 namespace cinnabar::dispatch {
 
 class AccessControl;
+class ClusterBus;
 class Registry;
 class Dispatcher;
 class Tracking;
@@ -76,6 +77,7 @@ struct Services {
   Scripts* scripts = nullptr;              // always there in a server
   sentinel::Sentinel* sentinel = nullptr;  // null unless this process is a sentinel
   cluster::Cluster* cluster = nullptr;     // null unless this server is a node of a cluster
+  ClusterBus* cluster_bus = nullptr;       // likewise
   const Routing* routing = nullptr;        // likewise
   RunningScripts running_scripts{};
   std::atomic<uint64_t> script_writes{0};  // scripts that were busy and had written, by their number

@@ -57,6 +57,17 @@ void Server::RegisterAppliers() {
                             return {};
                           });
   RegisterAccessAppliers(config_, services_);
+  config_.RegisterApplier(
+      {"cluster-node-timeout", "cluster-replica-validity-factor", "cluster-migration-barrier",
+       "cluster-allow-replica-migration", "cluster-require-full-coverage", "cluster-replica-no-failover",
+       "cluster-announce-ip", "cluster-announce-hostname", "cluster-announce-human-nodename",
+       "cluster-announce-port", "cluster-announce-tls-port", "cluster-announce-bus-port",
+       "cluster-preferred-endpoint-type", "cluster-allow-reads-when-down",
+       "cluster-allow-pubsubshard-when-down", "repl-ping-replica-period", "port", "tls-port", "tls-cluster"},
+      [this](const Settings&, Settings&) -> Status {
+        if (cluster_ != nullptr) cluster_->SettingsChanged();
+        return {};
+      });
   // What is more than can be forgotten at once goes with the server's cron.
   config_.RegisterApplier({"tracking-table-max-keys"}, [this](const Settings&, Settings&) -> Status {
     constexpr size_t kAtOnce = 10'000;

@@ -16,13 +16,19 @@ constexpr Millis kLoaded = -1;
 }  // namespace
 
 Millis Cron::Work(int core) {
+  const Millis wait = WorkForData(core);
+  if (core != 0) return wait;
+  // A node answers the others also while it loads a data set of its primary.
+  if (parts_.cluster != nullptr) return std::min(wait, parts_.cluster->Work());
+  return parts_.sentinel == nullptr ? wait : std::min(wait, parts_.sentinel->Work());
+}
+
+Millis Cron::WorkForData(int core) {
   if (core == 0 && parts_.files.loading()) {
     if (const Millis wait = Load(); wait != kLoaded) return wait;
   }
   if (core == 0 && parts_.following.Work()) return 0;
-  const Millis wait = parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
-  if (core != 0 || parts_.sentinel == nullptr) return wait;
-  return std::min(wait, parts_.sentinel->Work());
+  return parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);
 }
 
 // kLoaded: nothing is left to do.
@@ -41,13 +47,18 @@ void Cron::DataSetIsThere() {
   loaded_ = true;
   on_loaded_();
   parts_.role.OnLoaded();
+  if (parts_.cluster != nullptr) parts_.cluster->DataLoaded();
 }
 
-void Cron::FailToLoad(const Error& error) {
+void Cron::TellOfFailedLoad(const Error& error) {
   Logger& log = parts_.services.log;
   log.Warning("{}", error.message);
   if (!parts_.services.settings.persistence.appendonly)
     log.Warning("Terminating server after rdb file reading failure.");
+}
+
+void Cron::FailToLoad(const Error& error) {
+  TellOfFailedLoad(error);
   parts_.shutdown.Fail();
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "dispatch/services.h"
+#include "server/cluster_service.h"
 #include "server/core.h"
 #include "server/core_threads.h"
 #include "server/data_files.h"
@@ -32,6 +33,7 @@ class Cron final : public CoreWork {
     Following& following;
     ReplicationRole& role;
     SentinelService* sentinel;  // null unless this process is one
+    ClusterService* cluster;    // null unless it is a node of a cluster
   };
   // All parts must outlive this. `on_loaded` is called once, on core 0, when a data set that was being loaded
   // is complete.
@@ -40,6 +42,9 @@ class Cron final : public CoreWork {
 
   // The data set of the start is there. Once, on core 0, or before the cores run.
   void DataSetIsThere();
+
+  // The files of the start cannot be loaded: says so in the log.
+  void TellOfFailedLoad(const Error& error);
 
   // CoreWork:
   Millis Work(int core) override;
@@ -53,6 +58,7 @@ class Cron final : public CoreWork {
   void OnServerCron();
   void EndPause();
   Millis Load();
+  Millis WorkForData(int core);
 
   const Parts parts_;
   const std::function<void()> on_loaded_;

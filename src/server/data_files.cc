@@ -64,6 +64,15 @@ Status ServerDataFiles::BeginLoading() {
   return {};
 }
 
+Result<bool> ServerDataFiles::LoadFirst() {
+  const auto enough = static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
+  services_.dispatchers[0]->UpdateTime();
+  while (loader_ != nullptr && loader_->figures().bytes < enough) {
+    if (!TRY(Load())) return false;
+  }
+  return loader_ != nullptr;
+}
+
 Result<bool> ServerDataFiles::Load() {
   if (loader_ == nullptr) return false;
   const TickClock& clock = services_.dispatchers[0]->clock();
@@ -325,6 +334,14 @@ Status ServerDataFiles::PrepareShutdown(const dispatch::ShutdownRequest& request
     services_.log.Warning("Error trying to save the DB, but the shutdown was forced: exiting.");
   }
   return {};
+}
+
+void ServerDataFiles::DropDataSet() {
+  EmptyDataSet();
+  journal::Effects effects;
+  effects.Add(0, {"FLUSHALL"});
+  services_.journal.Append(effects);
+  DataSetEmptied();
 }
 
 // ---- DEBUG ----

@@ -37,6 +37,9 @@ class ServerDataFiles final : public dispatch::DataFiles {
   // A slice of loading, about two milliseconds. False once the data set is complete; an error ends the
   // process.
   Result<bool> Load();
+  // The first slices of loading, up to loading-process-events-interval-bytes: nobody is told that a small
+  // data set is being loaded. As Load; with the world stopped, or before the cores run.
+  Result<bool> LoadFirst();
   // A replica has got a new data set in a file: it is loaded in slices (Load) and takes the place of what is
   // here.
   struct NewDataSet {
@@ -55,6 +58,8 @@ class ServerDataFiles final : public dispatch::DataFiles {
   void RoleChanged() { UpdateAlarms(); }
   // The append-only file, which stands still while a data set is replaced, goes on. With the world stopped.
   void ResumeAppendOnly();
+  // All keys and functions go, here and for whoever reads the journal. With the world stopped.
+  void DropDataSet();
   // Gives up loading in place. Says what is left; never kLoaded.
   LoadEnd StopLoading();
   // Keys that the data set of the start left out (DataLoader::TakeExpired).

@@ -238,6 +238,7 @@ void Following::ReadSome() {
 }
 
 void Following::AfterLink() {
+  if (link_.online()) heard_online_ = link_.last_heard();
   if (payload_error_ && payload_fd_ < 0 && !payload_path_.empty() && !installing_) {
     const std::string reason = *std::exchange(payload_error_, std::nullopt);
     FailPayload(reason, ReplicaLink::Load::kFailedOldDataKept);
@@ -398,13 +399,16 @@ void Following::Install() {
                                 .apart = plan_.apart,
                                 .serving = plan_.serving},
                                [this](ServerDataFiles::LoadEnd end) { Installed(end); });
+    if (!begun) return;
+    services_.log.Notice("MASTER <-> REPLICA sync: Loading DB in memory");
+    if (!plan_.apart) (void)files_.LoadFirst();  // a failure has been dealt with
   });
-  if (begun) return services_.log.Notice("MASTER <-> REPLICA sync: Loading DB in memory");
+  if (begun) return;
   installing_ = false;
   FailPayload(begun.error().message, ReplicaLink::Load::kFailedOldDataKept);
 }
 
-// On core 0 in a turn, when the loader has come to its end.
+// On core 0 in a turn, when the loader has come to its end; for a small data set inside Install.
 void Following::Installed(ServerDataFiles::LoadEnd end) {
   using End = ServerDataFiles::LoadEnd;
   installing_ = false;

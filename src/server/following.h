@@ -60,6 +60,12 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   // Null while there is no connection.
   dispatch::Session* session() { return transport_ != nullptr ? session_.get() : nullptr; }
   dispatch::PrimaryFacts Facts() const;
+  // For how long the stream has been silent: our data may be as old. None: there never was one.
+  std::optional<Millis> silence() const {
+    if (link_.online()) return Now() - link_.last_heard();
+    if (!heard_online_) return std::nullopt;
+    return Now() - *heard_online_;
+  }
   uint64_t error_replies() const { return error_replies_; }
   void ResetFigures() { error_replies_ = 0; }
   // Ends the connection, which is then made again. With the world stopped.
@@ -138,6 +144,7 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   std::function<void()> link_changed_;
   std::optional<bool> take_over_answer_;
   bool was_up_ = false;
+  std::optional<Millis> heard_online_;  // the last time that something of a stream came
   bool cut_ = false;
 
   // The connection.

@@ -73,6 +73,11 @@ void ReplicationRole::StartAsConfigured() {
   if (!services_.settings.replication.replicaof.host.empty()) SetFollows(true);
 }
 
+void ReplicationRole::FollowAfterLoading(const std::string& host, int64_t port) {
+  config_.Mutable().replication.replicaof = {host, port};
+  SetFollows(true);
+}
+
 void ReplicationRole::OnLoaded() {
   const DataLoader::Figures& loaded = files_.last_load();
   const auto id = replication::ReplicationId::Parse(loaded.replication_id);
@@ -90,6 +95,7 @@ void ReplicationRole::OnLoaded() {
   if (!follows_) return;
   const config::MasterAddress& primary = services_.settings.replication.replicaof;
   following_.SetStreamDatabase(loaded.stream_database);
+  if (primary.host.empty()) return;
   following_.Follow(primary.host, primary.port, position);
 }
 
@@ -197,7 +203,8 @@ Status ReplicationRole::BeginFailover(const FailoverRequest& request) {
                .deadline = request.timeout == 0 ? 0 : Now() + request.timeout,
                .pause = services_.pause};
   services_.stream_rests = true;
-  services_.pause = {dispatch::PauseMode::kWrites, std::numeric_limits<Millis>::max()};
+  services_.pause = {std::max(services_.pause.mode, dispatch::PauseMode::kWrites),
+                     std::numeric_limits<Millis>::max()};
   services_.control.PauseChanged();
   return {};
 }

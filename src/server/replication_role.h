@@ -27,6 +27,9 @@ class ReplicationRole final : public dispatch::Replication {
 
   // The server starts with a primary in its configuration: it is a replica before it loads its files.
   void StartAsConfigured();
+  // A replica that does not have it from the configuration; no host: of a primary that is not known yet.
+  // Before the data set is loaded.
+  void FollowAfterLoading(const std::string& host, int64_t port);
   // The data set of the start is complete: it goes on in the history that its file names, and with its
   // primary. Core 0, in a turn, or before the cores run.
   void OnLoaded();

@@ -84,6 +84,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
       role_(services_, config_, files_, replicas_, following_),
       sentinel_(options_.sentinel ? std::make_unique<SentinelService>(services_, cores_, tls_, RandomSeed())
                                   : nullptr),
+      cluster_(MakeCluster()),
       defragmentation_(services_, CoreCount(settings_)),
       shutdown_(cores_, listeners_, files_, replicas_, services_, identity_.supervised),
       threads_(cores_, services_, meter_),
@@ -98,7 +99,8 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
              .replicas = replicas_,
              .following = following_,
              .role = role_,
-             .sentinel = sentinel_.get()},
+             .sentinel = sentinel_.get(),
+             .cluster = cluster_.get()},
             [this] { AnnounceReady(); }) {
   client_memory_.ApplyLimit(settings_);
   if (settings_.general.compat_version == config::CompatVersion::k70)
@@ -112,6 +114,10 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   services_.peers = &peers_;
   services_.replication = &role_;
   if (sentinel_ != nullptr) services_.sentinel = &sentinel_->machine();
+  if (cluster_ != nullptr) {
+    services_.cluster = &cluster_->machine();
+    services_.cluster_bus = cluster_.get();
+  }
   clients_.SetReplication(replicas_, following_);
   MakeCores();
   role_.StartAsConfigured();
@@ -144,6 +150,18 @@ dispatch::Services Server::MakeServices() {
           .channels = &channels_};
 }
 
+std::unique_ptr<ClusterService> Server::MakeCluster() {
+  if (!settings_.cluster.enabled || options_.sentinel) return nullptr;
+  return std::make_unique<ClusterService>(ClusterService::Parts{.services = services_,
+                                                                .cores = cores_,
+                                                                .tls = tls_,
+                                                                .files = files_,
+                                                                .replicas = replicas_,
+                                                                .following = following_,
+                                                                .role = role_},
+                                          RandomSeed());
+}
+
 ServerDataFiles::Listeners Server::FileListeners() {
   return {.set_title = options_.set_title,
           .released = [this](uint64_t offset) { release_gate_.OnDisk(offset); },
@@ -165,7 +183,8 @@ Status Server::Listen() {
   TRY_STATUS(LoadUsers(config_, access_));
   if (services_.sentinel != nullptr) TRY_STATUS(LoadSentinelLines(config_, *services_.sentinel));
   if (!tls_.Apply(settings_)) return Fail("Failed to configure TLS. Check logs for more info.");
-  return listeners_.Open();
+  TRY_STATUS(listeners_.Open());
+  return cluster_ == nullptr ? Status() : cluster_->Start();
 }
 
 int Server::Run() {
@@ -175,6 +194,10 @@ int Server::Run() {
   if (!options_.sentinel) {
     if (const Status begun = files_.BeginLoading(); !begun) {
       log_.Warning("{}", begun.error().message);
+      return 1;
+    }
+    if (const Result<bool> more = files_.LoadFirst(); !more) {
+      cron_.TellOfFailedLoad(more.error());
       return 1;
     }
   }
@@ -205,7 +228,9 @@ void Server::UpdateTitle() {
                                .tls_port = static_cast<int>(settings_.tls.port),
                                .unixsocket = settings_.network.unixsocket,
                                .config_file = config_.path(),
-                               .server_mode = options_.sentinel ? "[sentinel]" : ""};
+                               .server_mode = options_.sentinel     ? "[sentinel]"
+                                              : cluster_ != nullptr ? "[cluster]"
+                                                                    : ""};
   const auto& bind = settings_.network.bind;
   const std::string address = bind.empty() ? "*" : bind.front();
   const int64_t port = settings_.network.port != 0 ? settings_.network.port : settings_.tls.port;

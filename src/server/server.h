@@ -23,6 +23,7 @@
 #include "os/oom_score.h"
 #include "pubsub/channels.h"
 #include "server/client_directory.h"
+#include "server/cluster_service.h"
 #include "server/core.h"
 #include "server/core_threads.h"
 #include "server/cron.h"
@@ -89,6 +90,7 @@ class Server {
   };
 
   dispatch::Services MakeServices();
+  std::unique_ptr<ClusterService> MakeCluster();
   ServerDataFiles::Listeners FileListeners();
   void MakeCores();
   void AnnounceReady();
@@ -132,6 +134,7 @@ class Server {
   Following following_;
   ReplicationRole role_;
   std::unique_ptr<SentinelService> sentinel_;  // null unless this process is one
+  std::unique_ptr<ClusterService> cluster_;    // null unless it is a node of a cluster
   Defragmentation defragmentation_;
   ShutdownSequence shutdown_;
   CoreThreads threads_;

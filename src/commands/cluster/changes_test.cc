@@ -141,7 +141,7 @@ TEST_F(ClusterFollowingTest, ReplicasAndTheirPrimaries) {
   EXPECT_EQ(Cluster("SETSLOT 0 MIGRATING " + id(2)), "-ERR Target node is not a master");
 
   services_.cluster = &machine(2);
-  EXPECT_EQ(Cluster("SETSLOT x STABLE"), "-ERR You can use SETSLOT only with masters.");
+  EXPECT_EQ(Cluster("SETSLOT x STABLE"), "-ERR Please use SETSLOT only with masters.");
   EXPECT_EQ(Cluster("FORGET " + id(0)), "-ERR Can't forget my master!");
   EXPECT_EQ(Cluster("REPLICATE " + id(1)), "+OK");
   EXPECT_EQ(world_[2].follows, world_[1].ip() + ":6379");

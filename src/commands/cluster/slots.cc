@@ -92,7 +92,7 @@ void FlushSlots(Call& call, Cluster& machine) {
 // ---- SETSLOT
 
 void SetSlot(Call& call, Cluster& machine) {
-  if (machine.myself().is_replica()) return call.reply().Error("ERR You can use SETSLOT only with masters.");
+  if (machine.myself().is_replica()) return call.reply().Error("ERR Please use SETSLOT only with masters.");
   const auto slot = SlotArgument(call, 2);
   if (!slot) return;
   const std::string_view action = call.arg(3);

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "dispatch/call.h"
+#include "dispatch/cluster_bus.h"
 #include "dispatch/script_run.h"
 #include "pubsub/channels.h"
 #include "sentinel/sentinel.h"
@@ -14,14 +15,24 @@ using dispatch::CommandSpec;
 using pubsub::Kind;
 namespace Flag = dispatch::Flag;
 
+// To those who listen at other servers: at the other nodes of a cluster, or at our replicas.
+void TellOthers(Call& call, Kind kind) {
+  dispatch::ClusterBus* bus = call.services().cluster_bus;
+  if (bus == nullptr) return call.PropagateToReplicas(call.argv());
+  bus->Publish(kind == Kind::kShardChannel, call.arg(1), call.arg(2));
+}
+
 void PublishTo(Call& call, Kind kind) {
   pubsub::Channels& channels = *call.services().channels;
   if (dispatch::ScriptRun* script = call.script(); script != nullptr && script->undoable()) {
     // The script may be given up: the message waits for its end.
-    script->AtEnd([&channels, kind, channel = std::string(call.arg(1)), message = std::string(call.arg(2))] {
-      channels.Publish(kind, channel, message);
-    });
-    call.PropagateToReplicas(call.argv());
+    dispatch::ClusterBus* bus = call.services().cluster_bus;
+    script->AtEnd(
+        [&channels, bus, kind, channel = std::string(call.arg(1)), message = std::string(call.arg(2))] {
+          channels.Publish(kind, channel, message);
+          if (bus != nullptr) bus->Publish(kind == Kind::kShardChannel, channel, message);
+        });
+    if (bus == nullptr) call.PropagateToReplicas(call.argv());
     return call.reply().Integer(static_cast<int64_t>(channels.CountReceivers(kind, call.arg(1))));
   }
   size_t receivers = channels.Publish(kind, call.arg(1), call.arg(2));
@@ -31,7 +42,7 @@ void PublishTo(Call& call, Kind kind) {
     if (!call.AfterOthers()) return;
     receivers = channels.Publish(kind, call.arg(1), call.arg(2));
   }
-  call.PropagateToReplicas(call.argv());
+  TellOthers(call, kind);
   call.reply().Integer(static_cast<int64_t>(receivers));
 }
 

@@ -111,7 +111,7 @@ constexpr Param kTls[] = {
     {.name = "tls-replication", .value = YesNo{At<&Tls::replication>}, .doc = "Use TLS towards the master."},
     {.name = "tls-cluster",
      .value = YesNo{At<&Tls::cluster>},
-     .doc = "Use TLS towards the targets of MIGRATE. (There is no cluster bus yet.)"},
+     .doc = "Use TLS on the cluster bus, and towards the targets of MIGRATE."},
     {.name = "tls-protocols",
      .value = Text{At<&Tls::protocols>},
      .doc = "The protocol versions to allow, as in \"TLSv1.2 TLSv1.3\"; empty means these two."},

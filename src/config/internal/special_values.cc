@@ -297,7 +297,8 @@ std::string FormatReplicaof(const Settings& settings) {
 
 std::vector<RewriteLine> ReplicaofLines(const Settings& now, const Settings&) {
   const MasterAddress& master = now.replication.replicaof;
-  if (master.host.empty()) return {};
+  // Whom a cluster node follows stands in its own file.
+  if (master.host.empty() || now.cluster.enabled) return {};
   return {{fmt::format("{} {}", QuoteArgumentIfNeeded(master.host), master.port), Presence::kAlways}};
 }
 
@@ -406,6 +407,14 @@ std::string_view RefuseAppendDirectoryName(std::string_view text) {
   return IsFileName(text) ? "" : "appenddirname can't be a path, just a dirname";
 }
 
+std::string_view RefuseAddress(std::string_view text) {
+  if (text.size() > 45) return "Addresses must be less than 46 characters";
+  const bool valid = std::ranges::all_of(text, [](char c) {
+    return IsAlphanumeric(c) || std::string_view(".:-_%").find(c) != std::string_view::npos;
+  });
+  return valid ? "" : "An address consists of alphanumeric characters and .:-_%";
+}
+
 std::string_view RefuseHostname(std::string_view text) {
   if (text.size() >= 256) return "Hostnames must be less than 256 characters";
   bool valid = std::ranges::all_of(text, [](char c) { return IsAlphanumeric(c) || c == '-' || c == '.'; });
@@ -415,7 +424,8 @@ std::string_view RefuseHostname(std::string_view text) {
 std::string_view RefuseNodeName(std::string_view text) {
   if (text.size() >= 128) return "Human node names must be less than 128 characters";
   constexpr std::string_view kForbidden = "!#$%&()*+:;<>?@[]^{|}~,=\"'\\/ \t\r\n";
-  bool valid = text.find_first_of(kForbidden) == std::string_view::npos;
+  const bool valid = text.find_first_of(kForbidden) == std::string_view::npos &&
+                     std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
   return valid ? "" : "Announced human node name contained invalid character";
 }
 

@@ -21,6 +21,8 @@ std::string_view RefuseTitleTemplate(std::string_view text);
 std::string_view RefuseDatabaseFileName(std::string_view text);
 std::string_view RefuseAppendFileName(std::string_view text);
 std::string_view RefuseAppendDirectoryName(std::string_view text);
+// What others can be told as an address: one, or a name in its place.
+std::string_view RefuseAddress(std::string_view text);
 std::string_view RefuseHostname(std::string_view text);
 std::string_view RefuseNodeName(std::string_view text);
 
