@@ -14,6 +14,7 @@ import threading
 
 import psycopg2
 import redis
+from redis.exceptions import RedisClusterException
 
 from harness import Checks
 from server_process import wait_until
@@ -149,6 +150,27 @@ def streams_producer(c, r, _printed):
     r.delete("orders:events")
 
 
+def cluster_client(c, _r, _printed):
+    """Twice in one cluster, the second time without one of its primaries."""
+    program = importlib.import_module("cluster_client")
+    cluster = program.rc
+    living = [node for node in cluster.get_nodes() if cluster.ping(target_nodes=node)]
+    c.true("all nodes are found that there are", {node.port for node in living} >= set(range(7002, 7007)), living)
+    users = [{"id": f"u{i}", "name": f"user {i}"} for i in range(100)]
+    program.batch_set_user_data(users)
+    keys = [f"user:{user['id']}:profile" for user in users]
+    c.equal("each profile", [cluster.get(key) for key in keys], [str(user) for user in users])
+    c.true("for an hour", all(3500 < cluster.ttl(key) <= 3600 for key in keys))
+    c.equal("at three primaries", len({cluster.get_node_from_key(key).name for key in keys}), 3)
+    for number in range(50):
+        cluster.mset({f"{{user:{number}}}:session": f"s{number}", f"{{user:{number}}}:cart": number})
+        cluster.set(f"{{user:{number}}}:prefs", "dark")
+    c.equal("sessions", [program.get_user_session(str(number)) for number in range(50)],
+            [{"session": f"s{number}", "cart_items": number, "preferences": "dark"} for number in range(50)])
+    c.equal("a stranger's", program.get_user_session("none"), {"session": None, "cart_items": 0, "preferences": None})
+    c.raises("without the tag", RedisClusterException, "slot", cluster.mget, ["user:1:session", "user:1:cart", "user:1:prefs"])
+
+
 def _together(jobs):
     threads = [threading.Thread(target=job) for job in jobs]
     for thread in threads:
@@ -157,7 +179,7 @@ def _together(jobs):
         thread.join(60)
 
 
-DRIVES = (cache_aside, write_through, write_behind, ttl_patterns, pubsub_example, streams_producer)
+DRIVES = (cache_aside, write_through, write_behind, ttl_patterns, pubsub_example, streams_producer, cluster_client)
 
 
 def main(name):

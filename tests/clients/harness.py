@@ -190,11 +190,11 @@ def record_line(checks, line):
 class Lines:
     """Reads the lines of a running client with a deadline, then ends it."""
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, seconds=20):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env=env)
         # A client that says nothing would block a read for ever; ending it turns that into end of file.
-        self.alarm = threading.Timer(20, self.process.kill)
+        self.alarm = threading.Timer(seconds, self.process.kill)
         self.alarm.start()
 
     def until(self, text):
