@@ -139,23 +139,6 @@ def production_compose(checks, podman):
     checks.equal("missing after a stop with grace", data.missing(port, PASSWORD), [])
 
 
-def cluster_compose(checks, podman):
-    """The cluster is not built yet: the nodes start, keep their data, and say so."""
-    folder = pathlib.Path(podman.folder, "nodes")
-    folder.mkdir()
-    ports = [free_port(), free_port()]
-    text = text_of("cluster-compose.yml").replace("7001:", f"{ports[0]}:").replace("7002:", f"{ports[1]}:")
-    (folder / "docker-compose.yml").write_text(text)
-    compose(podman, folder, "up", "-d")
-    for port in ports:
-        data.write(port)
-    for container in podman.podman("ps", "--quiet").split():
-        podman.podman("restart", container)
-        checks.contains("log", podman.podman("logs", container), "WARNING: 'cluster-enabled' in the configuration is accepted")
-    for port in ports:
-        checks.equal("missing", data.missing(port), [])
-
-
 def custom_image(checks, podman):
     """The printed Dockerfile on top of our image."""
     folder = pathlib.Path(podman.folder, "custom")
@@ -174,4 +157,4 @@ def custom_image(checks, podman):
     podman.podman("image", "rm", "localhost/custom")
 
 
-PARTS = [quick_start, short_names, persistence_modes, volumes, shutdown, production_compose, cluster_compose, custom_image]
+PARTS = [quick_start, short_names, persistence_modes, volumes, shutdown, production_compose, custom_image]
