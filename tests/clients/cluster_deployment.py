@@ -16,9 +16,9 @@ from server_process import end, wait_until
 MOVED_SLOTS = 300            # so many of each primary move, its first ones
 TAGS_OF_EACH_KIND = 8        # hash tags in such slots of one primary, and in its other ones
 LAST_MOMENT_MILLIS = 1000    # of a primary
-HEARD_LATER_MILLIS = 5000    # an answer may have been read so long after its server was killed
-MAKES = {"ours": [OURS] * 6, "mixed": [OURS, THEIRS, OURS, THEIRS, OURS, THEIRS]}
 NODE_TIMEOUT = 3000
+HEARD_LATER_MILLIS = 2500    # its answers may be read so long after it was killed; nobody has taken its place by then
+MAKES = {"ours": [OURS] * 6, "mixed": [OURS, THEIRS, OURS, THEIRS, OURS, THEIRS]}
 
 
 class Ring:

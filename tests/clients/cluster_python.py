@@ -38,7 +38,7 @@ class PythonCluster:
         self.ports, self.tags = ports, tags
         self.cluster = connect(ports)
         self.noted = collections.defaultdict(list)
-        self.missed = []                       # (key, milliseconds) of pops that found nothing
+        self.missed = []                       # (key, milliseconds) where a reader did not find what had just been written
         self.saw = collections.Counter()
         self.sent = 0
         self.lacking = set()                   # (work, tag) that have not succeeded since `lap` began
@@ -84,6 +84,8 @@ class PythonCluster:
     def _set(self, tag, _, number):
         key = f"{{{tag}}}:python:plain:set"
         self.cluster.sadd(key, number)
+        if not self.cluster.sismember(key, number):
+            self.missed.append((key, time.time() * 1000))
         return [key]
 
     def _pipeline(self, tag, other, number):
@@ -209,7 +211,8 @@ class PythonCluster:
             found = set(r.scan_iter(match="*:python:*:set", count=100, target_nodes=owners))
             c.equal(f"{title}: not found by SCAN", sorted(key for key in self.noted if key.endswith(":set") and key not in found), [])
             c.equal(f"{title}: every key", [r.get(f"number:{i}") for i in range(100)], [str(i) for i in range(100)])
-            c.equal(f"{title}: a pipeline to all nodes", r.pipeline().get("number:1").get("number:2").get("number:3").execute(), ["1", "2", "3"])
+            steps = r.pipeline().get("number:1").get("number:2").get("number:3")
+            c.equal(f"{title}: a pipeline to all nodes", steps.execute(), ["1", "2", "3"])
         replicas = connect(self.ports, read_from_replicas=True)
         self.cluster.set("number:7", "new")
         c.true("replicas are read", wait_until(lambda: [replicas.get("number:7") for _ in range(4)] == ["new"] * 4, 10))

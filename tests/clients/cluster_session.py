@@ -21,8 +21,8 @@ SECONDS_MAX = 300
 # What the others may be told, behind the kind of work.
 EXPECTED_TEXT = re.compile(
     r"\w+: \w*Error: (CLUSTERDOWN|MASTERDOWN|LOADING|READONLY|TRYAGAIN|ASK|MOVED|EXECABORT|The client is (offline|closed)"
-    r"|connect ECONNREFUSED|read ECONNRESET|Connection is closed|Socket closed|Too many Cluster redirections|Reached the max retries"
-    r"|Failed to refresh slots|Command timed out|Cannot find node|None of the)")
+    r"|connect ECONNREFUSED|read ECONNRESET|Connection is closed|Socket closed|Disconnects client|Too many Cluster redirections"
+    r"|Reached the max retries|Failed to refresh slots|Command timed out|Cannot find node|None of the)")
 
 
 class NodeCluster(Lines):
@@ -104,7 +104,7 @@ def results(checks, ring, python, programs):
         program.tell("stop")
     python.stop()
     said = [ring.verify("python", python.noted, python.sent), f"python saw {dict(python.saw)}"]
-    checks.equal("python: pops that found nothing", [key for key, at in python.missed if not ring.excused(key, at)], [])
+    checks.equal("python: what was written and not found", [key for key, at in python.missed if not ring.excused(key, at)], [])
     checks.equal("python saw only what has to be expected", [name for name in python.saw if name not in EXPECTED], [])
     for program in programs:
         said_last = program.wait_for("books ")
@@ -112,8 +112,10 @@ def results(checks, ring, python, programs):
             continue
         books = json.loads(said_last.removeprefix("books "))
         said += [ring.verify(program.name, books["noted"], books["sent"]), f"{program.name} saw {books['saw']}"]
-        checks.equal(f"{program.name}: pops that found nothing", [key for key, at in books["missed"] if not ring.excused(key, at)], [])
-        checks.equal(f"{program.name} saw only what has to be expected", [text for text in books["saw"] if not EXPECTED_TEXT.match(text)], [])
+        missed = [key for key, at in books["missed"] if not ring.excused(key, at)]
+        checks.equal(f"{program.name}: what was written and not found", missed, [])
+        unexpected = [text for text in books["saw"] if not EXPECTED_TEXT.match(text)]
+        checks.equal(f"{program.name} saw only what has to be expected", unexpected, [])
         program.tell("after")
     with checks.part("python afterwards"):
         python.after(checks)

@@ -15,7 +15,8 @@ const kPairScript =
     "redis.call('SADD', KEYS[1], ARGV[1]) redis.call('HSET', KEYS[2], ARGV[1], ARGV[1]) return ARGV[1]";
 
 class Work {
-  /** `kinds`: {name: async (tag, otherTag, number) => keys that have the number now}. A kind that finds its queue empty notes it. */
+  /** `kinds`: {name: async (tag, otherTag, number) => keys that have the number now}. One that does not find what it has just
+   *  written notes it in `missed`. */
   constructor(tags, kinds) {
     this.tags = tags;
     this.kinds = kinds;
@@ -35,7 +36,9 @@ class Work {
     lines.on('line', (line) => {
       if (line === 'lap') {
         this.lacking = new Set(this.tags.flatMap((tag) => Object.keys(this.kinds).map((kind) => `${kind} ${tag}`)));
-        this.late = setTimeout(() => this.#lapEnds(` without ${[...this.lacking].slice(0, 5)}: ${JSON.stringify(this.saw)}`), kLapMillisMax);
+        this.late = setTimeout(() => {
+          this.#lapEnds(` without ${[...this.lacking].slice(0, 5)}: ${JSON.stringify(this.saw)}`);
+        }, kLapMillisMax);
       } else if (line === 'stop') {
         this.stopped = true;
       } else if (line === 'after') {
