@@ -17,7 +17,7 @@ import cluster_units  # noqa: E402
 import mixed  # noqa: E402
 import run  # noqa: E402
 
-UNITS_DRAWN = 3
+UNITS_DRAWN = 2
 BOTH_MAKES = ",".join(["ours", "stock"] * (cluster_units.INSTANCES // 2))
 # What stock nodes do not pass among ours for reasons of their own: {unit: reason}. So far there is none.
 UNFIT = {}
