@@ -150,6 +150,9 @@ Status Cluster::Replicate(std::string_view id) {
   if (myself_->is_primary() && (myself_->slot_count != 0 || !port_.Empty()))
     return Fail("ERR To set a master the node must be empty and without assigned slots.");
   FollowNode(*node);
+  // A CLUSTER FAILOVER that comes right behind it needs votes, which nobody gives to whom he takes for a
+  // primary.
+  BroadcastPong(To::kAll);
   return Done();
 }
 

@@ -186,6 +186,17 @@ TEST(Cluster, WhoStartsAloneTakesNoWrites) {
   EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
 }
 
+TEST(Cluster, WhoFollowsAnotherTellsEverybodyAtOnce) {
+  World world(4);
+  world.Create(3);
+  ASSERT_TRUE(world[3].machine().Replicate(world[1].id()));
+  world.Deliver();
+  for (int number = 0; number < 3; ++number) {
+    Cluster& machine = world[number].machine();
+    EXPECT_EQ(machine.Find(world[3].id())->primary, machine.Find(world[1].id())) << number;
+  }
+}
+
 TEST(Cluster, ATimeoutThatIsShorterThanATickIsNoSleep) {
   World world(3, {.node_timeout = 1});
   world.Create(3);
