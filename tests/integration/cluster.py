@@ -296,8 +296,9 @@ def rolling(checks):
                 checks.true("add-node", code == 0, said)
                 checks.true("it has everything", wait_until(
                     lambda new=new: new.figures().get("master_link_status") == "up"), new.figures())
+                settle(checks, "everybody knows it", [*nodes, new])
                 checks.equal("CLUSTER FAILOVER", new.ask("CLUSTER", "FAILOVER"), b"OK")
-                checks.true("it takes over", wait_until(lambda new=new: new.role() == "master"))
+                checks.true("it takes over", wait_until(lambda new=new: new.role() == "master"), new.log_text()[-2000:])
                 checks.true("the old one follows", wait_until(lambda old=old: old.role() == "slave"))
                 books.crew.busy()
                 code, said = cli("--cluster", "del-node", place_of(new), old.id)
