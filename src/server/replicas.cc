@@ -299,7 +299,13 @@ void Replicas::Drop(ReplicaFeed& feed, Closing how) {
 
 void Replicas::DisconnectAll(std::string_view reason) {
   if (!feeds_.empty()) services_.log.Notice("Disconnecting all replicas: {}", reason);
-  while (!feeds_.empty()) Drop(*feeds_.back(), Closing::kNow);
+  while (!feeds_.empty()) {
+    ReplicaFeed& feed = *feeds_.back();
+    // It sees the end now: the link of none counts as up while another data set is loaded.
+    Core& core = *cores_[static_cast<size_t>(feed.session().facts.core)];
+    if (Connection* connection = core.Find(feed.session().id)) connection->transport->Shutdown();
+    Drop(feed, Closing::kNow);
+  }
   schedule_.HistoryChanged();
 }
 
