@@ -18,7 +18,11 @@ from cluster_nodes import (  # noqa: E402
     GONE, ClusterClient, Node, cli, create, nodes_seen, owners_seen, place_of, settle, slot_of)
 from replicating import OURS, REFERENCE, SEED, THEIRS, Crew, went_well  # noqa: E402
 from resp_client import ErrorReply  # noqa: E402
+from sanitized import SANITIZED  # noqa: E402
 from server_process import end, wait_until  # noqa: E402
+
+
+SLOTS_MOVED = 40 if SANITIZED else 200
 
 
 @contextlib.contextmanager
@@ -211,9 +215,9 @@ def moving(checks):
         ours, stock = nodes[0], nodes[1]
         books = Books(nodes)
         with books.crew:
-            reshard(checks, "to stock", nodes, ours, stock, 400)
-            reshard(checks, "to ours", nodes, stock, ours, 600)
-            reshard(checks, "between ours", nodes, ours, nodes[2], 200)
+            reshard(checks, "to stock", nodes, ours, stock, 2 * SLOTS_MOVED)
+            reshard(checks, "to ours", nodes, stock, ours, 3 * SLOTS_MOVED)
+            reshard(checks, "between ours", nodes, ours, nodes[2], SLOTS_MOVED)
             books.crew.busy()
         went_well(checks, "resharding", books.crew)
         settle(checks, "resharded", nodes)
