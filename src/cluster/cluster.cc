@@ -107,12 +107,13 @@ void Cluster::NoteSleep() {
 // ---- links ----
 
 void Cluster::Accepted(LinkId link, std::string_view peer_ip) {
-  links_[link] = {.ip = std::string(peer_ip), .created = now()};
+  links_[link] = {.ip = std::string(peer_ip), .created = now(), .created_wall = clock_.WallMillis()};
 }
 
 void Cluster::ConnectTo(Node& node) {
   node.out = {.id = NewLinkId(), .created = now()};
-  links_[node.out.id] = {.node = &node, .outgoing = true, .ip = node.ip, .created = now()};
+  links_[node.out.id] = {
+      .node = &node, .outgoing = true, .ip = node.ip, .created = now(), .created_wall = clock_.WallMillis()};
   // A connection that never comes counts as an answer that does not come.
   if (node.ping_sent == 0) node.ping_sent = now();
   port_.Connect(node.out.id, node.ip, node.bus_port);
@@ -380,7 +381,7 @@ std::vector<Cluster::LinkView> Cluster::Links() const {
   for (const auto& [id, peer] : links_) {
     views.push_back({.outgoing = peer.outgoing,
                      .node = peer.node == nullptr ? NodeId{} : peer.node->id,
-                     .created = ToWall(peer.created),
+                     .created = peer.created_wall,
                      .id = id});
   }
   return views;

@@ -206,7 +206,8 @@ class Cluster {
     Node* node = nullptr;  // null: we have not heard who it is
     bool outgoing = false;
     std::string ip;
-    Millis created = 0;
+    Millis created = 0;       // of now()
+    Millis created_wall = 0;  // as people are shown it: always the same
   };
   // What one packet is about.
   struct Incoming {
