@@ -77,9 +77,8 @@ std::optional<Millis> ClusterDeployment::MinoritySince(const ClusterHost& host) 
   std::map<NodeId, Millis>& reached_at = reached_at_[static_cast<size_t>(host.number())];
   std::vector<Millis> times;
   for (const auto& [id, node] : host.machine()->nodes()) {
-    if (!node->votes()) continue;
     if (Reaches(host, id)) reached_at[id] = events_.now();
-    times.push_back(reached_at[id]);
+    if (node->votes()) times.push_back(reached_at[id]);
   }
   const size_t majority = times.size() / 2 + 1;
   if (times.size() < majority) return std::nullopt;  // nobody votes
