@@ -90,6 +90,10 @@ std::optional<Millis> ClusterDeployment::MinoritySince(const ClusterHost& host) 
 
 void ClusterDeployment::WatchReach() {
   for (const auto& host : hosts_) {
+    // Who stands still takes no writes: its time begins when it goes on.
+    if (!host->awake()) {
+      for (auto& [id, at] : reached_at_[static_cast<size_t>(host->number())]) at = events_.now();
+    }
     checks_->NoteMinority(host->number(), host->awake() ? MinoritySince(*host) : std::nullopt);
   }
   events_.After(kLook, [this] { WatchReach(); });
