@@ -35,7 +35,8 @@ class Node(Server):
 
     def __init__(self, name, path, slots=True, **more):
         self.bus_port, self.slots = free_port(), slots
-        super().__init__(name, path, options=["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)], **more)
+        super().__init__(name, path, options=["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port),
+                                            "--cluster-allow-replica-migration", "no"], **more)
 
     def __enter__(self):
         super().__enter__()
