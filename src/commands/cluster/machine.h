@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cluster/cluster.h"
+#include "commands/spec_facts.h"
 #include "dispatch/call.h"
 
 namespace cinnabar::commands {
@@ -47,21 +48,7 @@ inline constexpr std::string_view kCostsNodes = "O(N) where N is the total numbe
 constexpr dispatch::CommandSpec ClusterCommand(std::string_view name, std::string_view synopsis,
                                                std::string_view summary, int arity, uint64_t flags,
                                                dispatch::Handler run) {
-  dispatch::CommandSpec spec{
-      .name = name, .synopsis = synopsis, .summary = summary, .since = "3.0.0", .group = "cluster"};
-  spec.complexity = "O(1)";
-  spec.arity = arity;
-  spec.flags = flags;
-  spec.run = run;
-  return spec;
-}
-constexpr dispatch::CommandSpec Since(dispatch::CommandSpec spec, std::string_view since) {
-  spec.since = since;
-  return spec;
-}
-constexpr dispatch::CommandSpec Costing(dispatch::CommandSpec spec, std::string_view complexity) {
-  spec.complexity = complexity;
-  return spec;
+  return Subcommand({.group = "cluster", .since = "3.0.0"}, name, synopsis, summary, arity, flags, run);
 }
 // Two equal servers may answer differently.
 constexpr dispatch::CommandSpec Varying(dispatch::CommandSpec spec) {

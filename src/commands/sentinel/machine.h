@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "commands/spec_facts.h"
 #include "dispatch/call.h"
 #include "sentinel/sentinel.h"
 
@@ -28,21 +29,8 @@ void ReplyChanged(dispatch::Call& call, const Status& status);
 // The facts of a subcommand that has no other flags. "container|sub" as its name.
 constexpr dispatch::CommandSpec SentinelCommand(std::string_view name, std::string_view synopsis,
                                                 std::string_view summary, int arity, dispatch::Handler run) {
-  dispatch::CommandSpec spec{
-      .name = name, .synopsis = synopsis, .summary = summary, .since = "2.8.4", .group = "sentinel"};
-  spec.complexity = "O(1)";
-  spec.arity = arity;
-  spec.flags = kSentinelFlags;
-  spec.run = run;
-  return spec;
-}
-constexpr dispatch::CommandSpec Costing(dispatch::CommandSpec spec, std::string_view complexity) {
-  spec.complexity = complexity;
-  return spec;
-}
-constexpr dispatch::CommandSpec Since(dispatch::CommandSpec spec, std::string_view since) {
-  spec.since = since;
-  return spec;
+  return Subcommand({.group = "sentinel", .since = "2.8.4"}, name, synopsis, summary, arity, kSentinelFlags,
+                    run);
 }
 
 }  // namespace cinnabar::commands
