@@ -94,6 +94,7 @@ bool GlobMatch(std::string_view pattern, std::string_view text, CaseMode mode) {
   size_t after_star = kNoStar;  // the element behind the last star seen
   size_t star_end = 0;          // where in the text that star's bytes end, for now
   int stars = 0;
+  if (text.empty()) return pattern.empty();
   while (position < text.size()) {
     if (at < pattern.size() && pattern[at] == '*') {
       while (at < pattern.size() && pattern[at] == '*') ++at;

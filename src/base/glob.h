@@ -6,6 +6,9 @@
 //
 // Inside brackets a backslash quotes too, `]` always closes, and brackets that nobody closes run to the end
 // of the pattern. A backslash that ends the pattern stands for itself. Bytes are bytes: no UTF-8.
+//
+// An empty text is described by the empty pattern alone, not by `*`, as in Redis: a rule for `%RW~*` does not
+// give the key "". Commands to which a lone `*` means "everything" do not ask here.
 #pragma once
 
 #include <string_view>

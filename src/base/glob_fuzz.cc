@@ -17,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool sensitive = cinnabar::GlobMatch(pattern, text);
   cinnabar::GlobMatch(pattern, text, cinnabar::CaseMode::kInsensitive);
   // In front, because behind an open bracket or a backslash a star is not a star.
-  if (sensitive && pattern.size() < cinnabar::kGlobStarsMax) CHECK(cinnabar::GlobMatch("*" + pattern, text));
+  if (sensitive && !text.empty() && pattern.size() < cinnabar::kGlobStarsMax) {
+    CHECK(cinnabar::GlobMatch("*" + pattern, text));
+  }
   std::string quoted;
   for (const char c : text) {
     quoted += '\\';

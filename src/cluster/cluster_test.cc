@@ -171,6 +171,17 @@ TEST(Cluster, AMinorityStopsAndComesBackAfterADelay) {
   EXPECT_TRUE(world.Until([&] { return world.Settled(); }));
 }
 
+TEST(Cluster, ANodeWithoutSlotsIsNoMinority) {
+  World world(1, {.node_timeout = 15'000});
+  world.Run(6000);
+  EXPECT_FALSE(world[0].machine().healthy());
+  SlotSet slots;
+  for (int slot = 0; slot < kSlots; ++slot) slots.Add(slot);
+  ASSERT_TRUE(world[0].machine().AddSlots(slots));
+  world.Run(300);
+  EXPECT_TRUE(world[0].machine().healthy());
+}
+
 TEST(Cluster, WhoStartsAloneTakesNoWrites) {
   World world(3, {.node_timeout = 15'000});
   world.Create(3);

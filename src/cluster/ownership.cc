@@ -128,8 +128,8 @@ void Cluster::ResolveEpochCollision(Node& other) {
                         myself_->config_epoch));
 }
 
-// Counts the primaries with slots, and notes when most of them are out of reach. After a start nobody is
-// suspected yet: most of them must have been heard.
+// Counts the primaries with slots, and notes when most of them are out of reach; where nobody has slots there
+// is nobody to be out of reach. After a start nobody is suspected yet: most of them must have been heard.
 bool Cluster::LooksHealthy() {
   int reachable = 0;
   int heard = 0;
@@ -141,7 +141,7 @@ bool Cluster::LooksHealthy() {
     ++reachable;
     if (node.get() == myself_ || node->data_received != 0) ++heard;
   }
-  if (reachable < Majority()) in_minority_at_ = now();
+  if (size_ != 0 && reachable < Majority()) in_minority_at_ = now();
   if (heard < Majority() || (vital_ && save_problem_)) return false;
   return !options_.require_full_coverage ||
          std::ranges::all_of(owners_, [](const Node* owner) { return owner != nullptr && !owner->failed(); });

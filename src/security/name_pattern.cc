@@ -22,7 +22,7 @@ NamePattern::NamePattern(std::string_view text) : text_(text) {
 
 bool NamePattern::MatchesFully(std::string_view name) const {
   if (!name.starts_with(std::string_view(text_).substr(0, plain_))) return false;
-  if (rest_ == Rest::kAnything) return true;
+  if (rest_ == Rest::kAnything) return !name.empty();
   if (rest_ == Rest::kNothing) return name.size() == plain_;
   return GlobMatch(std::string_view(text_).substr(plain_), name.substr(plain_));
 }

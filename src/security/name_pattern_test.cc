@@ -20,6 +20,8 @@ TEST(NamePatternTest, Kinds) {
   EXPECT_FALSE(Matches("user:*", "use"));
   EXPECT_TRUE(Matches("a[bc]*d", "acxd"));
   EXPECT_TRUE(Matches("", ""));
+  EXPECT_FALSE(Matches("*", ""));
+  EXPECT_FALSE(Matches("**", ""));
   EXPECT_TRUE(NamePattern("*").MatchesAll());
   EXPECT_TRUE(Matches("\\*", "*"));
   EXPECT_FALSE(Matches("\\*", "x"));
