@@ -6,17 +6,27 @@ requests  GET and SET of 64 bytes at pipeline 16, one thread, a node that has al
 memory    bytes per key of --keys small keys, with and without cluster mode
 slot      one slot with --keys small keys moves to another node by MIGRATE in batches, as redis-cli does: wall time, and the
           p99 of paced readers of other slots of the source, divided by their p99 before
+failover  three primaries with a replica each: a primary is killed, and its replica is asked every 2 ms whether it takes a write;
+          time from the kill, less cluster-node-timeout
 
-    bench/cluster.py [--only requests,memory,slot] [--keys 1000000] [--batch 100] [--reps 5] [--scale 1.0] [--server PATH]
+    bench/cluster.py [--only requests,memory,slot,failover] [--keys 1000000] [--batch 100] [--reps 5] [--scale 1.0]
+                     [--server PATH]
 """
 
 import contextlib
+import os
 import socket
 import statistics
 import sys
 import time
 
-from servers import CLIENT_CPU, HOST, SERVER_CPU, Load, Server, arguments, checked, in_turn, median, request, running, table
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "lib"))
+
+import cluster_nodes  # noqa: E402
+from checks import Checks  # noqa: E402
+from servers import (CLIENT_CPU, HOST, SERVER_CPU, Load, Server, arguments, checked, in_turn, median, request,  # noqa: E402
+                     running, table)
+from server_process import end, wait_until  # noqa: E402
 
 KEYS, CONNECTIONS, PIPELINE, VALUE_BYTES = 1_000_000, 50, 16, 64
 OPERATIONS = 4_000_000
@@ -132,6 +142,18 @@ class Talk:
             return self.stream.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
         return rest
 
+    def names_as_sent(self, *words):
+        """How many strings the reply holds, and they as a request would hold them: nothing is taken apart here, so that
+        what is measured is the servers."""
+        self.connection.sendall(request(*words))
+        count = int(self.stream.readline()[1:])
+        return count, b"".join(self.stream.readline() for _ in range(2 * count))
+
+    def migrate(self, port, count, names):
+        head = (b"MIGRATE", HOST.encode(), str(port).encode(), b"", b"0", b"60000", b"KEYS")
+        self.connection.sendall(b"*%d\r\n" % (len(head) + count) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in head) + names)
+        self._reply()
+
     def many(self, requests):
         self.connection.sendall(b"".join(request(*words) for words in requests))
         for _ in requests:
@@ -151,8 +173,8 @@ def move(source, target, slot, batch):
     there("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
     here("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
     began = time.monotonic()
-    while names := here("CLUSTER", "GETKEYSINSLOT", slot, batch):
-        here("MIGRATE", HOST, target.port, "", 0, 60000, "KEYS", *names)
+    while (found := here.names_as_sent("CLUSTER", "GETKEYSINSLOT", slot, batch))[0]:
+        here.migrate(target.port, *found)
     wall = time.monotonic() - began
     for talk in (there, here):
         talk("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
@@ -198,10 +220,57 @@ def slot(options):
     print(f"time, ours / redis-server: **{ratio:.2f}**\n")
 
 
+# ---- a primary dies --------------------------------------------------------------------------------------------------
+
+
+def time_to_write(primary, replica):
+    """Seconds from the death of the primary to the first write that its replica takes."""
+    slots = cluster_nodes.nodes_seen(primary)[primary.id]["slots"]
+    first, last = map(int, slots[0].split("-"))
+    key = next(f"key:{number}" for number in range(10**6) if first <= cluster_nodes.slot_of(f"key:{number}") <= last)
+    began = time.monotonic()
+    primary.kill()
+    while replica.ask("SET", key, "v") != b"OK":
+        if time.monotonic() > began + 120:
+            sys.exit("the replica never takes a write")
+        time.sleep(0.002)
+    return time.monotonic() - began
+
+
+def failovers_of(make, timeout, reps):
+    times = []
+    checks = Checks()
+    with contextlib.ExitStack() as stack:
+        nodes = [stack.enter_context(cluster_nodes.Node(make, timeout=timeout, threads=1)) for _ in range(6)]
+        stack.callback(lambda: [end(node.process) for node in nodes])  # also those that were started again
+        cluster_nodes.create(checks, make, nodes)
+        for _ in range(reps):
+            primary = next(node for node in nodes if node.role() == "master")
+            times.append(time_to_write(primary, cluster_nodes.replica_of(nodes, primary)) - timeout / 1000)
+            cluster_nodes.comes_back(checks, make, nodes, primary)
+            for node in nodes:
+                if node.role() == "slave":
+                    wait_until(lambda node=node: node.figures().get("master_link_status") == "up")
+    if checks.failed:
+        sys.exit(f"the cluster of {make} does not come together")
+    return times
+
+
+def failover(options):
+    rows = []
+    for timeout in (1000, 5000):
+        for make in (cluster_nodes.OURS, cluster_nodes.THEIRS):
+            times = failovers_of(make, timeout, options.reps)
+            rows.append([make, timeout, *(f"{figure:.2f}" for figure in (min(times), statistics.median(times), max(times)))])
+    print(f"## A primary is killed: seconds to the first write beyond cluster-node-timeout, {options.reps} times each\n")
+    table(["", "timeout ms", "least", "median", "most"], rows)
+
+
 def main():
-    parser = arguments(__doc__, keys=KEYS, batch=100, reps=5, scale=1.0, only="requests,memory,slot")
+    parser = arguments(__doc__, keys=KEYS, batch=100, reps=5, scale=1.0, only="requests,memory,slot,failover")
     options = checked(parser.parse_args())
-    for experiment in (requests, memory, slot):
+    os.environ["CINNABAR_SERVER"] = os.path.abspath(options.server)  # where tests/lib looks for it
+    for experiment in (requests, memory, slot, failover):
         if experiment.__name__ in options.only.split(","):
             experiment(options)
     return 0

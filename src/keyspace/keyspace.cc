@@ -36,7 +36,8 @@ Keyspace::Keyspace(int databases, const HashKey& hash_key, int cores, Layout lay
       gate_(cores),
       databases_(databases),
       timed_(static_cast<size_t>(databases)),
-      earliest_(static_cast<size_t>(databases) * static_cast<size_t>(cores)) {
+      earliest_(static_cast<size_t>(databases) * static_cast<size_t>(cores)),
+      walks_(layout == Layout::kBySlot ? kKeySlots : 0) {
   for (auto& earliest : earliest_) earliest.store(kNever, std::memory_order_relaxed);
 }
 

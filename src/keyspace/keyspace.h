@@ -194,6 +194,12 @@ class Keyspace {
     return earliest_[static_cast<size_t>(database) * static_cast<size_t>(gate_.cores()) + sweeper];
   }
 
+  // Where the next walk over some of a slot's keys begins (SlotTable::VisitSome). REQUIRES: Layout::kBySlot,
+  // and the slot's shard is held.
+  uint32_t& walk_of_slot(int slot) {
+    return walks_[slot];
+  }
+
   // With the world stopped.
   size_t Size(int database) const;
   size_t VolatileSize(int database) const;
@@ -222,6 +228,7 @@ class Keyspace {
   std::vector<std::atomic<ShardTable*>> databases_;
   std::vector<std::atomic<TimedHashes*>> timed_;  // arrays of kShards, made when first used
   std::vector<std::atomic<Millis>> earliest_;     // by database and sweeper
+  std::vector<uint32_t> walks_;                   // by slot; empty in Layout::kByHash
 };
 
 // The entries of a database that was emptied. Freed by the destructor, or piecewise with FreeSome.

@@ -24,16 +24,15 @@ size_t CountKeysInSlot(const Keyspace& keyspace, int database, int slot) {
   return table == nullptr ? 0 : table->entries.size();
 }
 
-std::vector<std::string> KeysInSlot(const Keyspace& keyspace, int database, int slot, size_t most) {
+std::vector<std::string> KeysInSlot(Keyspace& keyspace, int database, int slot, size_t most) {
   std::vector<std::string> names;
   const ShardTable* table = TableOfSlot(keyspace, database, slot);
-  if (table == nullptr) return names;
+  if (table == nullptr || most == 0) return names;
   names.reserve(std::min(most, table->entries.size()));
-  for (size_t bucket = 0; bucket < table->entries.bucket_count() && names.size() < most; ++bucket) {
-    table->entries.VisitBucket(bucket, [&](const TableSlot& slot) {
-      if (names.size() < most) names.emplace_back(slot.entry<const Entry>()->key());
-    });
-  }
+  table->entries.VisitSome(keyspace.walk_of_slot(slot), [&](const TableSlot& slot) {
+    names.emplace_back(slot.entry<const Entry>()->key());
+    return names.size() < most;
+  });
   return names;
 }
 

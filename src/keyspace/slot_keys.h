@@ -15,8 +15,9 @@ namespace cinnabar::keyspace {
 
 size_t CountKeysInSlot(const Keyspace& keyspace, int database, int slot);
 
-// The names of up to `most` keys, in no order.
-std::vector<std::string> KeysInSlot(const Keyspace& keyspace, int database, int slot, size_t most);
+// The names of up to `most` keys, in no order. Whoever asks again and again, and removes what is answered,
+// pays for the slot's table once.
+std::vector<std::string> KeysInSlot(Keyspace& keyspace, int database, int slot, size_t most);
 
 // Takes all entries of a slot out; they are the caller's now, who tells those who watch them.
 Table<Entry> TakeSlot(Keyspace& keyspace, int database, int slot);

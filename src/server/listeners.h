@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -33,6 +35,9 @@ class Listeners {
   // Nobody can connect any more.
   void Close();
   void LogReady() const;
+  // Connections that are no clients', and that maxclients counts too: those of the cluster bus. Asked on core
+  // 0.
+  void CountToo(std::function<size_t()> others) { others_ = std::move(others); }
 
   enum class Kind : uint8_t { kTcp, kTls, kUnix };
   static std::string_view NameOf(Kind kind);
@@ -78,6 +83,7 @@ class Listeners {
   const config::Settings& settings_;
   Logger& log_;
   Opened listeners_;
+  std::function<size_t()> others_ = [] { return size_t{0}; };
   Figures figures_;
 };
 

@@ -117,6 +117,7 @@ Server::Server(config::Config& config, Logger& log, ServerOptions options)
   if (cluster_ != nullptr) {
     services_.cluster = &cluster_->machine();
     services_.cluster_bus = cluster_.get();
+    listeners_.CountToo([this] { return cluster_->links().count(); });
   }
   clients_.SetReplication(replicas_, following_);
   MakeCores();

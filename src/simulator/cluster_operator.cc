@@ -81,6 +81,15 @@ std::vector<int> ClusterOperator::Primaries() const {
   return hosts;
 }
 
+std::optional<int> ClusterOperator::Founder() const {
+  const std::vector<int> primaries = Primaries();
+  if (!primaries.empty()) return primaries.front();
+  for (const auto& host : deployment_.hosts()) {
+    if (host->awake() && host->machine()->myself().is_primary()) return host->number();
+  }
+  return std::nullopt;
+}
+
 int ClusterOperator::PrimaryWithFewestReplicas() const {
   const std::vector<int> primaries = Primaries();
   if (primaries.empty()) return -1;
@@ -180,19 +189,19 @@ void ClusterOperator::LeaveGhost(ClusterHost& host, const cluster::Node& ghost) 
   Ask(host.number(), "replicate", [&](Cluster& machine) { return machine.Replicate(id); });
 }
 
-// Somebody with slots meets whoever is not known to it.
+// One of them meets whoever is not known to it.
 void ClusterOperator::LetIn() {
-  const std::vector<int> primaries = Primaries();
-  if (primaries.empty()) return;
+  const std::optional<int> founder = Founder();
+  if (!founder) return;
   for (const auto& host : deployment_.hosts()) {
-    if (!host->awake() || host->number() == primaries.front()) continue;
-    const Cluster& first = *deployment_.host(primaries.front()).machine();
+    if (!host->awake() || host->number() == *founder) continue;
+    const Cluster& first = *deployment_.host(*founder).machine();
     // After a reset it may be that only one of the two knows the other.
     int asked = -1, met = host->number();
     if (!first.nodes().contains(host->id())) {
-      asked = primaries.front();
+      asked = *founder;
     } else if (!host->machine()->nodes().contains(first.myself().id)) {
-      asked = std::exchange(met, primaries.front());
+      asked = std::exchange(met, *founder);
     }
     if (asked < 0) continue;
     Ask(asked, "meet", [&](Cluster& machine) { return machine.Meet(AddressOf(met), kServerPort, kBusPort); });
@@ -213,15 +222,15 @@ void ClusterOperator::UseIdlePrimaries() {
 
 // Slots that nobody claims, though nobody who is gone is believed to have them.
 void ClusterOperator::CoverSlots() {
-  const std::vector<int> primaries = Primaries();
-  if (primaries.empty()) return;
-  const Cluster& first = *deployment_.host(primaries.front()).machine();
+  const std::optional<int> founder = Founder();
+  if (!founder) return;
+  const Cluster& first = *deployment_.host(*founder).machine();
   SlotSet missing;
   for (int slot = 0; slot < cluster::kSlots; ++slot) {
     if (first.Owner(slot) == nullptr && !deployment_.OwnerOf(slot)) missing.Add(slot);
   }
   if (missing.empty()) return;
-  Ask(primaries.front(), "take slots", [&](Cluster& machine) { return machine.AddSlots(missing); });
+  Ask(*founder, "take slots", [&](Cluster& machine) { return machine.AddSlots(missing); });
 }
 
 void ClusterOperator::KeepSlots() {

@@ -5,6 +5,7 @@
 // does not run or stands still does not answer.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -50,6 +51,8 @@ class ClusterOperator {
   void UseIdlePrimaries();
   void CoverSlots();
   void KeepSlots();
+  // A primary with slots; where all that had slots are gone, any that is up.
+  std::optional<int> Founder() const;
   int PrimaryWithFewestReplicas() const;
 
   ClusterDeployment& deployment_;

@@ -148,6 +148,26 @@ class SlotTable {
     }
   }
 
+  // Calls `visit(Slot&)` for entries until it returns false; visit may not insert or erase. It begins at
+  // bucket `from`, which becomes the first one where it finds any: whoever takes out what it is given, again
+  // and again until nothing is left, reads the part that is already empty once and not each time. Returns how
+  // many buckets it has read.
+  template <typename Visit>
+  size_t VisitSome(uint32_t& from, Visit&& visit) const {
+    uint64_t index = from < bucket_count_ ? from : 0;
+    bool found = false;
+    bool more = true;
+    size_t read = 0;
+    for (; read < bucket_count_ && more; ++read) {
+      VisitBucket(index, [&](Slot& slot) {
+        if (!std::exchange(found, true)) from = static_cast<uint32_t>(index);
+        more = more && visit(slot);
+      });
+      if (++index == bucket_count_) index = 0;
+    }
+    return read;
+  }
+
   // An entry with equal chance for each. `random(n)` gives a number below n. REQUIRES: size() > 0.
   template <typename Random>
   Slot* Sample(Random&& random) const {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/hash.h"
 
@@ -125,6 +126,28 @@ TEST(Table, ScanOfAQuietTableReturnsEachKeyOnce) {
     } while (cursor != 0);
     EXPECT_EQ(visits, count);
   }
+}
+
+TEST(Table, TakingSomeAgainAndAgainReadsEveryBucketAFewTimes) {
+  Pair pair;
+  constexpr uint64_t kKeys = 50'000;
+  for (uint64_t key = 0; key < kKeys; ++key) pair.Put(key, false);
+  const size_t buckets = pair.table_.bucket_count();
+  size_t read = 0;
+  uint32_t from = 0;
+  for (uint64_t taken = 0; taken < kKeys; taken += 10) {
+    std::vector<uint64_t> some;
+    read += pair.table_.VisitSome(from, [&](const TableSlot& slot) {
+      some.push_back(slot.entry<const Item>()->key);
+      return some.size() < 10;
+    });
+    ASSERT_EQ(some.size(), 10u);
+    for (uint64_t key : some) pair.Remove(key);
+    // What comes in between is found as well.
+    if (taken < 1000) pair.Put(kKeys + taken, false);
+  }
+  EXPECT_EQ(pair.table_.size(), 100u);
+  EXPECT_LT(read, 4 * buckets);
 }
 
 TEST(Table, SampleIsFair) {

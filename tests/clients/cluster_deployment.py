@@ -9,7 +9,7 @@ import contextlib
 import time
 
 from cluster_nodes import (
-    ClusterClient, Node, agree, cli, create, nodes_seen, owners_seen, place_of, slot_of)
+    ClusterClient, Node, comes_back, create, owners_seen, replica_of, reshard, settle, slot_of)
 from replicating import OURS, THEIRS, in_step
 from server_process import end, wait_until
 
@@ -77,14 +77,9 @@ class Ring:
     def primaries(self):
         return [node for node in self.nodes if node.role() == "master"]
 
-    def replica_of(self, primary):
-        name = primary.id
-        seen = nodes_seen(primary)
-        return next(node for node in self.nodes if seen[node.id]["primary"] == name)
-
     def kill(self, primary):
         """Its replica takes over."""
-        replica, name = self.replica_of(primary), primary.id
+        replica, name = replica_of(self.nodes, primary), primary.id
         linked = wait_until(lambda: replica.figures().get("master_link_status") == "up")
         self.checks.true("its replica is linked", linked, replica.figures())
         slots = {slot for slot, owner in enumerate(owners_seen(replica)) if owner == name}
@@ -96,18 +91,14 @@ class Ring:
 
     def restart(self, node):
         """It comes back as a replica, with everything."""
-        again = node.restart()
-        self.nodes[self.nodes.index(node)] = again
-        self.checks.true("it comes back as a replica", wait_until(lambda: again.role() == "slave"), again.log_text()[-2000:])
-        self.checks.true("all nodes agree", wait_until(lambda: agree(self.nodes)), again.ask("CLUSTER", "NODES").decode())
+        again = comes_back(self.checks, "restarted", self.nodes, node)
         self.checks.true("its link is up", wait_until(lambda: again.figures().get("master_link_status") == "up"), again.figures())
         return again
 
     def reshard(self, source, target, slots=MOVED_SLOTS):
-        code, said = cli("--cluster", "reshard", place_of(self.nodes[0]), "--cluster-from", source.id, "--cluster-to",
-                         target.id, "--cluster-slots", slots, "--cluster-yes", "--cluster-pipeline", 20)
-        self.checks.true(f"{slots} slots go from {source.make} to {target.make}", code == 0, said[-1500:])
-        self.checks.true("all nodes agree", wait_until(lambda: agree(self.nodes)), said[-1500:])
+        name = f"{slots} slots go from {source.make} to {target.make}"
+        reshard(self.checks, name, self.nodes, source, target, slots)
+        settle(self.checks, name, self.nodes)
 
     def excused(self, key, millis):
         """Whether a primary that was about to be killed has acknowledged it."""
@@ -137,7 +128,7 @@ class Ring:
 
     def replicas_agree(self):
         for primary in self.primaries():
-            replica = self.replica_of(primary)
+            replica = replica_of(self.nodes, primary)
             self.checks.true("replica and primary are in step", in_step(primary, replica), replica.figures())
             self.checks.equal("and have the same data", replica.ask("DEBUG", "DIGEST"), primary.ask("DEBUG", "DIGEST"))
 

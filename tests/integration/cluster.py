@@ -15,7 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 from checks import run_parts  # noqa: E402
 from cluster_nodes import (  # noqa: E402
-    GONE, ClusterClient, Node, cli, create, nodes_seen, owners_seen, place_of, settle, slot_of)
+    GONE, ClusterClient, Node, cli, comes_back, create, nodes_seen, owners_seen, place_of, replica_of, reshard, settle,
+    slot_of)
 from replicating import OURS, REFERENCE, SEED, THEIRS, Crew, went_well  # noqa: E402
 from resp_client import ErrorReply  # noqa: E402
 from sanitized import SANITIZED  # noqa: E402
@@ -114,12 +115,6 @@ def sound(checks, name, node):
     checks.true(f"{name}: redis-cli --cluster check", wait_until(fine), seen)
 
 
-def reshard(checks, name, nodes, source, target, slots):
-    code, said = cli("--cluster", "reshard", place_of(nodes[0]), "--cluster-from", source.id, "--cluster-to", target.id,
-                     "--cluster-slots", slots, "--cluster-yes", "--cluster-pipeline", 20)
-    checks.true(f"{name}: redis-cli --cluster reshard", code == 0, said[-500:])
-
-
 # ---- what a client sees ----------------------------------------------------------------------------------------------
 
 def redirections(checks):
@@ -187,6 +182,23 @@ def blocked(checks):
             checks.contains("and leads elsewhere", listener.call("SSUBSCRIBE", key), b"MOVED")
 
 
+def room(checks):
+    """What connects nodes counts against maxclients."""
+    with ring(checks, [OURS, THEIRS, OURS], replicas=0) as nodes:
+        for node in nodes[:2]:
+            with node.client() as client:
+                figures = node.figures("clients")
+                links = int(figures["cluster_connections"])
+                checks.equal(f"{node.make}: links to and from two nodes", links, 4)
+                full = int(figures["connected_clients"]) + links
+                checks.equal("CONFIG SET maxclients", client.call("CONFIG", "SET", "maxclients", full), b"OK")
+                with node.client() as late:
+                    checks.contains("one more is refused", late.read(), b"max number of clients reached")
+                client.call("CONFIG", "SET", "maxclients", full + 1)
+                with node.client() as late:
+                    checks.equal("where there is room it is not", late.call("PING"), b"PONG")
+
+
 def messages(checks):
     """PUBLISH reaches subscribers at all nodes, SPUBLISH those of the shard."""
     with ring(checks, [OURS, THEIRS, OURS, THEIRS, OURS, THEIRS]) as nodes:
@@ -235,19 +247,9 @@ def moving(checks):
         failovers(checks, nodes)
 
 
-def shard_of(nodes, node):
-    """(primary, replica) of the shard of this node, as it stands now."""
-    seen = nodes_seen(nodes[0])
-    facts = seen[node.id]
-    primary = facts["primary"] if "slave" in facts["flags"] else node.id
-    by_id = {each.id: each for each in nodes}
-    replica = next((by_id[name] for name, other in seen.items() if other["primary"] == primary and name in by_id), None)
-    return by_id[primary], replica
-
-
 def failovers(checks, nodes):
-    for node in list(nodes[:3]):
-        primary, replica = shard_of(nodes, node)
+    for primary in [node for node in nodes if node.role() == "master"]:
+        replica = replica_of(nodes, primary)
         name = f"{replica.make} takes over from {primary.make}"
         books = Books(nodes)
         with books.crew:
@@ -269,7 +271,7 @@ def deaths(checks, nodes):
     """A primary of each make is killed, and comes back as a replica."""
     for make in (OURS, THEIRS):
         primary = next(node for node in nodes if node.make == make and node.role() == "master")
-        primary, replica = shard_of(nodes, primary)
+        replica = replica_of(nodes, primary)
         wait_until(lambda: replica.figures()["master_link_status"] == "up")
         others = [node for node in nodes if node is not primary]
         name = f"a primary of {make} is killed"
@@ -282,10 +284,7 @@ def deaths(checks, nodes):
             checks.true(f"{name}: the others are well", wait_until(lambda: all(one.healthy() for one in others)))
             books.busy()
         went_well(checks, name, books.crew)
-        again = primary.restart()
-        nodes[nodes.index(primary)] = again
-        checks.true(f"{name}: it comes back as a replica", wait_until(lambda again=again: again.role() == "slave"))
-        settle(checks, name, nodes)
+        comes_back(checks, name, nodes, primary)
         acknowledged, lost = books.check(checks, name, nodes, may_lose=True)
         print(f"   {name}: {acknowledged} increments acknowledged, {lost} lost (asynchronous replication)")
         check_filling(checks, name, nodes)
@@ -345,4 +344,4 @@ def files(checks):
 
 if __name__ == "__main__":
     print(f"SEED={SEED}")
-    run_parts([redirections, blocked, messages, moving, rolling, files])
+    run_parts([redirections, blocked, room, messages, moving, rolling, files])

@@ -109,6 +109,27 @@ def create(checks, name, nodes, replicas=1):
     return settle(checks, name, nodes)
 
 
+def reshard(checks, name, nodes, source, target, slots):
+    code, said = cli("--cluster", "reshard", place_of(nodes[0]), "--cluster-from", source.id, "--cluster-to", target.id,
+                     "--cluster-slots", slots, "--cluster-yes", "--cluster-pipeline", 20)
+    checks.true(f"{name}: redis-cli --cluster reshard", code == 0, said[-1500:])
+
+
+def replica_of(nodes, primary):
+    """One of these, as the primary sees it."""
+    name, seen = primary.id, nodes_seen(primary)
+    return next(node for node in nodes if seen[node.id]["primary"] == name)
+
+
+def comes_back(checks, name, nodes, killed):
+    """A primary that was killed is started again, and follows who has taken its place. Returns the new process."""
+    again = killed.restart()
+    nodes[nodes.index(killed)] = again
+    checks.true(f"{name}: it comes back as a replica", wait_until(lambda: again.role() == "slave"), again.log_text()[-2000:])
+    settle(checks, name, nodes)
+    return again
+
+
 class ClusterClient:
     """Follows MOVED and ASK as a careful client does. Not for several threads."""
 
