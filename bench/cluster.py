@@ -24,6 +24,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 
 import cluster_nodes  # noqa: E402
 from checks import Checks  # noqa: E402
+from replicating import OURS, THEIRS  # noqa: E402
 from servers import (CLIENT_CPU, HOST, SERVER_CPU, Load, Server, arguments, checked, in_turn, median, request,  # noqa: E402
                      running, table)
 from server_process import end, wait_until  # noqa: E402
@@ -259,7 +260,7 @@ def failovers_of(make, timeout, reps):
 def failover(options):
     rows = []
     for timeout in (1000, 5000):
-        for make in (cluster_nodes.OURS, cluster_nodes.THEIRS):
+        for make in (OURS, THEIRS):
             times = failovers_of(make, timeout, options.reps)
             rows.append([make, timeout, *(f"{figure:.2f}" for figure in (min(times), statistics.median(times), max(times)))])
     print(f"## A primary is killed: seconds to the first write beyond cluster-node-timeout, {options.reps} times each\n")

@@ -116,9 +116,13 @@ def reshard(checks, name, nodes, source, target, slots):
 
 
 def replica_of(nodes, primary):
-    """One of these, as the primary sees it."""
-    name, seen = primary.id, nodes_seen(primary)
-    return next(node for node in nodes if seen[node.id]["primary"] == name)
+    """One of these, as the primary sees it; it may not have heard yet."""
+    name = primary.id
+
+    def found():
+        seen = nodes_seen(primary)
+        return next((node for node in nodes if seen[node.id]["primary"] == name), None)
+    return wait_until(found)
 
 
 def comes_back(checks, name, nodes, killed):
