@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.h"
 #include "base/crc64.h"
 
 namespace cinnabar::persistence {
@@ -155,20 +156,39 @@ RdbFileReader::Item RdbFileReader::ReadHeader() {
   if (version < 1 || version > version_max_)
     return Faulty(RdbFault::kUnsupported, "Can't handle RDB format version");
   version_ = static_cast<uint16_t>(version);
-  return Next();
+  return ReadItem();
 }
 
 RdbFileReader::Item RdbFileReader::Next() {
+  const Item item = ReadItem();
+  if (item != Item::kFault || !more_may_come_ || in_.fault() != RdbFault::kTruncated) return item;
+  value_.object.reset();
+  in_.Renew(bytes_, item_position_ - begin_);
+  begun_ = item_position_ > 0;
+  return Item::kMore;
+}
+
+void RdbFileReader::Renew(std::string_view bytes, size_t begin, bool whole) {
+  DCHECK(begin <= needed_from() && begin + bytes.size() >= begin_ + bytes_.size() && !in_.failed());
+  const size_t here = position();
+  bytes_ = bytes;
+  begin_ = begin;
+  in_.Renew(bytes, here - begin);
+  more_may_come_ = !whole;
+  name_ = text_ = {};
+}
+
+RdbFileReader::Item RdbFileReader::ReadItem() {
   if (!begun_) return ReadHeader();
   if (in_.failed()) return Item::kFault;
   // Checked as it goes, so that the end of a large file does not take long.
-  if (checksum_ == Checksum::kWritten && in_.position() - summed_ >= kSumStep) {
-    sum_ = Crc64(sum_, bytes_.substr(summed_, in_.position() - summed_));
-    summed_ = in_.position();
+  if (checksum_ == Checksum::kWritten && position() - summed_ >= kSumStep) {
+    sum_ = Crc64(sum_, BytesBetween(summed_, position()));
+    summed_ = position();
   }
   expiry_ = keyspace::kNever;
   use_ = {};
-  item_position_ = in_.position();
+  item_position_ = position();
   while (true) {
     step_ = Step::kType;
     const uint8_t opcode = in_.Byte();
@@ -240,13 +260,13 @@ RdbFileReader::Item RdbFileReader::ReadEntry(uint8_t type) {
 
 RdbFileReader::Item RdbFileReader::ReadEnd() {
   if (version_ < kFirstWithChecksum) return Item::kEnd;
-  const size_t end = in_.position();
+  const size_t end = position();
   const std::string_view raw = in_.Raw(sizeof(uint64_t));
   if (in_.failed()) return Item::kFault;
   uint64_t expected;
   std::memcpy(&expected, raw.data(), sizeof expected);
   if (checksum_ == Checksum::kOmitted || expected == 0) return Item::kEnd;
-  sum_ = Crc64(sum_, bytes_.substr(summed_, end - summed_));
+  sum_ = Crc64(sum_, BytesBetween(summed_, end));
   if (sum_ != expected) return Faulty(RdbFault::kCorrupt, "RDB CRC error");
   return Item::kEnd;
 }

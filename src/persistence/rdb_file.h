@@ -79,6 +79,7 @@ class RdbFileReader {
     kFunction,  // text() is the source
     kEnd,       // the checksum was right, or there is none
     kFault,     // fault() and reason() say why
+    kMore,      // it is not whole yet: only after MoreMayCome()
   };
 
   // What is being read: after kFault, what could not be.
@@ -103,6 +104,13 @@ class RdbFileReader {
   void AcceptLaterVersions() { version_max_ = kRdbVersionAny; }
   // Collections without elements, which old versions wrote by mistake, are no fault.
   void LetEmptyPass() { empty_passes_ = true; }
+  // The bytes come piece by piece, and those that were read may go: behind kMore, and between items, Renew
+  // shows what is there. What Next has returned dies with it.
+  void MoreMayCome() { more_may_come_ = true; }
+  // The file from `begin` on, which is at most needed_from(), as far as it has come. `whole`: nothing
+  // follows.
+  void Renew(std::string_view bytes, size_t begin, bool whole);
+  size_t needed_from() const { return checksum_ == Checksum::kWritten ? summed_ : position(); }
 
   // Whether the bytes begin like an RDB file.
   static bool Recognizes(std::string_view bytes) { return bytes.starts_with("REDIS"); }
@@ -122,23 +130,30 @@ class RdbFileReader {
 
   Step step() const { return step_; }
   // How far the file has been read, in bytes.
-  size_t position() const { return in_.position(); }
+  size_t position() const { return begin_ + in_.position(); }
   // Where the item that was read last begins.
   size_t item_position() const { return item_position_; }
   RdbFault fault() const { return in_.fault(); }
   std::string_view reason() const { return in_.reason(); }
 
  private:
+  Item ReadItem();
   Item ReadHeader();
   Item ReadEntry(uint8_t type);
   Item ReadEnd();
   Item Faulty(RdbFault fault, std::string_view reason);
 
-  const std::string_view bytes_;
+  std::string_view BytesBetween(size_t from, size_t to) const {
+    return bytes_.substr(from - begin_, to - from);
+  }
+
+  std::string_view bytes_;
+  size_t begin_ = 0;  // of the bytes, in the file
   const ValueLimits limits_;
   const Checksum checksum_;
   int version_max_ = kRdbVersionMax;
   bool empty_passes_ = false;
+  bool more_may_come_ = false;
   RdbReader in_;
   bool begun_ = false;
   Step step_ = Step::kStart;

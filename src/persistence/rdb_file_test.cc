@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/random.h"
 #include "keyspace/database.h"
 #include "persistence/snapshot_writer.h"
 
@@ -86,6 +87,64 @@ TEST(RdbFile, EveryCutIsTruncated) {
     EXPECT_EQ(ReadAll(reader, strings).back(), Item::kFault);
     EXPECT_EQ(reader.fault(), RdbFault::kTruncated) << size;
   }
+}
+
+// What comes in pieces, cut anywhere, is read as if it had been there at once, and what was read may go.
+TEST(RdbFile, PiecesAreReadAsTheyCome) {
+  constexpr uint64_t kSeed = 20260301;
+  SCOPED_TRACE(kSeed);
+  Random random(kSeed);
+  Keyspace keyspace(16, HashKey(7), 1);
+  CoreState core{.keyspace = keyspace};
+  for (int i = 0; i < 300; ++i) {
+    const std::string value(random.OneIn(10) ? random.Uniform(60'000) : random.Uniform(60), 'v');
+    const Millis expiry = random.OneIn(3) ? 1'800'000'000'000 : keyspace::kNever;
+    SetString(core, static_cast<int>(random.Uniform(4)), std::to_string(i), value, expiry);
+  }
+  const std::string file = Snapshot(keyspace);
+  std::map<std::string, std::string> expected;
+  RdbFileReader whole(file, kLimits);
+  const std::vector<Item> items = ReadAll(whole, expected);
+  for (int round = 0; round < 30; ++round) {
+    std::map<std::string, std::string> strings;
+    std::vector<Item> found;
+    RdbFileReader reader({}, kLimits);
+    reader.MoreMayCome();
+    std::string there;  // a copy, so that the sanitizer sees reads of what has gone
+    size_t begin = 0;
+    const uint64_t piece_max = uint64_t{1} << random.Uniform(18);
+    while (found.empty() || found.back() != Item::kEnd) {
+      const Item item = reader.Next();
+      if (item == Item::kEntry)
+        strings[std::to_string(reader.database()) + "/" + std::string(reader.name())] = reader.value().bytes;
+      ASSERT_NE(item, Item::kFault) << reader.reason() << " at " << reader.position();
+      if (item != Item::kMore) {
+        found.push_back(item);
+        continue;
+      }
+      const size_t end = std::min<size_t>(begin + there.size() + 1 + random.Uniform(piece_max), file.size());
+      begin = reader.needed_from();
+      there = file.substr(begin, end - begin);
+      reader.Renew(there, begin, end == file.size());
+    }
+    ASSERT_EQ(found, items);
+    ASSERT_EQ(strings, expected);
+    ASSERT_EQ(reader.position(), file.size());
+  }
+}
+
+TEST(RdbFile, APieceThatIsMissingIsAFaultAtTheEnd) {
+  Keyspace keyspace(16, HashKey(7), 1);
+  CoreState core{.keyspace = keyspace};
+  SetString(core, 0, "a", "one");
+  const std::string file = Snapshot(keyspace);
+  RdbFileReader reader({}, kLimits);
+  reader.MoreMayCome();
+  EXPECT_EQ(reader.Next(), Item::kMore);
+  reader.Renew(std::string_view(file).substr(0, file.size() - 1), 0, true);
+  std::map<std::string, std::string> strings;
+  EXPECT_EQ(ReadAll(reader, strings).back(), Item::kFault);
+  EXPECT_EQ(reader.fault(), RdbFault::kTruncated);
 }
 
 TEST(RdbFile, OldHeadersAndOpcodes) {

@@ -49,6 +49,14 @@ class RdbReader {
   void ForgiveEmpty() { fault_ = RdbFault::kNone; }
   void FailCorrupt(std::string_view reason) { Fail(RdbFault::kCorrupt, reason); }
 
+  // Goes on at `position` of other bytes, as if nothing had failed.
+  void Renew(std::string_view bytes, size_t position) {
+    bytes_ = bytes;
+    position_ = position;
+    fault_ = RdbFault::kNone;
+    reason_ = {};
+  }
+
   size_t position() const { return position_; }
   size_t left() const { return bytes_.size() - position_; }
 

@@ -366,6 +366,19 @@ size_t ReplicaLink::Received(std::string_view bytes, Millis now) {
   return taken;
 }
 
+// So that a primary does not take us for dead.
+void ReplicaLink::SayAlive(Millis now) {
+  if (cut_while_loading_ || now - said_at_ < kNewlinePeriod) return;
+  said_at_ = now;
+  port_.Send("\n");
+}
+
+void ReplicaLink::Busy(Millis now) {
+  if (state_ != State::kPayload) return;
+  heard_at_ = now;
+  SayAlive(now);
+}
+
 void ReplicaLink::OnTick(Millis now) {
   switch (state_) {
     case State::kIdle:
@@ -375,12 +388,7 @@ void ReplicaLink::OnTick(Millis now) {
       Enter(State::kConnecting, now);
       return port_.Connect();
     case State::kLoading:
-      // So that a primary that has sent everything does not take us for dead.
-      if (!cut_while_loading_ && now - said_at_ >= kNewlinePeriod) {
-        said_at_ = now;
-        port_.Send("\n");
-      }
-      return;
+      return SayAlive(now);
     case State::kOnline:
       if (now - said_at_ >= settings_.ack_period) Acknowledge(now);
       break;

@@ -122,6 +122,8 @@ class ReplicaLink {
   // whatever comes behind it) is to be given again after Loaded. After Close was called the rest means
   // nothing.
   size_t Received(std::string_view bytes, Millis now);
+  // What came is loaded before more is taken from the connection: the silence is ours.
+  void Busy(Millis now);
   // About every 100 ms.
   void OnTick(Millis now);
 
@@ -176,6 +178,7 @@ class ReplicaLink {
   size_t TakeText(std::string_view bytes, Millis now);
   size_t TakePayload(std::string_view bytes, Millis now);
   void GoOnline(Millis now);
+  void SayAlive(Millis now);
   // Everything that ends an attempt. kDrop: the connection is still open.
   enum class Connection : uint8_t { kDrop, kGone };
   void Retry(Connection connection, std::string_view reason, Millis now);

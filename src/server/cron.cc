@@ -38,7 +38,7 @@ Millis Cron::Load() {
     FailToLoad(more.error());
     return kNoWork;
   }
-  if (*more) return 0;
+  if (*more) return parts_.files.waits_for_bytes() ? kNoWork : 0;
   if (!loaded_) DataSetIsThere();
   return kLoaded;
 }

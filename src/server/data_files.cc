@@ -69,6 +69,7 @@ Result<bool> ServerDataFiles::LoadFirst() {
   services_.dispatchers[0]->UpdateTime();
   while (loader_ != nullptr && loader_->figures().bytes < enough) {
     if (!TRY(Load())) return false;
+    if (waits_for_bytes_) break;
   }
   return loader_ != nullptr;
 }
@@ -77,7 +78,8 @@ Result<bool> ServerDataFiles::Load() {
   if (loader_ == nullptr) return false;
   const TickClock& clock = services_.dispatchers[0]->clock();
   const auto progress = loader_->Step(clock.Now() + clock.ToTicks(kSlice));
-  if (progress == DataLoader::Progress::kMore) return true;
+  waits_for_bytes_ = progress == DataLoader::Progress::kWaits;
+  if (progress == DataLoader::Progress::kMore || waits_for_bytes_) return true;
   const bool failed = progress == DataLoader::Progress::kFailed;
   if (in_place_) {
     if (failed) services_.log.Warning("{}", loader_->error().message);
@@ -152,8 +154,11 @@ Status ServerDataFiles::LoadInPlace(const NewDataSet& incoming, std::function<vo
   }
   services_.alarms.fetch_or(incoming.serving ? dispatch::Alarm::kLoadsApart : dispatch::Alarm::kLoading);
   loader_ = std::make_unique<DataLoader>(
-      services_, std::vector<LoadPart>{{.path = path, .name = services_.settings.persistence.dbfilename}},
+      services_,
+      std::vector<LoadPart>{
+          {.path = path, .name = services_.settings.persistence.dbfilename, .incoming = incoming.incoming}},
       apart_.get());
+  waits_for_bytes_ = false;
   return {};
 }
 

@@ -33,6 +33,8 @@ class ServerDataFiles final : public dispatch::DataFiles {
   // Before the cores run: finds out what there is to load. The error ends the process.
   Status BeginLoading();
   bool loading() const { return loader_ != nullptr; }
+  // What is loaded has not come far enough.
+  bool waits_for_bytes() const { return waits_for_bytes_; }
   bool loading_at_start() const { return loader_ != nullptr && !in_place_; }
   // A slice of loading, about two milliseconds. False once the data set is complete; an error ends the
   // process.
@@ -44,9 +46,10 @@ class ServerDataFiles final : public dispatch::DataFiles {
   // here.
   struct NewDataSet {
     std::string path;
-    bool becomes_dump = true;  // it is renamed to the file that snapshots are saved to
-    bool apart = false;        // what is here stays until the new one is complete
-    bool serving = false;      // apart: and commands may look at it meanwhile
+    std::shared_ptr<IncomingPayload> incoming;  // instead of a file
+    bool becomes_dump = true;                   // it is renamed to the file that snapshots are saved to
+    bool apart = false;                         // what is here stays until the new one is complete
+    bool serving = false;                       // apart: and commands may look at it meanwhile
   };
   enum class LoadEnd : uint8_t { kLoaded, kOldDataKept, kOldDataLost };
   // `ended` is called at the end, on core 0, inside the gate; after kLoaded LoadedInPlace has to follow. An
@@ -115,6 +118,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
   AppendOnly append_only_;
   std::unique_ptr<DataLoader> loader_;
   DataLoader::Figures last_load_;
+  bool waits_for_bytes_ = false;
   Nanos load_began_ = 0;
   Nanos sweep_at_ = 0;  // when to look for leftovers once more: some were too young at the start; 0: done
   bool from_append_only_ = false;

@@ -28,6 +28,9 @@ constexpr size_t kItemsAtOnce = 64;
 constexpr size_t kEntryBytesLeast = 4;
 constexpr size_t kShownBytes = 128;     // of a key, in the log
 constexpr uint64_t kToldEmptyMax = 10;  // after so many the sum has to do
+// An item that is not whole is read again with every byte that comes as long as it is small; later when twice
+// as much is there.
+constexpr uint64_t kSmallItemBytes = 16 << 10;
 
 }  // namespace
 
@@ -40,6 +43,7 @@ DataLoader::DataLoader(dispatch::Services& services, std::vector<LoadPart> parts
     apart_ = std::make_unique<keyspace::CoreState>(keyspace::CoreState{.keyspace = *apart});
   figures_.started_seconds = SystemWallNanos() / kNanosPerSecond;
   for (const LoadPart& part : parts_) {
+    if (part.incoming != nullptr) figures_.bytes_total += part.incoming->announced();
     struct stat facts {};
     if (stat(part.path.c_str(), &facts) == 0) figures_.bytes_total += static_cast<uint64_t>(facts.st_size);
   }
@@ -63,54 +67,80 @@ DataLoader::Progress DataLoader::Step(Ticks deadline) {
       figures_.bytes +
       static_cast<uint64_t>(services_.settings.testing.loading_process_events_interval_bytes);
   while (part_ < parts_.size()) {
-    if (mapping_ == nullptr) {
+    if (mapping_ == nullptr && snapshot_ == nullptr) {
       if (const Progress opened = OpenPart(); opened == Progress::kFailed) return opened;
     }
     const Progress progress = snapshot_ != nullptr ? StepSnapshot() : StepCommands();
     if (progress == Progress::kFailed) return progress;
     if (progress == Progress::kDone) {
-      bytes_before_ += mapping_->bytes().size();
+      bytes_before_ += PartBytes();
       mapping_.reset();
+      position_ = 0;
       ++part_;
     }
-    figures_.bytes = bytes_before_ + (mapping_ == nullptr    ? 0
-                                      : snapshot_ != nullptr ? snapshot_->position()
-                                                             : position_);
+    figures_.bytes = bytes_before_ + (snapshot_ != nullptr ? snapshot_->position() : position_);
+    if (progress == Progress::kWaits) return progress;
     if (figures_.bytes >= enough || dispatcher_.clock().Now() >= deadline)
       return part_ < parts_.size() ? Progress::kMore : Progress::kDone;
   }
   return Progress::kDone;
 }
 
-DataLoader::Progress DataLoader::OpenPart() {
+Status DataLoader::OpenFile() {
   const LoadPart& part = parts_[part_];
   auto mapping = os::MappedFile::Open(part.path);
   if (!mapping) {
-    return Fail(fmt::format("Fatal error: can't open {} {} for reading: {}",
-                            part.kind == LoadPart::Kind::kSnapshot ? "the RDB file" : "the append log file",
-                            part.name, mapping.error().message));
+    return cinnabar::Fail(
+        fmt::format("Fatal error: can't open {} {} for reading: {}",
+                    part.kind == LoadPart::Kind::kSnapshot ? "the RDB file" : "the append log file",
+                    part.name, mapping.error().message));
   }
   mapping_ = std::move(*mapping);
+  return {};
+}
+
+DataLoader::Progress DataLoader::OpenPart() {
+  const LoadPart& part = parts_[part_];
+  if (part.incoming == nullptr) {
+    if (const Status opened = OpenFile(); !opened) return Fail(opened.error().message);
+  }
+  const std::string_view bytes = mapping_ == nullptr ? std::string_view() : mapping_->bytes();
   position_ = transaction_at_ = 0;
   session_->database = 0;
   session_->transaction.Reset();
   const bool append_only = part.kind == LoadPart::Kind::kAppendOnly;
   dispatcher_.core().replaying = append_only;
   dispatcher_.UpdateTime();
-  preamble_ = append_only && RdbFileReader::Recognizes(mapping_->bytes());
+  preamble_ = append_only && RdbFileReader::Recognizes(bytes);
   if (append_only && !preamble_) return Progress::kMore;
   if (preamble_) services_.log.Notice("Reading RDB base file on AOF loading...");
   const auto checksum = services_.settings.persistence.rdbchecksum ? persistence::Checksum::kWritten
                                                                    : persistence::Checksum::kOmitted;
-  snapshot_ = std::make_unique<RdbFileReader>(mapping_->bytes(), persistence::LimitsFrom(services_.settings),
-                                              checksum);
+  snapshot_ = std::make_unique<RdbFileReader>(bytes, persistence::LimitsFrom(services_.settings), checksum);
+  if (mapping_ == nullptr) snapshot_->MoreMayCome();
   if (services_.settings.persistence.rdb_version_check == config::RdbVersionCheck::kRelaxed)
     snapshot_->AcceptLaterVersions();
   snapshot_->LetEmptyPass();
   return Progress::kMore;
 }
 
+bool DataLoader::TakeMore() {
+  IncomingPayload& payload = *incoming();
+  if (!payload.has_wanted()) return false;
+  payload.DropBefore(snapshot_->needed_from());
+  snapshot_->Renew(payload.bytes(), payload.begin(), payload.whole());
+  return true;
+}
+
+DataLoader::Progress DataLoader::Await() {
+  const uint64_t there = incoming()->received() - snapshot_->position();
+  incoming()->Want(incoming()->received() + (there < kSmallItemBytes ? 1 : there));
+  return Progress::kWaits;
+}
+
 DataLoader::Progress DataLoader::StepSnapshot() {
+  if (read_up_) return incoming()->whole() ? EndOfSnapshot() : Progress::kWaits;
+  if (incoming() != nullptr && !TakeMore()) return Progress::kWaits;
   Progress progress = Progress::kMore;
   for (size_t i = 0; i < kItemsAtOnce && progress == Progress::kMore && snapshot_ != nullptr; ++i) {
     progress = TakeItem(snapshot_->Next());
@@ -147,7 +177,10 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
       SkipEmpty();
       return Progress::kMore;
     case Item::kEnd:
-      return EndOfSnapshot();
+      read_up_ = incoming() != nullptr && !incoming()->whole();
+      return read_up_ ? Progress::kWaits : EndOfSnapshot();
+    case Item::kMore:
+      return Await();
     case Item::kFault:
       break;
   }
@@ -202,6 +235,7 @@ void DataLoader::TellOfMended() {
 
 DataLoader::Progress DataLoader::EndOfSnapshot() {
   position_ = transaction_at_ = snapshot_->position();
+  read_up_ = false;
   snapshot_.reset();
   if (!preamble_) return Progress::kDone;
   services_.log.Notice("Reading the remaining AOF tail...");
@@ -209,7 +243,9 @@ DataLoader::Progress DataLoader::EndOfSnapshot() {
 }
 
 void DataLoader::TakeSizes() {
-  const uint64_t possible = (mapping_->bytes().size() - snapshot_->position()) / kEntryBytesLeast;
+  const uint64_t size = incoming() != nullptr ? incoming()->announced() : mapping_->bytes().size();
+  const uint64_t possible =
+      (std::max<uint64_t>(size, snapshot_->position()) - snapshot_->position()) / kEntryBytesLeast;
   table_entries_ = std::min(snapshot_->keys(), possible) / keyspace_.tables();
 }
 

@@ -1,6 +1,7 @@
 // DataLoader: fills the data set from files, in slices, so that the server answers LOADING meanwhile.
 //
 //   snapshot file          RDB
+//   payload that comes     RDB, read as far as it has come
 //   append-only part       RDB (a base), or commands, or an RDB followed by commands (files of Redis 4 to 6)
 //
 // Nearly every key that is added is a cache miss or two. So entries are made, and commands parsed, a batch
@@ -21,20 +22,23 @@
 #include "os/mapped_file.h"
 #include "persistence/aof_reader.h"
 #include "persistence/rdb_file.h"
+#include "server/incoming_payload.h"
 
 namespace cinnabar::server {
 
 struct LoadPart {
   enum class Kind : uint8_t { kSnapshot, kAppendOnly } kind = Kind::kSnapshot;
   std::string path;
-  std::string name;      // for messages
-  bool last = true;      // no bytes follow: it may be cut off
-  bool merging = false;  // keys that are there already are replaced
+  std::string name;                                     // for messages
+  bool last = true;                                     // no bytes follow: it may be cut off
+  bool merging = false;                                 // keys that are there already are replaced
+  std::shared_ptr<IncomingPayload> incoming = nullptr;  // instead of a file
 };
 
 class DataLoader {
  public:
-  enum class Progress : uint8_t { kMore, kDone, kFailed };
+  // kWaits: for bytes that have not come yet.
+  enum class Progress : uint8_t { kMore, kWaits, kDone, kFailed };
 
   struct Figures {
     uint64_t keys_loaded = 0;
@@ -77,7 +81,15 @@ class DataLoader {
     uint64_t hash;
   };
 
+  IncomingPayload* incoming() const { return parts_[part_].incoming.get(); }
+  uint64_t PartBytes() const {
+    return incoming() != nullptr ? incoming()->received() : mapping_->bytes().size();
+  }
   Progress OpenPart();
+  Status OpenFile();
+  // Shows the reader what has come. False: that is not enough yet.
+  bool TakeMore();
+  Progress Await();
   // A batch of items.
   Progress StepSnapshot();
   Progress TakeItem(persistence::RdbFileReader::Item item);
@@ -109,7 +121,8 @@ class DataLoader {
   std::unique_ptr<os::MappedFile> mapping_;
   std::unique_ptr<persistence::RdbFileReader> snapshot_;  // while one is read
   bool preamble_ = false;                                 // commands follow the snapshot
-  std::vector<NewEntry> made_;                            // of database_, not in the table yet
+  bool read_up_ = false;        // the end of the snapshot was met; its payload may have more bytes
+  std::vector<NewEntry> made_;  // of database_, not in the table yet
   int database_ = 0;
   size_t table_entries_ = 0;  // how many the snapshot says that each table of the database will have
   persistence::AofReader commands_;

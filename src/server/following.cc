@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,6 +21,7 @@ using State = ReplicaLink::State;
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
+constexpr Millis kQuickPayload = 50;
 constexpr Millis kConnectPatience = 5000;
 
 }  // namespace
@@ -211,7 +211,8 @@ void Following::OnReady() {
 }
 
 bool Following::MayRead() const {
-  return transport_ != nullptr && !connecting_ && !behind_ && unread_.empty();
+  const bool full = incoming_ != nullptr && incoming_->full();
+  return transport_ != nullptr && !connecting_ && !behind_ && unread_.empty() && !full;
 }
 
 void Following::ReadSome() {
@@ -243,7 +244,8 @@ void Following::AfterLink() {
     const std::string reason = *std::exchange(payload_error_, std::nullopt);
     FailPayload(reason, ReplicaLink::Load::kFailedOldDataKept);
   }
-  if (std::exchange(payload_complete_, false)) Install();
+  const bool complete = std::exchange(payload_complete_, false);
+  if (!installing_ && (complete || InstallsEarly())) Install();
   ApplySome();
   WriteSome();
   if (take_over_answer_) take_over_answered_(*std::exchange(take_over_answer_, std::nullopt));
@@ -266,6 +268,7 @@ void Following::Cron() {
   TakeLookup();
   // The address may be that of a machine that is gone, while its name has a new one already.
   if (connecting_ && Now() - connect_at_ > kConnectPatience) ConnectFailed("no answer");
+  if (incoming_ != nullptr && incoming_->full()) link_.Busy(Now());
   link_.OnTick(Now());
   AfterLink();
 }
@@ -284,18 +287,18 @@ std::string Following::TemporaryPath() const {
                      SystemWallNanos() / kNanosPerSecond, getpid());
 }
 
-// repl-diskless-load: without a file of its own the payload stands in memory until it is loaded.
+// repl-diskless-load: without a file of its own the payload is loaded while it comes.
 Following::PayloadPlan Following::PlanFor(const replication::Position& position) const {
   PayloadPlan plan;
   const config::DisklessLoad mode = services_.settings.replication.repl_diskless_load;
   if (mode == config::DisklessLoad::kOnEmptyDb) {
-    plan.in_memory = true;
+    plan.at_once = true;
     for (int i = 0; i < services_.keyspace.databases(); ++i) {
-      if (services_.keyspace.Size(i) != 0) plan.in_memory = false;
+      if (services_.keyspace.Size(i) != 0) plan.at_once = false;
     }
   }
   if (mode == config::DisklessLoad::kSwapDb) {
-    plan.in_memory = plan.apart = true;
+    plan.at_once = plan.apart = true;
     // The old data is an older state of the same data set: it may be shown meanwhile.
     plan.serving = !position.id.none() && position.id == replicas_.history().id() && link_.position();
   }
@@ -304,9 +307,10 @@ Following::PayloadPlan Following::PlanFor(const replication::Position& position)
 
 void Following::BeginLoad(const Payload& payload) {
   payload_position_ = payload.position;
+  payload_began_ = Now();
   payload_error_.reset();
   services_.dispatchers[0]->WithWorldStopped([&] { plan_ = PlanFor(payload.position); });
-  const std::string_view to = plan_.in_memory ? "parser" : "disk";
+  const std::string_view to = plan_.at_once ? "parser" : "disk";
   if (!payload.position.id.none()) {
     services_.log.Notice("Full resync from master: {}:{}", payload.position.id.text(),
                          payload.position.offset);
@@ -316,13 +320,12 @@ void Following::BeginLoad(const Payload& payload) {
   } else {
     services_.log.Notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to {}", to);
   }
-  if (plan_.in_memory) {
-    payload_fd_ = memfd_create("replica-payload", MFD_CLOEXEC);
-    payload_path_ = fmt::format("/proc/self/fd/{}", payload_fd_);
-  } else {
-    payload_path_ = TemporaryPath();
-    payload_fd_ = open(payload_path_.c_str(), O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0644);
+  if (plan_.at_once) {
+    incoming_ = std::make_shared<IncomingPayload>(payload.size);
+    return;
   }
+  payload_path_ = TemporaryPath();
+  payload_fd_ = open(payload_path_.c_str(), O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0644);
   if (payload_fd_ < 0) {
     payload_error_ = fmt::format("Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
                                  strerror(errno));
@@ -330,6 +333,7 @@ void Following::BeginLoad(const Payload& payload) {
 }
 
 void Following::LoadBytes(std::string_view bytes) {
+  if (incoming_ != nullptr) return incoming_->Append(bytes);
   while (!bytes.empty() && payload_fd_ >= 0) {
     const ssize_t count = write(payload_fd_, bytes.data(), bytes.size());
     if (count > 0) {
@@ -350,13 +354,15 @@ void Following::ClosePayload() {
 
 void Following::ForgetPayload() {
   ClosePayload();
-  if (!payload_path_.empty() && !plan_.in_memory) unlink(payload_path_.c_str());
+  incoming_.reset();
+  if (!payload_path_.empty()) unlink(payload_path_.c_str());
   payload_path_.clear();
   payload_error_.reset();
   payload_complete_ = false;
 }
 
 void Following::EndLoad() {
+  if (incoming_ != nullptr) incoming_->End();
   payload_complete_ = !payload_error_;
 }
 
@@ -377,17 +383,26 @@ void Following::FailPayload(std::string reason, ReplicaLink::Load result) {
   link_.Loaded(result, Now());
 }
 
+// A small one that comes quickly is loaded when all of it is there: nobody needs to be told of it.
+bool Following::InstallsEarly() const {
+  if (incoming_ == nullptr) return false;
+  const int64_t small = services_.settings.testing.loading_process_events_interval_bytes;
+  return incoming_->received() >= static_cast<uint64_t>(small) || Now() - payload_began_ > kQuickPayload;
+}
+
+Status Following::CloseFile() {
+  const bool synced = fsync(payload_fd_) == 0;
+  const int code = errno;
+  ClosePayload();
+  if (synced) return {};
+  return Fail(fmt::format(
+      "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {}", strerror(code)));
+}
+
 void Following::Install() {
-  if (!plan_.in_memory) {
-    const bool synced = fsync(payload_fd_) == 0;
-    const int code = errno;
-    ClosePayload();
-    if (!synced) {
-      return FailPayload(
-          fmt::format("Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {}",
-                      strerror(code)),
-          ReplicaLink::Load::kFailedOldDataKept);
-    }
+  if (!plan_.at_once) {
+    if (const Status closed = CloseFile(); !closed)
+      return FailPayload(closed.error().message, ReplicaLink::Load::kFailedOldDataKept);
   }
   installing_ = true;
   if (!plan_.apart) services_.log.Notice("MASTER <-> REPLICA sync: Flushing old data");
@@ -395,7 +410,8 @@ void Following::Install() {
   services_.dispatchers[0]->WithWorldStopped([&] {
     if (!plan_.apart) replicas_.DisconnectAll("a full synchronization with the master replaces the data set");
     begun = files_.LoadInPlace({.path = payload_path_,
-                                .becomes_dump = !plan_.in_memory,
+                                .incoming = incoming_,
+                                .becomes_dump = !plan_.at_once,
                                 .apart = plan_.apart,
                                 .serving = plan_.serving},
                                [this](ServerDataFiles::LoadEnd end) { Installed(end); });
@@ -412,7 +428,7 @@ void Following::Install() {
 void Following::Installed(ServerDataFiles::LoadEnd end) {
   using End = ServerDataFiles::LoadEnd;
   installing_ = false;
-  ClosePayload();
+  incoming_.reset();
   payload_path_.clear();
   auto result = ReplicaLink::Load::kFailedOldDataKept;
   services_.dispatchers[0]->WithWorldStopped([&] {

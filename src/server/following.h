@@ -1,8 +1,8 @@
 // Following: the connection to our primary, and what it brings: a data set that replaces ours, then the
 // stream, which is applied in order (DESIGN §12).
 //
-//   transport -> ReplicaLink -> payload -> temporary file, renamed, or memory -> DataLoader ->
-//   Replicas::BeginAt
+//   transport -> ReplicaLink -> payload -> temporary file, renamed -> DataLoader -> Replicas::BeginAt
+//                            -> payload -> IncomingPayload -> DataLoader, while it comes -> Replicas::BeginAt
 //                            -> stream  -> whole commands -> Dispatcher::Replay -> journal (AppendRaw), as
 //                            they came
 //
@@ -27,6 +27,7 @@
 #include "replication/replica_link.h"
 #include "server/core.h"
 #include "server/data_files.h"
+#include "server/incoming_payload.h"
 #include "server/name_lookup.h"
 #include "server/replicas.h"
 #include "server/tls_contexts.h"
@@ -93,9 +94,9 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
 
  private:
   struct PayloadPlan {
-    bool in_memory = false;  // no file
-    bool apart = false;      // the old data set stays until the new one is complete
-    bool serving = false;    // and may be read
+    bool at_once = false;  // no file: it is loaded while it comes
+    bool apart = false;    // the old data set stays until the new one is complete
+    bool serving = false;  // and may be read
   };
   static Millis Now() { return SystemMonotonicNanos() / kNanosPerMilli; }
   void ApplySettings();
@@ -114,8 +115,10 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
   void ReadSome();
   void Drop();
   std::string TemporaryPath() const;
-  // The payload is complete: it becomes the data set.
+  bool InstallsEarly() const;
+  // The payload, as much of it as there is, becomes the data set.
   void Install();
+  Status CloseFile();
   void Installed(ServerDataFiles::LoadEnd end);
   PayloadPlan PlanFor(const replication::Position& position) const;
   void ClosePayload();
@@ -160,9 +163,11 @@ class Following final : public replication::ReplicaLinkPort, public ReadyHandler
 
   // The payload.
   PayloadPlan plan_;
+  std::shared_ptr<IncomingPayload> incoming_;
   int payload_fd_ = -1;
   std::string payload_path_;
   replication::Position payload_position_;
+  Millis payload_began_ = 0;
   std::optional<std::string> payload_error_;
   bool payload_complete_ = false;
   bool installing_ = false;

@@ -247,7 +247,8 @@ void Listeners::Place(net::Accepted accepted, std::string_view farewell) {
 }
 
 std::string_view Listeners::RefusalOf(const net::Accepted& accepted) const {
-  if (clients_.Count() + others_() >= static_cast<size_t>(settings_.clients.maxclients)) return kTooManyClients;
+  if (clients_.Count() + others_() >= static_cast<size_t>(settings_.clients.maxclients))
+    return kTooManyClients;
   if (settings_.network.protected_mode && access_.users().default_user()->needs_no_password() &&
       !accepted.unix_socket && !accepted.loopback) {
     return kProtectedMode;

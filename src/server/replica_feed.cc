@@ -120,6 +120,9 @@ PrimaryLink::Settings ReplicaFeed::LinkSettings() const {
 }
 
 std::string ReplicaFeed::Tick() {
+  // Where nothing waits to be sent the silence is not this replica's: the child is slow, or another replica
+  // is.
+  if (!ready()) link_.OnProgress(Now());
   const PrimaryLink::Close close = link_.OnTick(Now(), LinkSettings());
   switch (close) {
     case PrimaryLink::Close::kNo:

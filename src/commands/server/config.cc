@@ -34,7 +34,8 @@ void ConfigSet(Call& call) {
   }
   if (call.argc() % 2 != 0) return call.reply().Error(errors::kSyntax);
   const auto& facts = call.session().facts;
-  const bool loading = (call.services().alarms.load() & dispatch::Alarm::kLoading) != 0;
+  constexpr uint32_t kAnyLoading = dispatch::Alarm::kLoading | dispatch::Alarm::kLoadsApart;
+  const bool loading = (call.services().alarms.load() & kAnyLoading) != 0;
   const auto done =
       config.Set(pairs, {.client_is_local = facts.loopback || facts.unix_socket, .loading = loading});
   if (!done) return call.reply().Error(fmt::format("{} {}", done.error().code, done.error().message));
