@@ -88,7 +88,7 @@ Status Cluster::Migrate(int slot, std::string_view id) {
   if (node == nullptr) return Fail(fmt::format("ERR I don't know about node {}", id));
   if (node->is_replica()) return Fail("ERR Target node is not a master");
   migrating_[slot] = node->id;
-  Changed(Change::kVital);
+  Changed(Change::kMinor);
   routing_changed_ = true;
   return Done();
 }
@@ -100,14 +100,14 @@ Status Cluster::Import(int slot, std::string_view id) {
   if (node == nullptr) return Fail(fmt::format("ERR I don't know about node {}", id));
   if (node->is_replica()) return Fail("ERR Target node is not a master");
   importing_[slot] = node->id;
-  Changed(Change::kVital);
+  Changed(Change::kMinor);
   routing_changed_ = true;
   return Done();
 }
 
 Status Cluster::MakeStable(int slot) {
   if (myself_->is_replica()) return Fail("ERR Please use SETSLOT only with masters.");
-  if (migrating_.erase(slot) + importing_.erase(slot) != 0) Changed(Change::kVital);
+  if (migrating_.erase(slot) + importing_.erase(slot) != 0) Changed(Change::kMinor);
   routing_changed_ = true;
   return Done();
 }
@@ -126,7 +126,9 @@ Status Cluster::Assign(int slot, std::string_view id) {
   }
   if (port_.CountKeys(slot) == 0) migrating_.erase(slot);
   if (!was_mine || node != myself_) GiveSlot(slot, *node);
-  Changed(Change::kVital);
+  // Who has taken it, or has given it away, must not forget that and take a new epoch for what it had. What
+  // others know of it they hear again.
+  Changed(was_mine || node == myself_ ? Change::kVital : Change::kMinor);
   if (was_mine && node != myself_ && myself_->slot_count == 0 && options_.allow_replica_migration) {
     port_.Log(LogLevel::kWarning,
               fmt::format("Configuration change detected. Reconfiguring myself as a replica of {}",

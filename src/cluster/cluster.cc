@@ -481,7 +481,7 @@ void Cluster::Finish() {
 
 Status Cluster::Done() {
   Finish();
-  if (vital_ && save_problem_)
+  if (dirty_ && save_problem_)
     return Fail(fmt::format("ERR error saving the cluster node config: {}", *save_problem_));
   return {};
 }

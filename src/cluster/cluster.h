@@ -199,6 +199,7 @@ class Cluster {
     Epoch epoch = 0;
     int rank = 0;
     bool asked = false;
+    int needed = 0;  // votes
     std::set<NodeId> votes;
   };
   // The other end of a link.
@@ -279,7 +280,9 @@ class Cluster {
   void MeetStranger(const Incoming& in);
   void TakePong(Node& node);
   void NoteEpochs(const Incoming& in);
-  void NoteRole(const Incoming& in);
+  // True: the sender was our replica until now, and is a primary.
+  bool NoteRole(const Incoming& in);
+  void YieldTo(Node& successor, const SlotSet& claims);
   void NoteSlots(const Incoming& in);
   void NoteExtensions(const Incoming& in);
   bool NoteAddress(Node& node, std::string_view ip, const Packet& packet);
@@ -341,6 +344,7 @@ class Cluster {
   int size_ = 0;
   bool healthy_ = false;
   Millis in_minority_at_ = 0;
+  bool epoch_is_alone_ = false;  // our config epoch was taken without votes
   Millis started_at_ = 0;
   Election election_;
   ManualFailover manual_;

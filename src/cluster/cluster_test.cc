@@ -140,6 +140,51 @@ TEST(Cluster, TheReplicaWithMoreDataIsElected) {
   EXPECT_TRUE(world.Until([&] { return world[3].follows == "10.0.0.7:6379"; }));
 }
 
+TEST(Cluster, VotesAreCountedAmongThoseWhoCouldVoteWhenTheyWereAsked) {
+  World world(6);
+  world.Create(5);
+  world.Stop(0);
+  ASSERT_TRUE(world.Until([&] { return world[5].Logged("Start of election delayed"); }));
+  world.Stop(3);
+  world.Stop(4);
+  ASSERT_TRUE(world.Until([&] { return world[5].Logged("Starting a failover election"); }));
+  world.Run(200);
+  ASSERT_TRUE(world[5].machine().myself().is_replica()) << "two votes of five";
+  // Now there are three primaries, and it has the votes of two.
+  Cluster& taker = world[1].machine();
+  for (int slot = kSlots * 3 / 5; slot < kSlots; ++slot) {
+    ASSERT_TRUE(taker.Import(slot, taker.Owner(slot)->id.str()));
+    ASSERT_TRUE(taker.Assign(slot, world[1].id()));
+  }
+  world.Run(1500);
+  const Cluster& candidate = world[5].machine();
+  EXPECT_EQ(candidate.Owner(kSlots - 1)->id.str(), world[1].id());
+  EXPECT_TRUE(candidate.myself().is_replica());
+  // In another election they are enough.
+  EXPECT_TRUE(world.Until([&] { return candidate.myself().is_primary(); }));
+}
+
+TEST(Cluster, AnEpochTakenAloneDoesNotBeatTheSameOneOfAnElection) {
+  World world(4);
+  world.Create(3);
+  // It takes a slot, and with it an epoch, which it cannot save: nothing that it says leaves, so it is
+  // replaced.
+  world[0].disk_full = true;
+  Cluster& old = world[0].machine();
+  const int moved = kSlots - 1;
+  ASSERT_TRUE(old.Import(moved, old.Owner(moved)->id.str()) || true);
+  EXPECT_FALSE(old.Assign(moved, world[0].id()));
+  const Epoch alone = old.myself().config_epoch;
+  ASSERT_TRUE(world.Until([&] { return world[3].machine().myself().is_primary(); }));
+  EXPECT_EQ(world[3].machine().myself().config_epoch, alone);
+  world.Run(1000);
+  EXPECT_EQ(old.Owner(0)->id.str(), world[3].id());
+  world[0].disk_full = false;
+  world.Run(20'000);
+  for (int number = 0; number < 4; ++number)
+    EXPECT_EQ(world[number].machine().Owner(0)->id.str(), world[3].id()) << number;
+}
+
 TEST(Cluster, WhoMayNotIsNotElected) {
   World world(10);
   world.Create(5);

@@ -60,7 +60,10 @@ void Cluster::StepElection() {
   }
   if (now() < election_.at || age > timeout) return;
   if (!election_.asked) return AskForVotes();
-  if (static_cast<int>(election_.votes.size()) >= Majority()) WinElection();
+  // Of those who could vote when they were asked: primaries that lose their slots meanwhile, perhaps to
+  // another one who was elected in this very epoch, make no majority of what was none.
+  election_.needed = std::max(election_.needed, Majority());
+  if (static_cast<int>(election_.votes.size()) >= election_.needed) WinElection();
 }
 
 void Cluster::ScheduleElection() {
@@ -96,6 +99,7 @@ void Cluster::AskForVotes() {
   ++current_epoch_;
   election_.epoch = current_epoch_;
   election_.asked = true;
+  election_.needed = Majority();
   Changed(Change::kVital);
   port_.Log(LogLevel::kWarning, fmt::format("Starting a failover election for epoch {}.", election_.epoch));
   Packet packet = Header(PacketType::kVoteRequest);
@@ -146,8 +150,11 @@ void Cluster::TakeVote(const Incoming& in) {
 
 void Cluster::WinElection() {
   port_.Log(LogLevel::kWarning, "Failover election won: I'm the new master.");
+  // Its own vote of this epoch, in which it can vote from now on, was for itself.
+  last_vote_epoch_ = std::max(last_vote_epoch_, election_.epoch);
   if (myself_->config_epoch < election_.epoch) {
     myself_->config_epoch = election_.epoch;
+    epoch_is_alone_ = false;
     port_.Log(LogLevel::kWarning,
               fmt::format("configEpoch set to {} after successful failover", myself_->config_epoch));
   }

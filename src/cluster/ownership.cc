@@ -99,6 +99,15 @@ void Cluster::TakeClaims(Node& claimant, Epoch epoch, const SlotSet& claims) {
   }
 }
 
+// A replica of ours was elected in an epoch that we took without votes: a majority has decided, and what it
+// serves since then must not be lost. Without this we would take a later epoch, and everything back.
+void Cluster::YieldTo(Node& successor, const SlotSet& claims) {
+  claims.ForEach([&](int slot) {
+    if (Owner(slot) == myself_) unclaimed_.Add(slot);
+  });
+  TakeClaims(successor, myself_->config_epoch, claims);
+}
+
 Epoch Cluster::GreatestEpoch() const {
   Epoch greatest = current_epoch_;
   for (const auto& [id, node] : nodes_) greatest = std::max(greatest, node->config_epoch);
@@ -112,6 +121,7 @@ bool Cluster::BumpEpochAlone() {
   if (myself_->config_epoch != 0 && myself_->config_epoch == greatest) return false;
   current_epoch_ = std::max(current_epoch_, greatest) + 1;
   myself_->config_epoch = current_epoch_;
+  epoch_is_alone_ = true;
   Changed(Change::kVital);
   port_.Log(LogLevel::kWarning, fmt::format("New configEpoch set to {}", myself_->config_epoch));
   return true;
@@ -122,6 +132,7 @@ void Cluster::ResolveEpochCollision(Node& other) {
   if (other.id <= myself_->id) return;
   current_epoch_ = std::max(current_epoch_, GreatestEpoch()) + 1;
   myself_->config_epoch = current_epoch_;
+  epoch_is_alone_ = true;
   Changed(Change::kVital);
   port_.Log(LogLevel::kVerbose,
             fmt::format("WARNING: configEpoch collision with node {}. configEpoch set to {}", other.id.text(),

@@ -115,8 +115,10 @@ void Cluster::TakeGreeting(const Incoming& in) {
   if (in.target != nullptr && !asks) TakePong(*in.target);
   if (sender == nullptr) return;
   if (in.packet.type == PacketType::kPing && NoteAddress(*sender, in.peer_ip, in.packet)) state_due_ = true;
-  NoteRole(known);
+  const bool succeeds_us = NoteRole(known);
   NoteExtensions(known);
+  if (succeeds_us && epoch_is_alone_ && known.packet.config_epoch == myself_->config_epoch)
+    YieldTo(*known.sender, known.packet.slots);
   NoteSlots(known);
   TakeGossip(known);
 }
@@ -202,8 +204,9 @@ bool Cluster::NoteAddress(Node& node, std::string_view ip, const Packet& packet)
   return true;
 }
 
-void Cluster::NoteRole(const Incoming& in) {
+bool Cluster::NoteRole(const Incoming& in) {
   Node& sender = *in.sender;
+  const bool succeeds_us = in.packet.primary.empty() && sender.primary == myself_;
   const auto no_failover = static_cast<uint16_t>(in.packet.flags & kNoFailoverFlag);
   sender.flags = static_cast<uint16_t>((sender.flags & ~kNoFailoverFlag) | no_failover);
   if (in.packet.primary.empty()) {
@@ -220,10 +223,11 @@ void Cluster::NoteRole(const Incoming& in) {
   }
   // Whom we follow follows somebody else: so do we.
   Node* above = myself_->primary == nullptr ? nullptr : myself_->primary->primary;
-  if (above == nullptr || above == myself_) return;
+  if (above == nullptr || above == myself_) return succeeds_us;
   port_.Log(LogLevel::kNotice, fmt::format("I'm a sub-replica! Reconfiguring myself from {} to {}",
                                            myself_->primary->id.text(), above->id.text()));
   FollowNode(*above);
+  return succeeds_us;
 }
 
 void Cluster::NoteSlots(const Incoming& in) {

@@ -236,10 +236,11 @@ void ClusterOperator::CoverSlots() {
 void ClusterOperator::KeepSlots() {
   for (int number = 0; number < kBusySlots; ++number) {
     const int slot = BusySlot(number);
-    for (int host : Primaries()) {
-      const Cluster& machine = *deployment_.host(host).machine();
+    for (const auto& host : deployment_.hosts()) {
+      if (!host->awake() || !host->machine()->myself().is_primary()) continue;
+      const Cluster& machine = *host->machine();
       if (machine.MigratingTo(slot) == nullptr && machine.ImportingFrom(slot) == nullptr) continue;
-      Ask(host, fmt::format("keep slot {} where it is", slot),
+      Ask(host->number(), fmt::format("keep slot {} where it is", slot),
           [slot](Cluster& asked) { return asked.MakeStable(slot); });
     }
   }
