@@ -17,6 +17,7 @@ namespace {
 constexpr int kAcceptsPerTurn = 128;
 
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kTooManyInCluster = "-ERR max number of clients + cluster connections reached\r\n";
 constexpr std::string_view kProtectedMode =
     "-DENIED The server is running in protected mode because protected mode is enabled and no password is "
     "set "
@@ -248,7 +249,7 @@ void Listeners::Place(net::Accepted accepted, std::string_view farewell) {
 
 std::string_view Listeners::RefusalOf(const net::Accepted& accepted) const {
   if (clients_.Count() + others_() >= static_cast<size_t>(settings_.clients.maxclients))
-    return kTooManyClients;
+    return settings_.cluster.enabled ? kTooManyInCluster : kTooManyClients;
   if (settings_.network.protected_mode && access_.users().default_user()->needs_no_password() &&
       !accepted.unix_socket && !accepted.loopback) {
     return kProtectedMode;

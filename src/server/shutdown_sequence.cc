@@ -69,6 +69,7 @@ Millis ShutdownSequence::millis_left() const {
 }
 
 void ShutdownSequence::Step() {
+  if (refused_ != 0 && files_.append_only().WhyIncomplete().empty()) asked_ = std::exchange(refused_, 0);
   if (!waiting() || !cores_[0]->dispatcher().long_commands().WorldIsFree()) return;
   cores_[0]->dispatcher().WithWorldStopped([this] {
     if (millis_left() > 0 && !replicas_.Behind().empty()) return;
@@ -107,7 +108,8 @@ Status ShutdownSequence::Finish(const dispatch::ShutdownRequest& request) {
 }
 
 bool ShutdownSequence::Abort() {
-  const bool asked = asked_.exchange(0) != 0;
+  const bool refused = std::exchange(refused_, 0) != 0;
+  const bool asked = asked_.exchange(0) != 0 || refused;
   if (!asked && !waiting()) return false;
   if (waiting()) FailWait();
   services_.log.Notice("Shutdown manually aborted.");
@@ -142,6 +144,9 @@ void ShutdownSequence::ActOnSignal() {
   services_.log.Warning(
       "{} received but errors trying to shut down the server, check the logs for more information",
       SignalName(signal));
+  if (files_.append_only().WhyIncomplete().empty()) return;
+  services_.log.Notice("It will be acted on when the append-only file holds the data set.");
+  refused_ = signal;
 }
 
 // In the signal handler: somebody has pressed Ctrl-C again while the server is busy ending, or stuck.

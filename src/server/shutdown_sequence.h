@@ -4,8 +4,9 @@
 //   stop
 //         -> Server::Run returns
 //
-// A step that fails leaves the server running. Core 0's thread, or with the world stopped; Stop on any
-// thread.
+// A step that fails leaves the server running. A signal that comes while the first append-only file is
+// written, which would lose the data set, is acted on when that file is there. Core 0's thread, or with the
+// world stopped; Stop on any thread.
 #pragma once
 
 #include <atomic>
@@ -36,7 +37,8 @@ class ShutdownSequence final : public ReadyHandler {
   // Forgets a signal that nobody has acted on yet, and a shutdown that waits for replicas. False when there
   // is neither. With the world stopped.
   bool Abort();
-  // A shutdown that waits goes on when the replicas have everything, or its time is up. Core 0, in its cron.
+  // A shutdown that waits goes on when the replicas have everything, or its time is up; a signal is acted on
+  // once it can be. Core 0, in its cron.
   void Step();
   bool waiting() const { return wait_.has_value(); }
   // REQUIRES: waiting().
@@ -79,6 +81,7 @@ class ShutdownSequence final : public ReadyHandler {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> saving_{false};  // Begin is writing the files
   std::atomic<int> asked_{0};        // by this signal, which nobody has acted on yet
+  int refused_ = 0;                  // the signal that comes into effect when the append-only file is whole
   int exit_code_ = 0;
   std::optional<Wait> wait_;
   uint64_t failed_waits_ = 0;

@@ -155,6 +155,17 @@ def no_end_before_the_first_base(checks):
             checks.equal("exit code", server.wait_exit(), 0)
         with Server([*options, "--appendonly", "yes"]) as server, server.client() as client:
             checks.equal("the key", client.call("GET", "k"), b"v")
+    with tempfile.TemporaryDirectory(prefix="cinnabar-test-") as folder:
+        options = ["--save", "", "--dir", folder]
+        with Server(options) as server, server.client() as client:
+            client.call("SET", "k", "v")
+            client.call("CONFIG", "SET", "rdb-key-save-delay", "500000")
+            client.call("CONFIG", "SET", "appendonly", "yes")
+            server.process.send_signal(signal.SIGTERM)
+            checks.true("SIGTERM is refused", wait_until(lambda: "SIGTERM received but errors" in server.log_text()))
+            checks.equal("and acted on when the base is there", server.wait_exit(), 0)
+        with Server([*options, "--appendonly", "yes"]) as server, server.client() as client:
+            checks.equal("nothing is lost", client.call("GET", "k"), b"v")
 
 
 def the_name_of_a_base_tells_what_is_in_it(checks):

@@ -81,9 +81,10 @@ def owners_seen(node):
 
 
 def agree(nodes):
-    """Whether all nodes are healthy and name the same owners and the same members."""
+    """Whether all nodes are healthy and name the same owners and the same members, to which they are connected."""
     views = [(sorted(nodes_seen(node)), owners_seen(node)) for node in nodes]
-    return all(node.healthy() for node in nodes) and all(view == views[0] for view in views)
+    return all(node.healthy() for node in nodes) and all(view == views[0] for view in views) and \
+        all(facts["link"] == "connected" for node in nodes for facts in nodes_seen(node).values())
 
 
 def settle(checks, name, nodes, seconds=60):
