@@ -398,6 +398,27 @@ TEST(Cluster, ASlotThatWasGivenAwayIsWhosesoeverClaimsIt) {
   EXPECT_EQ(hears.counts().sent[static_cast<size_t>(PacketType::kUpdate)], 0U);
 }
 
+TEST(Cluster, WhoWasNotHeardSinceTheStartIsNotSpokenFor) {
+  World world(3);
+  world.Create(3);
+  const SlotSet given = world[0].machine().myself().slots;
+  world.Stop(0);
+  world[2].Restart();
+  ASSERT_TRUE(world.Until([&] { return Seen(world[2], world[1])->out.connected; }));
+  // The second one claims what the first has, in an epoch that is earlier.
+  Cluster& hears = world[2].machine();
+  const Node* node = Seen(world[2], world[1]);
+  const Packet packet{.type = PacketType::kPing,
+                      .sender = node->id,
+                      .flags = kPrimaryFlag,
+                      .port = 6379,
+                      .bus_port = 16379,
+                      .slots = given};
+  hears.Received(node->in.id, Encode(packet), "10.0.0.3");
+  EXPECT_EQ(hears.Owner(0)->id.str(), world[0].id());
+  EXPECT_EQ(hears.counts().sent[static_cast<size_t>(PacketType::kUpdate)], 0U);
+}
+
 TEST(Cluster, TheEpochOfAPrimaryIsNotThatOfItsReplica) {
   World world(4);
   world.Create(3);

@@ -235,11 +235,14 @@ void Cluster::NoteSlots(const Incoming& in) {
   const Node* owner = sender.is_primary() ? &sender : sender.primary;
   if (owner != nullptr && owner->slots != in.packet.slots) {
     if (sender.is_primary()) TakeClaims(sender, in.packet.config_epoch, in.packet.slots);
-    // Whoever claims what somebody has with a later epoch is told so: it has slept meanwhile.
+    // Whoever claims what somebody has with a later epoch is told so: it has slept meanwhile. Unless we have
+    // slept ourselves, and have not heard from that somebody: he may have given away what our file says that
+    // he has.
     const Node* newer = nullptr;
     in.packet.slots.ForEach([&](int slot) {
       const Node* now_with = owners_[static_cast<size_t>(slot)];
       if (newer != nullptr || now_with == nullptr || now_with == &sender || unclaimed_.Has(slot)) return;
+      if (now_with != myself_ && now_with->data_received == 0) return;
       if (now_with->config_epoch > in.packet.config_epoch) newer = now_with;
     });
     if (newer != nullptr && sender.out.connected) SendUpdate(sender.out.id, *newer);
