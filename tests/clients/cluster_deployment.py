@@ -9,7 +9,7 @@ import contextlib
 import time
 
 from cluster_nodes import (
-    ClusterClient, Node, comes_back, create, owners_seen, replica_of, reshard, settle, slot_of)
+    ClusterClient, Node, comes_back, create, owners_seen, replica_of, reshard, slot_of)
 from replicating import OURS, THEIRS, in_step
 from server_process import end, wait_until
 
@@ -98,7 +98,6 @@ class Ring:
     def reshard(self, source, target, slots=MOVED_SLOTS):
         name = f"{slots} slots go from {source.make} to {target.make}"
         reshard(self.checks, name, self.nodes, source, target, slots)
-        settle(self.checks, name, self.nodes)
 
     def excused(self, key, millis):
         """Whether a primary that was about to be killed has acknowledged it."""

@@ -111,9 +111,11 @@ def create(checks, name, nodes, replicas=1):
 
 
 def reshard(checks, name, nodes, source, target, slots):
+    """And waits until all nodes have heard of it: redis-cli moves nothing while they do not agree."""
     code, said = cli("--cluster", "reshard", place_of(nodes[0]), "--cluster-from", source.id, "--cluster-to", target.id,
                      "--cluster-slots", slots, "--cluster-yes", "--cluster-pipeline", 20)
     checks.true(f"{name}: redis-cli --cluster reshard", code == 0, said[-1500:])
+    settle(checks, name, nodes)
 
 
 def replica_of(nodes, primary):
