@@ -25,7 +25,11 @@ Millis Cron::Work(int core) {
 
 Millis Cron::WorkForData(int core) {
   if (core == 0 && parts_.files.loading()) {
-    if (const Millis wait = Load(); wait != kLoaded) return wait;
+    if (const Millis wait = Load(); wait != kLoaded) {
+      // The connection may hold bytes that no event tells of.
+      const bool waits = parts_.files.waits_for_bytes();
+      return waits && (parts_.following.Work() || !parts_.files.waits_for_bytes()) ? 0 : wait;
+    }
   }
   if (core == 0 && parts_.following.Work()) return 0;
   return parts_.files.child().running() ? kNoWork : parts_.defragmentation.Work(core);

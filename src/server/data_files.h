@@ -34,7 +34,7 @@ class ServerDataFiles final : public dispatch::DataFiles {
   Status BeginLoading();
   bool loading() const { return loader_ != nullptr; }
   // What is loaded has not come far enough.
-  bool waits_for_bytes() const { return waits_for_bytes_; }
+  bool waits_for_bytes() const { return waits_for_bytes_ && loader_ != nullptr && !loader_->CanGoOn(); }
   bool loading_at_start() const { return loader_ != nullptr && !in_place_; }
   // A slice of loading, about two milliseconds. False once the data set is complete; an error ends the
   // process.

@@ -178,7 +178,9 @@ DataLoader::Progress DataLoader::TakeItem(Item item) {
       return Progress::kMore;
     case Item::kEnd:
       read_up_ = incoming() != nullptr && !incoming()->whole();
-      return read_up_ ? Progress::kWaits : EndOfSnapshot();
+      if (!read_up_) return EndOfSnapshot();
+      incoming()->WantAll();
+      return Progress::kWaits;
     case Item::kMore:
       return Await();
     case Item::kFault:

@@ -67,6 +67,9 @@ class DataLoader {
   // kFailed error() is for the log.
   Progress Step(Ticks deadline);
 
+  // Whether Step finds more than it did when it said that it waits.
+  bool CanGoOn() const { return part_ == parts_.size() || !incoming() || incoming()->has_wanted(); }
+
   const Error& error() const { return error_; }
   const Figures& figures() const { return figures_; }
   // Keys that were left out because their time had passed, of a data set with a place in a history: others of

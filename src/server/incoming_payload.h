@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,8 @@ class IncomingPayload {
   }
   // The loader cannot go on with less than so many bytes from the payload's beginning.
   void Want(uint64_t received) { wanted_ = received; }
+  // It has read the payload's last item: what follows is no matter, but for its end.
+  void WantAll() { wanted_ = std::numeric_limits<uint64_t>::max(); }
   bool has_wanted() const { return whole_ || received() >= wanted_; }
 
  private:

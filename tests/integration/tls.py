@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from checks import Skipped, run_parts  # noqa: E402
 from replicating import OURS, SEED, THEIRS, Crew, fill, is_up, linked, same_data, went_well  # noqa: E402
 from resp_client import encode  # noqa: E402
+from sanitized import SANITIZED  # noqa: E402
 from server_process import HOST, free_port, program, run_to_exit, wait_until  # noqa: E402
 from tls_peers import Files, SlowlyCutClient, TlsClient, TlsHost, own_address, served, stock_client  # noqa: E402
 
@@ -329,6 +330,32 @@ def replication(checks):
                 checks.true("again", wait_until(lambda: replica.ask("GET", "after") == b"the cut"), replica.figures())
 
 
+def peak_bytes(host):
+    with open(f"/proc/{host.process.pid}/status", encoding="utf-8") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+def loaded_while_it_comes(checks):
+    """A payload without a file: nothing stays behind in the layer, and it takes no more memory than the data set."""
+    with Files() as files:
+        for above, diskless in ((OURS, "yes"), (OURS, "no"), (THEIRS, "yes")):
+            secret = ["--tls-replication", "yes", "--repl-diskless-sync", diskless, "--repl-diskless-sync-delay", "0",
+                      "--rdbcompression", "no", "--enable-debug-command", "yes"]
+            with checks.part(f"below {above}, diskless {diskless}"), TlsHost(files, above, secret) as primary, \
+                    TlsHost(files, OURS, [*secret, "--repl-diskless-load", "swapdb"]) as replica:
+                primary.ask("DEBUG", "POPULATE", 10_000, "k", 4000)
+                before = peak_bytes(replica)
+                for attempt in range(3):
+                    replica.follow_over_tls(primary)
+                    is_up(checks, f"attempt {attempt}", replica)
+                    same_data(checks, f"attempt {attempt}", primary, replica)
+                    if attempt == 0 and not SANITIZED:
+                        checks.true("one data set in memory", peak_bytes(replica) - before < 1.4 * peak_bytes(primary),
+                                    (before, peak_bytes(replica), peak_bytes(primary)))
+                    replica.ask("REPLICAOF", "NO", "ONE")
+                    replica.ask("SET", "another", "history")
+
+
 def replication_that_fails(checks):
     """A client certificate of its own; a refused one, a plain primary and a wrong authority keep the link down."""
     with Files() as files, TlsHost(files) as primary:
@@ -528,5 +555,6 @@ if __name__ == "__main__":
     if not shutil.which("openssl"):
         sys.exit("the program openssl is missing")
     sys.exit(run_parts([settings_that_cannot_be, start_with_what_cannot_be, client_certificates, protocols_and_ciphers,
-                        reloads, ports, exchanged_ports, sessions, large_and_small, replication, replication_that_fails,
+                        reloads, ports, exchanged_ports, sessions, large_and_small, replication, loaded_while_it_comes,
+                        replication_that_fails,
                         stock_clients, refusals, cut_anywhere, crowd, names_and_renegotiation, handshakes_at_once]))
