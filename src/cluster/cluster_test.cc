@@ -480,6 +480,19 @@ TEST(Cluster, AReplicaMovesToAPrimaryThatHasNone) {
   EXPECT_EQ(moved, 1);
 }
 
+TEST(Cluster, WhoHasLeftIsNotAskedBackIn) {
+  World world(3);
+  world.Create(3);
+  const std::string old = world[1].id();
+  ASSERT_TRUE(world[1].machine().Reset(true));
+  world.Run(500);
+  ASSERT_TRUE(world[0].machine().Forget(old));
+  ASSERT_TRUE(world[2].machine().Forget(old));
+  world.Run(5000);
+  EXPECT_EQ(world[1].machine().nodes().size(), 1U);
+  EXPECT_EQ(world[0].machine().nodes().size(), 2U);
+}
+
 TEST(Cluster, ForgottenNodesStayAwayForATime) {
   World world(4);
   world.Create(3);

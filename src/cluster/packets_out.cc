@@ -95,12 +95,14 @@ void Cluster::SendGreeting(LinkId link, PacketType type, const Node* to) {
 }
 
 // Whom we were told to meet may have missed it: for a time, it is asked in whenever it is not connected to
-// us.
+// us. But it must be the same one still that answers there: who has left the others, by CLUSTER RESET, is not
+// asked back in.
 void Cluster::Ping(Node& node) {
   if (!node.out.connected) return;
   if (node.ping_sent == 0) node.ping_sent = now();
   if (now() - node.created > kMeetPeriod) node.flags = static_cast<uint16_t>(node.flags & ~kMeetFlag);
-  const bool asks_in = node.Is(kMeetFlag) && node.in.id == 0;
+  const bool is_the_one = node.in_handshake() || node.pong_received >= node.out.created;
+  const bool asks_in = node.Is(kMeetFlag) && node.in.id == 0 && is_the_one;
   SendGreeting(node.out.id, asks_in ? PacketType::kMeet : PacketType::kPing, &node);
 }
 
