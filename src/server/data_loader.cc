@@ -245,9 +245,8 @@ DataLoader::Progress DataLoader::EndOfSnapshot() {
 }
 
 void DataLoader::TakeSizes() {
-  const uint64_t size = incoming() != nullptr ? incoming()->announced() : mapping_->bytes().size();
-  const uint64_t possible =
-      (std::max<uint64_t>(size, snapshot_->position()) - snapshot_->position()) / kEntryBytesLeast;
+  // Of a payload only what is there is sure, not what was announced.
+  const uint64_t possible = (PartBytes() - snapshot_->position()) / kEntryBytesLeast;
   table_entries_ = std::min(snapshot_->keys(), possible) / keyspace_.tables();
 }
 

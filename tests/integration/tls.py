@@ -556,5 +556,5 @@ if __name__ == "__main__":
         sys.exit("the program openssl is missing")
     sys.exit(run_parts([settings_that_cannot_be, start_with_what_cannot_be, client_certificates, protocols_and_ciphers,
                         reloads, ports, exchanged_ports, sessions, large_and_small, replication, loaded_while_it_comes,
-                        replication_that_fails,
-                        stock_clients, refusals, cut_anywhere, crowd, names_and_renegotiation, handshakes_at_once]))
+                        replication_that_fails, stock_clients, refusals, cut_anywhere, crowd, names_and_renegotiation,
+                        handshakes_at_once]))
